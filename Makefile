@@ -1,0 +1,17 @@
+.PHONY: demo test check build clean
+
+demo:
+	scripts/demo.sh
+
+test:
+	scripts/test.sh
+
+check:
+	scripts/check.sh
+
+build:
+	scripts/setup.sh
+	scripts/build.sh
+
+clean:
+	rm -rf build out

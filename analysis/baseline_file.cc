@@ -1,0 +1,130 @@
+// Reading and writing of baseline files.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include "analysis/baseline.h"
+#include "analysis/relation.h"
+#include "core/error.h"
+
+namespace lethe {
+namespace {
+
+using Keys = std::vector<std::string>;
+
+// One entry of the file with its place, for messages.
+class Entry {
+ public:
+  Entry(const toml::table& table, std::string name, const std::string& path)
+      : table_(table), name_(std::move(name)), path_(path) {}
+
+  int64_t line() const { return static_cast<int64_t>(table_.source().begin.line); }
+  std::string place() const { return fmt::format("{}:{}", path_, line()); }
+
+  void allow(const Keys& known) const {
+    for (const auto& [key, node] : table_) {
+      const std::string name(key.str());
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      fail("{}:{}: unknown key '{}' in [[{}]]; known keys: {}", path_, node.source().begin.line, name,
+           name_, fmt::join(known, ", "));
+    }
+  }
+
+  const toml::node& node(const std::string& key) const {
+    const toml::node* found = table_.get(key);
+    if (found == nullptr) fail("{}: [[{}]] lacks the key '{}'", place(), name_, key);
+    return *found;
+  }
+
+  std::string text(const std::string& key) const {
+    const auto value = node(key).value<std::string>();
+    if (!value || value->empty()) fail_type(key, "text");
+    return *value;
+  }
+
+  double number(const std::string& key) const {
+    const toml::node& found = node(key);
+    if (!found.is_number()) fail_type(key, "a number");
+    const double value = *found.value<double>();
+    if (!std::isfinite(value)) fail_type(key, "a finite number");
+    return value;
+  }
+
+  double allowance(const std::string& key) const {
+    const double value = number(key);
+    if (value < 0) fail_type(key, "a number >= 0");
+    return value;
+  }
+
+  std::optional<std::string> optional_text(const std::string& key) const {
+    return table_.contains(key) ? std::optional(text(key)) : std::nullopt;
+  }
+
+  std::string metric() const {
+    const std::string key = text("metric");
+    const std::string general = key.substr(0, key.find(':'));
+    Keys known;
+    for (const auto& doc : metric_docs()) known.push_back(doc.key);
+    const bool is_probe = general.starts_with("base_");  // named after the probe's own metric
+    if (!is_probe && std::find(known.begin(), known.end(), general) == known.end()) {
+      fail("{}:{}: unknown metric '{}'; known metrics: {}", path_, node("metric").source().begin.line,
+           key, fmt::join(known, ", "));
+    }
+    return key;
+  }
+
+ private:
+  [[noreturn]] void fail_type(const std::string& key, const std::string& expected) const {
+    fail("{}:{}: '{}' of [[{}]] is not {}", path_, node(key).source().begin.line, key, name_, expected);
+  }
+
+  const toml::table& table_;
+  std::string name_, path_;
+};
+
+// Bytes before a place of a text; TOML++ counts columns in code points, from 1.
+size_t offset_of(const std::string& text, const toml::source_position& place) {
+  size_t offset = 0;
+  for (toml::source_index line = 1; line < place.line; ++line) offset = text.find('\n', offset) + 1;
+  for (toml::source_index column = 1; column < place.column; ++column) {
+    do {
+      ++offset;
+    } while (offset < text.size() && (static_cast<unsigned char>(text[offset]) & 0xC0) == 0x80);
+  }
+  return offset;
+}
+
+MetricBound parse_bound(const Entry& entry, const std::string& text) {
+  entry.allow({"stream", "model", "method", "metric", "value", "allowed_fall"});
+  MetricBound bound;
+  bound.stream = entry.text("stream");
+  bound.model = entry.optional_text("model");
+  bound.method = entry.text("method");
+  bound.metric = entry.metric();
+  bound.value = entry.number("value");
+  bound.allowed_fall = entry.allowance("allowed_fall");
+  bound.line = entry.line();
+  bound.value_begin = offset_of(text, entry.node("value").source().begin);
+  bound.value_end = text.find_first_of(" \t\r\n#,}", bound.value_begin);
+  bound.value_end = std::min(bound.value_end, text.size());
+  return bound;
+}
+
+Relation parse_relation(const Entry& entry) {
+  entry.allow({"stream", "model", "metric", "expression", "margin"});
+  Relation relation;
+  relation.stream = entry.text("stream");
+  relation.model = entry.optional_text("model");
+  relation.metric = entry.metric();
+  relation.expression = entry.text("expression");
+  if (entry.optional_text("model")) relation.model = entry.text("model");
+  relation.line = entry.line();
+  return relation;
+}
+
+}  // namespace

@@ -1,0 +1,69 @@
+// A comparison: methods by metrics over seeds, made from the store's records alone.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/statistics.h"
+#include "core/trial.h"
+
+namespace lethe {
+
+/// One metric of one method.
+struct MetricCell {
+  Summary over_seeds;
+  std::optional<Summary> minus_finetune;  ///< paired by seed
+};
+
+/// Mean over seeds of R, row 0 = before training, -1 = random initialisation; nullopt = not
+/// measured.
+struct MeanMatrix {
+  std::string metric, unit;
+  std::vector<std::string> tasks;
+  std::map<int64_t, std::vector<std::optional<double>>> rows;
+  std::map<int64_t, std::vector<Summary>>
+      cells;  ///< the same over seeds, for curves; n = 0: missing
+  bool higher_is_better = true;
+};
+
+struct MethodRow {
+  std::string label;  ///< the sweep's label of the method
+  int64_t seeds = 0, failed = 0;
+  std::map<std::string, MetricCell> metrics;  ///< by metric key, see metric_docs()
+  std::vector<MeanMatrix> matrices;           ///< one per metric that the stream's tasks use
+  std::vector<Sample> samples;                ///< of the smallest seed
+  std::vector<Usage> usage;                   ///< of the smallest seed, every phase
+  std::vector<std::string> errors;
+};
+
+struct MetricDoc {
+  std::string key, title, unit, definition, source;
+  bool higher_is_better = true;
+};
+
+/// The methods that met one stream with one model under one build and device class.
+struct Comparison {
+  std::string title, stream, model, build, device_class;
+  Environment environment;
+  std::vector<MethodRow> methods;  ///< in the sweep's order
+  std::vector<std::string>
+      notes;  ///< what a reader must know: failed trials, missing seeds, builds
+  /// The metrics that occur here, in column order: key, unit and direction as they are for this
+  /// stream (metric_docs() has the general ones: its final_average does not know that a stream is
+  /// in nats).
+  std::vector<MetricDoc> docs;
+};
+
+/// Every metric that a report can show, in the order of its columns. A stream whose tasks differ in
+/// metric has its keys with a suffix, as in "final_average:loss"; Comparison::docs lists those.
+const std::vector<MetricDoc>& metric_docs();
+
+/// Groups by (stream, model, build, device class), methods by label, both in order of first
+/// appearance. Trials of one label that differ in more than the seed are never pooled: the newest
+/// set keeps the label, older sets are rows of their own ("ewc (earlier)"), and a note names what
+/// differs.
+std::vector<Comparison> compare(const std::vector<TrialRecord>& records);
+
+}  // namespace lethe

@@ -1,0 +1,103 @@
+#include "analysis/metric_table.h"
+
+#include <algorithm>
+
+#include "analysis/metrics.h"
+
+namespace lethe {
+namespace {
+
+// "final_average", or "final_average:loss" where the stream's tasks differ in metric.
+std::string task_key(const std::string& key, const MetricInfo& metric, const MeasuredIn& measured) {
+  return measured.tasks.size() > 1 ? key + ":" + metric.name : key;
+}
+
+// "base_loss_rise"; a probe in accuracy has "base_accuracy_drop".
+std::string probe_key(std::string key, const MetricInfo& metric) {
+  if (metric.name == "loss") return key;
+  key.replace(key.find("loss"), 4, metric.name);
+  if (const auto at = key.find("rise"); metric.higher_is_better && at != std::string::npos) {
+    key.replace(at, 4, "drop");
+  }
+  return key;
+}
+
+MetricDoc concrete(MetricDoc doc, std::string key, const MetricInfo& metric, bool is_score) {
+  if (key != doc.key) doc.title += " (" + metric.name + ")";
+  doc.key = std::move(key);
+  if (doc.unit == "score" || doc.unit == "nats") doc.unit = metric.unit;
+  if (is_score) doc.higher_is_better = metric.higher_is_better;
+  return doc;
+}
+
+void add_new(std::vector<MetricInfo>& known, const MetricInfo& metric) {
+  const auto same = [&](const MetricInfo& other) { return other.name == metric.name; };
+  if (std::none_of(known.begin(), known.end(), same)) known.push_back(metric);
+}
+
+std::vector<ProbeScores> probes_in(const TrialResult& result, const std::string& metric) {
+  std::vector<ProbeScores> probes = probe_scores(result);
+  std::erase_if(probes, [&](const ProbeScores& probe) { return probe.metric.name != metric; });
+  return probes;
+}
+
+}  // namespace
+
+MeasuredIn measured_in(const std::vector<const TrialRecord*>& trials) {
+  MeasuredIn measured;
+  for (const TrialRecord* trial : trials) {
+    for (const auto& metric : task_metrics(trial->result)) add_new(measured.tasks, metric);
+    for (const auto& probe : probe_scores(trial->result)) add_new(measured.probes, probe.metric);
+  }
+  return measured;
+}
+
+std::vector<MetricDoc> docs_for(const MeasuredIn& measured) {
+  std::vector<MetricDoc> docs;
+  for (const auto& [doc, is_score, of] : score_metrics()) {
+    for (const auto& metric : measured.tasks) {
+      docs.push_back(concrete(doc, task_key(doc.key, metric, measured), metric, is_score));
+    }
+  }
+  for (const auto& [doc, is_score, of] : probe_metrics()) {
+    for (const auto& metric : measured.probes) {
+      docs.push_back(concrete(doc, probe_key(doc.key, metric), metric, is_score));
+    }
+  }
+  for (const auto& cost : cost_metrics()) docs.push_back(cost.doc);
+  return docs;
+}
+
+std::map<std::string, double> numbers_of(const TrialResult& result, const MeasuredIn& measured) {
+  std::map<std::string, double> numbers;
+  const auto put = [&](const std::string& key, std::optional<double> value) {
+    if (value) numbers[key] = *value;
+  };
+  for (const auto& metric : measured.tasks) {
+    const RMatrix r = rmatrix_of(result, metric.name);
+    for (const auto& score : score_metrics()) {
+      put(task_key(score.doc.key, metric, measured), score.of(r, result));
+    }
+  }
+  for (const auto& metric : measured.probes) {
+    const auto probes = probes_in(result, metric.name);
+    for (const auto& probe : probe_metrics()) {
+      put(probe_key(probe.doc.key, metric), probe.of(probes));
+    }
+  }
+  for (const auto& cost : cost_metrics()) put(cost.doc.key, cost.of(result));
+  return numbers;
+}
+
+const std::vector<MetricDoc>& metric_docs() {
+  static const std::vector<MetricDoc> docs = [] {
+    std::vector<MetricDoc> all;
+    for (const auto& metric : score_metrics()) all.push_back(metric.doc);
+    for (const auto& metric : probe_metrics()) all.push_back(metric.doc);
+    for (const auto& metric : cost_metrics()) all.push_back(metric.doc);
+    return all;
+  }();
+  return docs;
+}
+
+}  // namespace lethe

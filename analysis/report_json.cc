@@ -1,0 +1,130 @@
+// The report as JSON: the comparisons as they are, null for what was not measured.
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "analysis/report.h"
+#include "analysis/report_document.h"
+#include "analysis/report_samples.h"
+
+namespace lethe {
+namespace {
+
+// Ordered, so that a reader finds titles before numbers.
+using Json = nlohmann::ordered_json;
+
+Json number(const std::optional<double>& value) {
+  return value && std::isfinite(*value) ? Json(*value) : Json();
+}
+
+Json summary_json(const Summary& summary) {
+  const std::optional<double> mean = summary.n > 0 ? std::optional(summary.mean) : std::nullopt;
+  return {{"n", summary.n},
+          {"mean", number(mean)},
+          {"sd", number(summary.sd)},
+          {"half_width", number(summary.half_width)}};
+}
+
+Json metrics_json(const MethodRow& method, const std::vector<MetricDoc>& present) {
+  Json metrics = Json::object();
+  for (const MetricDoc& doc : present) {
+    const auto found = method.metrics.find(doc.key);
+    if (found == method.metrics.end()) continue;
+    Json cell = summary_json(found->second.over_seeds);
+    const auto& difference = found->second.minus_finetune;
+    cell["minus_finetune"] = difference ? summary_json(*difference) : Json();
+    metrics[doc.key] = cell;
+  }
+  return metrics;
+}
+
+Json matrix_json(const MeanMatrix& matrix) {
+  Json rows = Json::array();
+  for (const auto& [stage, cells] : matrix.rows) {
+    Json scores = Json::array(), half_widths = Json::array();
+    const auto summaries = matrix.cells.find(stage);
+    for (size_t i = 0; i < cells.size(); ++i) {
+      scores.push_back(number(cells[i]));
+      const bool known = summaries != matrix.cells.end() && i < summaries->second.size();
+      half_widths.push_back(number(known ? summaries->second[i].half_width : std::nullopt));
+    }
+    rows.push_back({{"after_task", stage}, {"scores", scores}, {"half_widths", half_widths}});
+  }
+  return {{"metric", matrix.metric},
+          {"unit", matrix.unit},
+          {"higher_is_better", matrix.higher_is_better},
+          {"tasks", matrix.tasks},
+          {"rows", rows}};
+}
+
+Json method_json(const MethodRow& method, const std::vector<MetricDoc>& present) {
+  Json matrices = Json::array(), usage = Json::array(), samples = Json::array();
+  for (const MeanMatrix& matrix : method.matrices) matrices.push_back(matrix_json(matrix));
+  for (const Usage& u : method.usage) {
+    usage.push_back({{"phase", u.phase},
+                     {"category", u.category},
+                     {"device", u.device},
+                     {"peak_bytes", u.peak},
+                     {"at_peak_bytes", u.at_peak}});
+  }
+  for (const Sample& s : method.samples) {
+    samples.push_back({{"after_task", s.after_task},
+                       {"on_task", s.on_task},
+                       {"row", s.row},
+                       {"prompt", s.prompt},
+                       {"expected", s.expected},
+                       {"generated", s.generated}});
+  }
+  return {{"method", method.label},  {"seeds", method.seeds},
+          {"failed", method.failed}, {"metrics", metrics_json(method, present)},
+          {"matrices", matrices},    {"usage", usage},
+          {"samples", samples},      {"errors", method.errors}};
+}
+
+Json environment_json(const Environment& e) {
+  return {
+      {"build", e.build},           {"libtorch", e.libtorch}, {"compiler", e.compiler},
+      {"device", e.device},         {"cpu", e.cpu},           {"cpu_capability", e.cpu_capability},
+      {"git_commit", e.git_commit}, {"threads", e.threads},   {"jobs", e.jobs}};
+}
+
+Json docs_json(const std::vector<MetricDoc>& docs) {
+  Json list = Json::array();
+  for (const MetricDoc& doc : docs) {
+    list.push_back({{"key", doc.key},
+                    {"title", doc.title},
+                    {"unit", doc.unit},
+                    {"definition", doc.definition},
+                    {"source", doc.source},
+                    {"higher_is_better", doc.higher_is_better}});
+  }
+  return list;
+}
+
+Json comparison_json(const Comparison& c, const std::vector<MetricDoc>& docs) {
+  const std::vector<MetricDoc> present = metrics_present(c, docs);
+  Json methods = Json::array();
+  for (const MethodRow& method : c.methods) methods.push_back(method_json(method, present));
+  return {{"title", c.title},
+          {"stream", c.stream},
+          {"model", c.model},
+          {"build", c.build},
+          {"device_class", c.device_class},
+          {"environment", environment_json(c.environment)},
+          {"notes", c.notes},
+          {"metrics", docs_json(present)},
+          {"methods", methods}};
+}
+
+}  // namespace
+
+std::string report_json(const std::vector<Comparison>& comparisons,
+                        const std::vector<MetricDoc>& docs) {
+  Json list = Json::array();
+  for (const Comparison& comparison : comparisons)
+    list.push_back(comparison_json(comparison, docs));
+  const Json document = {{"comparisons", list}};
+  // A generated text can end inside a UTF-8 character: such bytes become U+FFFD.
+  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace lethe

@@ -1,0 +1,148 @@
+// The memory section: what a trial held at its peak, and the peaks of its phases.
+#include <algorithm>
+
+#include "analysis/report_numbers.h"
+#include "analysis/report_tables.h"
+
+namespace lethe {
+namespace {
+
+// Figures of the whole process or of the CUDA cache stand beside the categories: they are no part
+// of a sum.
+bool stands_beside(const std::string& category) {
+  return category.find("process") != std::string::npos ||
+         category.find("reserved") != std::string::npos;
+}
+
+bool is_beside(const Usage& usage) { return stands_beside(usage.category); }
+
+template <class Get>
+std::vector<std::string> distinct(const Comparison& comparison, Get&& get) {
+  std::vector<std::string> names;
+  for (const MethodRow& method : comparison.methods) {
+    for (const Usage& usage : method.usage) {
+      const std::string name = get(usage);
+      if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) {
+        names.push_back(name);
+      }
+    }
+  }
+  return names;
+}
+
+struct Peak {
+  std::string phase;
+  int64_t bytes = 0;
+};
+
+// A phase's peak is the sum of what its categories held at that instant.
+int64_t phase_peak(const MethodRow& method, const std::string& device, const std::string& phase) {
+  int64_t bytes = 0;
+  for (const Usage& usage : method.usage) {
+    if (usage.device == device && usage.phase == phase && !is_beside(usage)) bytes += usage.at_peak;
+  }
+  return bytes;
+}
+
+std::optional<int64_t> own_peak(const MethodRow& method, const std::string& device,
+                                const std::string& category) {
+  std::optional<int64_t> bytes;
+  for (const Usage& usage : method.usage) {
+    if (usage.device != device || usage.category != category) continue;
+    bytes = std::max(bytes.value_or(0), std::max(usage.peak, usage.at_peak));
+  }
+  return bytes;
+}
+
+TableCell bytes_cell(std::optional<int64_t> bytes) {
+  return {bytes ? rounded(static_cast<double>(*bytes), "bytes") : "-"};
+}
+
+bool uses(const MethodRow& method, const std::string& device) {
+  return std::any_of(method.usage.begin(), method.usage.end(),
+                     [&](const Usage& usage) { return usage.device == device; });
+}
+
+struct Columns {
+  std::vector<std::string> devices, phases, categories, beside;
+};
+
+Columns columns_of(const Comparison& comparison) {
+  return {distinct(comparison, [](const Usage& u) { return u.device; }),
+          distinct(comparison, [](const Usage& u) { return is_beside(u) ? "" : u.phase; }),
+          distinct(comparison, [](const Usage& u) { return is_beside(u) ? "" : u.category; }),
+          distinct(comparison, [](const Usage& u) { return is_beside(u) ? u.category : ""; })};
+}
+
+Table composition(const Comparison& comparison, const Columns& columns) {
+  Table table{.caption =
+                  "Memory at the instant of the peak, in MiB: the categories add up to the peak. "
+                  "Smallest seed.",
+              .head = {"Method", "Device", "Phase", "Peak"},
+              .labels = 3};
+  table.head.insert(table.head.end(), columns.categories.begin(), columns.categories.end());
+  for (const MethodRow& method : comparison.methods) {
+    for (const std::string& device : columns.devices) {
+      if (!uses(method, device)) continue;
+      Peak peak;
+      for (const std::string& phase : columns.phases) {
+        const int64_t bytes = phase_peak(method, device, phase);
+        if (bytes > peak.bytes) peak = {phase, bytes};
+      }
+      std::vector<TableCell> row = {{method.label}, {device}, {peak.phase}, bytes_cell(peak.bytes)};
+      for (const std::string& category : columns.categories) {
+        int64_t bytes = 0;
+        for (const Usage& u : method.usage) {
+          const bool here = u.device == device && u.phase == peak.phase && u.category == category;
+          bytes += here ? u.at_peak : 0;
+        }
+        row.push_back(bytes_cell(bytes));
+      }
+      table.rows.push_back(row);
+    }
+  }
+  return table;
+}
+
+Table by_phase(const Comparison& comparison, const Columns& columns) {
+  Table table{.caption =
+                  "Peak of each phase, the method state's own peak, and what the process took as "
+                  "the system saw it, in MiB. Smallest seed.",
+              .head = {"Method", "Device"},
+              .labels = 2};
+  table.head.insert(table.head.end(), columns.phases.begin(), columns.phases.end());
+  table.head.emplace_back("method state (own peak)");
+  table.head.insert(table.head.end(), columns.beside.begin(), columns.beside.end());
+  for (const MethodRow& method : comparison.methods) {
+    for (const std::string& device : columns.devices) {
+      if (!uses(method, device)) continue;
+      std::vector<TableCell> row = {{method.label}, {device}};
+      for (const std::string& phase : columns.phases) {
+        row.push_back(bytes_cell(phase_peak(method, device, phase)));
+      }
+      row.push_back(bytes_cell(own_peak(method, device, "method state")));
+      for (const std::string& name : columns.beside) {
+        row.push_back(bytes_cell(own_peak(method, device, name)));
+      }
+      table.rows.push_back(row);
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+Blocks memory_section(const Comparison& comparison, const std::vector<MetricDoc>& present) {
+  Blocks blocks = {Heading{3, "Memory"}};
+  const Blocks tables = metric_tables(comparison, present, MetricKind::memory,
+                                      "Mean over n seeds ± half width of the 95 % interval.");
+  blocks.insert(blocks.end(), tables.begin(), tables.end());
+  const Columns columns = columns_of(comparison);
+  if (!columns.devices.empty()) {
+    blocks.emplace_back(composition(comparison, columns));
+    blocks.emplace_back(by_phase(comparison, columns));
+  }
+  return blocks.size() > 1 ? blocks : Blocks{};
+}
+
+}  // namespace lethe

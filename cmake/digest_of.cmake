@@ -1,0 +1,10 @@
+# digest_of(out root file...): SHA-256 over names and contents of files, relative to root.
+function(digest_of out root)
+  set(all "")
+  foreach(file IN LISTS ARGN)
+    file(SHA256 ${root}/${file} digest)
+    string(APPEND all "${digest} ${file}\n")
+  endforeach()
+  string(SHA256 digest "${all}")
+  set(${out} ${digest} PARENT_SCOPE)
+endfunction()

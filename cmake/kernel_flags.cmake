@@ -1,0 +1,10 @@
+# Kernels: every path must round products and sums separately, so that AVX2, AVX-512 and the plain loop
+# give equal bits; the wide ones are compiled for their instruction set and chosen at run time.
+set(_exact -ffp-contract=off)
+set(_fast -O3 -fno-math-errno ${_exact})
+set_source_files_properties(kernels/update_avx2.cc PROPERTIES
+  COMPILE_OPTIONS "${_fast};-march=x86-64-v3")
+set_source_files_properties(kernels/update_avx512.cc PROPERTIES
+  COMPILE_OPTIONS "${_fast};-march=x86-64-v4")
+set_source_files_properties(kernels/update_reference.cc PROPERTIES
+  COMPILE_OPTIONS "-O1;-fno-tree-vectorize;${_exact}")

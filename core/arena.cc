@@ -1,0 +1,139 @@
+#include "core/arena.h"
+
+#include <map>
+
+#include "core/digest.h"
+
+namespace lethe {
+namespace {
+
+constexpr int64_t kAlign = 16;  // values: 64 bytes
+
+std::vector<ArenaRange> ranges_of(Model& model, int64_t& total) {
+  std::vector<ArenaRange> ranges;
+  total = 0;
+  for (Parameter& parameter : model.trainable()) {
+    const int64_t size = parameter.value.numel();
+    ranges.push_back({parameter.name, total, size, parameter.value});
+    total += (size + kAlign - 1) / kAlign * kAlign;
+  }
+  return ranges;
+}
+
+bool same(const std::vector<ArenaRange>& a, const std::vector<ArenaRange>& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i].name != b[i].name || a[i].size != b[i].size || !a[i].parameter.is_same(b[i].parameter)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// Adapters' values are booked as such where nothing else is trained.
+Category category_of(const std::vector<ArenaRange>& ranges) {
+  for (const ArenaRange& range : ranges) {
+    if (range.name.find(".lora_") == std::string::npos &&
+        range.name.find(".adapter") == std::string::npos) {
+      return Category::trained_weights;
+    }
+  }
+  return Category::adapters;
+}
+
+Tensor zeros(int64_t n, Category category, const at::Device& device) {
+  const MemoryTag tag(category);
+  return at::zeros({n}, at::TensorOptions(at::kFloat).device(device));
+}
+
+}  // namespace
+
+Tensor Arena::slice(const Tensor& flat, const ArenaRange& range) const {
+  return flat.narrow(0, range.offset, range.size).view(range.parameter.sizes());
+}
+
+Tensor Arena::carried(const Tensor& old, const std::vector<ArenaRange>& old_ranges) const {
+  std::map<std::string, const ArenaRange*> before;
+  for (const ArenaRange& range : old_ranges) before[range.name] = &range;
+  Tensor made = at::zeros({values_.numel()}, values_.options());
+  for (const ArenaRange& range : ranges_) {
+    const auto found = before.find(range.name);
+    if (found == before.end() || found->second->size != range.size) continue;
+    made.narrow(0, range.offset, range.size)
+        .copy_(old.narrow(0, found->second->offset, found->second->size));
+  }
+  return made;
+}
+
+bool Arena::lay_out(Model& model) {
+  const at::NoGradGuard no_grad;
+  int64_t total = 0;
+  std::vector<ArenaRange> fresh = ranges_of(model, total);
+  if (values_.defined() && same(fresh, ranges_)) return false;
+  for (const ArenaRange& range : ranges_) range.parameter.mutable_grad() = Tensor();
+  const std::vector<ArenaRange> before = std::move(ranges_);
+  ranges_ = std::move(fresh);
+  const at::Device device = ranges_.empty() ? at::Device(at::kCPU) : ranges_[0].parameter.device();
+  Tensor values = zeros(total, category_of(ranges_), device);
+  for (ArenaRange& range : ranges_) slice(values, range).copy_(range.parameter);
+  values_ = values;
+  for (const ArenaRange& range : before) {
+    if (!range.parameter.requires_grad()) range.parameter.set_data(range.parameter.clone());
+  }
+  if (!gradient_) gradient_ = twin("gradient", Category::gradients);
+  for (Twin& twin : twins_) {
+    const MemoryTag tag(twin.buffer_->category);
+    twin.buffer_->values = carried(twin.buffer_->values, before);
+  }
+  gradient_.buffer_->values.zero_();
+  for (ArenaRange& range : ranges_) {
+    range.parameter.set_data(slice(values_, range));
+    range.parameter.mutable_grad() = slice(gradient_.tensor(), range);
+  }
+  return true;
+}
+
+int64_t Arena::parameter_count() const {
+  int64_t count = 0;
+  for (const ArenaRange& range : ranges_) count += range.size;
+  return count;
+}
+
+Twin Arena::twin(const std::string& name, Category category) {
+  for (const Twin& known : twins_) {
+    if (known.name() == name) return known;
+  }
+  Twin made;
+  made.buffer_ = std::make_shared<Twin::Buffer>();
+  made.buffer_->name = name;
+  made.buffer_->category = category;
+  made.buffer_->values =
+      zeros(size(), category, values_.defined() ? values_.device() : at::Device(at::kCPU));
+  twins_.push_back(made);
+  return made;
+}
+
+Arena::Shown::Shown(const Arena& arena, const Tensor& flat) : arena_(arena) {
+  for (const ArenaRange& range : arena_.ranges_) {
+    range.parameter.set_data(arena_.slice(flat, range));
+  }
+}
+
+Arena::Shown::~Shown() {
+  for (const ArenaRange& range : arena_.ranges_) {
+    range.parameter.set_data(arena_.slice(arena_.values_, range));
+  }
+}
+
+std::string Arena::digest() const {
+  std::string bytes;
+  const Tensor values = values_.defined() ? values_.cpu() : Tensor();
+  for (const ArenaRange& range : ranges_) {
+    bytes += range.name;
+    bytes.append(reinterpret_cast<const char*>(values.data_ptr<float>() + range.offset),
+                 static_cast<size_t>(range.size) * sizeof(float));
+  }
+  return sha256(bytes);
+}
+
+}  // namespace lethe

@@ -1,0 +1,85 @@
+// All trainable values in one contiguous buffer, and gradients, moments, importances and anchors in twins
+// of it: an update is one pass, a checkpoint one write, a digest one hash.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/memory.h"
+#include "core/model.h"
+
+namespace lethe {
+
+/// A named buffer of the arena's layout; a handle that stays valid when the arena is laid out again.
+class Twin {
+ public:
+  Twin() = default;
+  explicit operator bool() const { return buffer_ != nullptr; }
+  Tensor tensor() const { return buffer_->values; }  ///< (n) float32
+  const std::string& name() const { return buffer_->name; }
+
+ private:
+  friend class Arena;
+  struct Buffer {
+    std::string name;
+    Category category;
+    Tensor values;
+  };
+  std::shared_ptr<Buffer> buffer_;
+};
+
+/// Where one parameter lies: [offset, offset + size). Offsets are multiples of 16 values; the gap between
+/// ranges holds zeros for ever.
+struct ArenaRange {
+  std::string name;
+  int64_t offset = 0, size = 0;
+  Tensor parameter;
+};
+
+class Arena {
+ public:
+  /// Collects the model's trainable parameters into one buffer, whose views they become; their gradients
+  /// become views of the gradient buffer. Called again after the trainable set changed: twins are
+  /// carried over by parameter name, new names start at zero. Returns false where nothing changed.
+  bool lay_out(Model& model);
+
+  int64_t size() const { return values_.defined() ? values_.numel() : 0; }
+  Tensor values() const { return values_; }      ///< (n) float32
+  Tensor gradient() const { return gradient_.tensor(); }  ///< (n) float32
+  const std::vector<ArenaRange>& ranges() const { return ranges_; }
+  /// Values that are parameters (without the gaps).
+  int64_t parameter_count() const;
+
+  /// The twin of that name, made of zeros at first use.
+  Twin twin(const std::string& name, Category category = Category::method_state);
+  const std::vector<Twin>& twins() const { return twins_; }
+  Tensor slice(const Tensor& flat, const ArenaRange& range) const;
+
+  /// While it lives, the model's parameters show `flat` instead of the arena's values, which are not
+  /// written. Use without autograd.
+  class Shown {
+   public:
+    Shown(const Arena& arena, const Tensor& flat);
+    ~Shown();
+    Shown(const Shown&) = delete;
+    Shown& operator=(const Shown&) = delete;
+
+   private:
+    const Arena& arena_;
+  };
+
+  /// SHA-256 over parameter names and values.
+  std::string digest() const;
+
+ private:
+  Tensor carried(const Tensor& old, const std::vector<ArenaRange>& old_ranges) const;
+
+  Tensor values_;
+  Twin gradient_;
+  std::vector<ArenaRange> ranges_;
+  std::vector<Twin> twins_;
+};
+
+}  // namespace lethe

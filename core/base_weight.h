@@ -1,0 +1,29 @@
+// The weight under a Linear seam: dense (trained or frozen) or quantised (frozen).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/seam.h"
+
+namespace lethe {
+
+class BaseWeight {
+ public:
+  virtual ~BaseWeight();
+  /// x (..., in) -> x W^T + bias (..., out). The gradient flows to x, and to W where it is trained.
+  virtual Tensor apply(const Tensor& x, const Tensor& bias) const = 0;
+  /// The weight as float32 (out, in): the tensor itself when dense, a new one when quantised.
+  virtual Tensor dense() const = 0;
+  virtual void parameters(const std::string& prefix, const ParameterVisitor& visit) = 0;
+  virtual const char* format() const = 0;  ///< "float", "nf4"
+};
+
+/// weight (out, in) float32.
+std::unique_ptr<BaseWeight> make_dense(Tensor weight);
+/// Quantises in blocks of 64 along the row-major order (spec: bitsandbytes' layout); frozen.
+std::unique_ptr<BaseWeight> make_nf4(const Tensor& weight, int64_t block = 64);
+/// By format name; throws naming the known formats.
+std::unique_ptr<BaseWeight> make_base(const std::string& format, const Tensor& weight);
+
+}  // namespace lethe

@@ -1,0 +1,50 @@
+#include "core/capture.h"
+
+#include <ATen/core/grad_mode.h>
+
+namespace lethe {
+namespace {
+
+thread_local std::vector<Capture::Site>* recording = nullptr;
+
+}  // namespace
+
+void detail::record(Linear* seam, const Tensor& input, const Tensor& output) {
+  if (recording != nullptr) recording->push_back({seam, input.detach(), output});
+}
+
+Capture::Capture(Model& model, const Batch& batch) {
+  const at::AutoGradMode with_graph(true);
+  recording = &sites_;
+  try {
+    logits_ = model.forward(batch);
+  } catch (...) {
+    recording = nullptr;
+    throw;
+  }
+  recording = nullptr;
+}
+
+std::vector<Tensor> Capture::output_gradients(const Tensor& cotangent) const {
+  std::vector<Tensor> outputs;
+  for (const Site& site : sites_) outputs.push_back(site.output);
+  return torch::autograd::grad({logits_}, outputs, {cotangent}, /*retain_graph=*/true,
+                               /*create_graph=*/false, /*allow_unused=*/true);
+}
+
+bool one_vector_per_row(Model& model, const Arena& arena, const Batch& probe) {
+  if (probe.positions.defined()) return false;
+  const Capture capture(model, probe);
+  int64_t covered = 0;
+  for (const Capture::Site& site : capture.sites()) {
+    if (site.input.dim() != 2 || !site.seam->adapters().empty() || !site.output.requires_grad()) {
+      return false;
+    }
+    site.seam->parameters([&covered](const std::string&, Tensor& value) {
+      if (value.requires_grad()) covered += value.numel();
+    });
+  }
+  return covered == arena.parameter_count();
+}
+
+}  // namespace lethe

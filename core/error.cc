@@ -1,0 +1,7 @@
+#include "core/error.h"
+
+namespace lethe {
+
+Error::~Error() = default;
+
+}  // namespace lethe

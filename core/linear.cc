@@ -1,0 +1,72 @@
+#include "core/linear.h"
+
+#include "core/capture.h"
+#include "core/error.h"
+
+namespace lethe {
+
+Seam::~Seam() = default;
+
+void Seam::set_trainable(bool trainable) {
+  parameters([trainable](const std::string&, Tensor& value) { value.set_requires_grad(trainable); });
+}
+
+Adapter::~Adapter() = default;
+
+int64_t Adapter::trainable_count() {
+  int64_t count = 0;
+  parameters([&count](const std::string&, Tensor& value) {
+    if (value.requires_grad()) count += value.numel();
+  });
+  return count;
+}
+
+Linear::Linear(std::string name, Tensor weight, Tensor bias, SeamKind kind)
+    : Seam(std::move(name), kind),
+      in_(weight.size(1)),
+      out_(weight.size(0)),
+      base_(make_dense(std::move(weight))),
+      bias_(std::move(bias)) {
+  set_trainable(true);
+}
+
+Tensor Linear::forward(const Tensor& x) const {
+  Tensor input = x;
+  for (const auto& adapter : adapters_) input = adapter->input(input);
+  Tensor y = base_->apply(input, bias_);
+  detail::record(const_cast<Linear*>(this), input, y);
+  for (const auto& adapter : adapters_) y = adapter->output(x, y);
+  return y;
+}
+
+void Linear::set_format(const std::string& format) {
+  if (format == base_->format()) return;
+  base_ = make_base(format, base_->dense().detach());
+}
+
+void Linear::merge_adapters() {
+  if (adapters_.empty()) return;
+  Tensor weight = base_->dense().detach().clone();
+  for (const auto& adapter : adapters_) adapter->merge(weight, bias_);
+  base_ = make_dense(std::move(weight));
+  adapters_.clear();
+}
+
+void Linear::parameters(const ParameterVisitor& visit) {
+  base_->parameters(name(), visit);
+  if (bias_.defined()) visit(name() + ".bias", bias_);
+  for (const auto& adapter : adapters_) {
+    adapter->parameters([&](const std::string& parameter, Tensor& value) {
+      visit(name() + "." + parameter, value);
+    });
+  }
+}
+
+void Linear::set_trainable(bool trainable) {
+  base_->parameters(name(), [trainable](const std::string&, Tensor& value) {
+    if (value.is_floating_point()) value.set_requires_grad(trainable);
+  });
+  if (bias_.defined()) bias_.set_requires_grad(trainable);
+}
+
+}  // namespace lethe

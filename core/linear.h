@@ -1,0 +1,45 @@
+// The adapter seam: a base weight and a list of adapters. Every Linear layer of every model is one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/adapter.h"
+#include "core/base_weight.h"
+
+namespace lethe {
+
+class Linear : public Seam {
+ public:
+  /// weight (out, in); bias (out) or undefined. Both are trained until frozen.
+  Linear(std::string name, Tensor weight, Tensor bias, SeamKind kind = SeamKind::linear);
+
+  /// (..., in) -> (..., out): base product, then the adapters in the order in which they were added.
+  Tensor forward(const Tensor& x) const;
+
+  int64_t in_features() const { return in_; }
+  int64_t out_features() const { return out_; }
+  BaseWeight& base() { return *base_; }
+  const Tensor& bias() const { return bias_; }
+  /// Replaces the base by the same weight in another format, frozen ("nf4"), or back to dense ("float").
+  void set_format(const std::string& format);
+
+  void add_adapter(std::shared_ptr<Adapter> adapter) { adapters_.push_back(std::move(adapter)); }
+  void clear_adapters() { adapters_.clear(); }
+  const std::vector<std::shared_ptr<Adapter>>& adapters() const { return adapters_; }
+  /// Merges every adapter into the dense base and drops them. A quantised base becomes dense.
+  void merge_adapters();
+
+  void parameters(const ParameterVisitor& visit) override;
+  void set_trainable(bool trainable) override;
+
+ private:
+  int64_t in_, out_;
+  std::unique_ptr<BaseWeight> base_;
+  Tensor bias_;
+  std::vector<std::shared_ptr<Adapter>> adapters_;
+};
+
+}  // namespace lethe

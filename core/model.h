@@ -1,0 +1,61 @@
+// A model: logits over predicted positions from a batch, and its seams.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/batch.h"
+#include "core/linear.h"
+
+namespace lethe {
+
+struct Parameter {
+  std::string name;
+  Tensor value;  ///< the parameter itself, not a copy
+};
+
+class Model {
+ public:
+  virtual ~Model();
+  /// Logits (P, C) of the batch's predicted positions. Never masks classes: the loss does.
+  virtual Tensor forward(const Batch& batch) = 0;
+  /// Every seam in a fixed order.
+  virtual std::vector<Seam*> seams() = 0;
+  /// Greedy continuations, end mark left out; one list of new ids a prompt, at most `longest` ids each.
+  /// Throws Error for a model that does not generate.
+  virtual std::vector<std::vector<int64_t>> generate(
+      const std::vector<std::vector<int64_t>>& prompts, int64_t longest, int64_t end_id);
+
+  std::vector<Linear*> linears();
+  std::vector<Parameter> parameters();  ///< base and adapters, in seam order
+  std::vector<Parameter> trainable();
+  int64_t count(bool trainable_only);
+  void set_trainable(bool trainable);  ///< base parameters of every seam
+
+  bool training() const { return training_; }
+  /// Dropout on or off, in the model and its adapters.
+  void train(bool on);
+  /// The generator from which dropout draws; set once by the trainer.
+  void set_generator(at::Generator generator) { generator_ = std::move(generator); }
+  const at::Generator& generator() const { return generator_; }
+
+ protected:
+  bool training_ = false;
+  at::Generator generator_;
+};
+
+/// x with each value dropped with probability p and the others scaled by 1 / (1 - p), drawn from
+/// `generator`; x itself where p is 0.
+Tensor dropout(const Tensor& x, double p, at::Generator generator);
+
+/// Copies every stored tensor into the parameter of its name. Throws Error listing what is missing,
+/// unexpected or misshapen.
+void load_parameters(Model& model, const std::string& path);
+/// Base and adapter parameters as safetensors.
+void save_parameters(Model& model, const std::string& path,
+                     const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace lethe

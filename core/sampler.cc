@@ -1,0 +1,133 @@
+#include "core/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace lethe {
+namespace {
+
+Tensor padded(const Tensor& rows, int64_t length) {
+  if (rows.size(1) == length) return rows;
+  Tensor wide = at::zeros({rows.size(0), length}, rows.options());
+  wide.narrow(1, 0, rows.size(1)).copy_(rows);
+  return wide;
+}
+
+/// Fills what some batches lack, so that all can be joined.
+void complete(Batch& batch, bool mask, bool weights, int64_t classes) {
+  if (mask && !batch.mask.defined()) batch.mask = at::ones(batch.inputs.sizes(), at::kBool);
+  if (weights && !batch.weights.defined()) batch.weights = at::ones({batch.rows()}, at::kFloat);
+  if (classes > 0 && !batch.active.defined()) {
+    batch.active = at::ones({batch.rows(), classes}, at::kBool);
+  }
+}
+
+Tensor join(const std::vector<Batch>& batches, Tensor Batch::* part) {
+  std::vector<Tensor> found;
+  for (const Batch& batch : batches) {
+    if ((batch.*part).defined()) found.push_back(batch.*part);
+  }
+  return found.empty() ? Tensor() : at::cat(found);
+}
+
+/// Positions and row numbers count on through the joined batch.
+void shift_positions(std::vector<Batch>& batches, int64_t length) {
+  int64_t rows = 0;
+  for (Batch& batch : batches) {
+    const int64_t before = batch.inputs.size(1);
+    const Tensor row = batch.positions.div(before, "floor");
+    batch.positions = (row + rows) * length + (batch.positions - row * before);
+    batch.row_of = batch.row_of + rows;
+    rows += batch.rows();
+  }
+}
+
+}  // namespace
+
+Batch joined(const std::vector<Batch>& given) {
+  if (given.size() == 1) return given[0];
+  std::vector<Batch> batches = given;
+  const bool tokens = batches[0].positions.defined();
+  int64_t length = 0, classes = 0;
+  bool mask = false, weights = false;
+  for (const Batch& batch : batches) {
+    length = std::max(length, batch.inputs.size(1));
+    mask = mask || batch.mask.defined() || (tokens && batch.inputs.size(1) != batches[0].inputs.size(1));
+    weights = weights || batch.weights.defined();
+    if (batch.active.defined()) classes = batch.active.size(1);
+  }
+  for (Batch& batch : batches) complete(batch, mask, weights, classes);
+  Batch whole;
+  if (tokens) {
+    shift_positions(batches, length);
+    for (Batch& batch : batches) {
+      batch.inputs = padded(batch.inputs, length);
+      if (mask) batch.mask = padded(batch.mask, length);
+    }
+  }
+  for (const auto part : {&Batch::inputs, &Batch::mask, &Batch::positions, &Batch::row_of,
+                          &Batch::targets, &Batch::row_ids, &Batch::weights, &Batch::active}) {
+    whole.*part = join(batches, part);
+  }
+  for (const Batch& batch : batches) whole.tokens += batch.tokens;
+  return whole;
+}
+
+Sampler::Sampler(const TrainingPlan& plan, int64_t batch_size, uint64_t seed)
+    : plan_(plan), random_(seed) {
+  double shares = 0;
+  for (const auto& part : plan.parts) shares += part.share;
+  if (shares == 0) sources_.resize(1);
+  for (size_t p = 0; p < plan.parts.size(); ++p) {
+    const auto& part = plan.parts[p];
+    if (shares > 0) sources_.emplace_back();
+    for (int64_t i = 0; i < part.rows->size(); ++i) sources_.back().rows.emplace_back(p, i);
+    if (shares > 0) {
+      sources_.back().take = std::llround(part.share / shares * static_cast<double>(batch_size));
+    }
+  }
+  if (shares == 0) sources_[0].take = batch_size;
+  for (Source& source : sources_) {
+    if (source.rows.empty()) fail("a training plan has a part without rows; leave the part out");
+    source.take = std::min<int64_t>(source.take, static_cast<int64_t>(source.rows.size()));
+    source.at = source.rows.size();  // shuffled at the first draw
+  }
+}
+
+void Sampler::draw(Source& source, std::vector<std::vector<int64_t>>& chosen) {
+  const auto take = static_cast<size_t>(source.take);
+  if (source.at + take > source.rows.size()) {
+    random_.shuffle(source.rows);
+    source.at = 0;
+  }
+  for (size_t i = source.at; i < source.at + take; ++i) {
+    chosen[source.rows[i].first].push_back(source.rows[i].second);
+  }
+  source.at += take;
+}
+
+Batch Sampler::next() {
+  std::vector<std::vector<int64_t>> chosen(plan_.parts.size());
+  for (Source& source : sources_) draw(source, chosen);
+  std::vector<Batch> batches;
+  for (size_t p = 0; p < chosen.size(); ++p) {
+    if (!chosen[p].empty()) batches.push_back(plan_.parts[p].rows->batch(chosen[p]));
+  }
+  return joined(batches);
+}
+
+int64_t Sampler::rows() const {
+  int64_t total = 0;
+  for (const Source& source : sources_) total += static_cast<int64_t>(source.rows.size());
+  return total;
+}
+
+int64_t Sampler::batches_per_epoch() const {
+  int64_t take = 0;
+  for (const Source& source : sources_) take += source.take;
+  return std::max<int64_t>(1, rows() / take);
+}
+
+}  // namespace lethe

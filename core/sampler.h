@@ -1,0 +1,40 @@
+// Batches of a task in a seeded order.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "core/random.h"
+#include "core/strategy.h"
+
+namespace lethe {
+
+/// One batch of several, in order: token rows are padded to the longest, weights and class masks filled
+/// with ones where only some have them.
+Batch joined(const std::vector<Batch>& batches);
+
+/// Draws batches from a plan: a shuffled union without replacement, reshuffled when fewer rows than a
+/// batch are left (the rest is dropped, as in spec 4.1); a plan smaller than a batch is given whole.
+/// With shares, each part fills its share of every batch and is reshuffled by itself.
+class Sampler {
+ public:
+  Sampler(const TrainingPlan& plan, int64_t batch_size, uint64_t seed);
+  Batch next();
+  int64_t rows() const;              ///< in the whole plan
+  int64_t batches_per_epoch() const; ///< at least 1
+
+ private:
+  struct Source {
+    std::vector<std::pair<size_t, int64_t>> rows;  // (part, index)
+    size_t at = 0;
+    int64_t take = 0;
+  };
+  void draw(Source& source, std::vector<std::vector<int64_t>>& chosen);
+
+  const TrainingPlan& plan_;
+  std::vector<Source> sources_;
+  Random random_;
+};
+
+}  // namespace lethe

@@ -1,0 +1,50 @@
+#include "core/strategy.h"
+
+#include "core/error.h"
+
+namespace lethe {
+
+Strategy::~Strategy() = default;
+
+Tensor Step::under(const Twin& twin, const Batch& other) const {
+  const at::NoGradGuard no_grad;
+  const bool training = model.training();
+  model.train(false);
+  Tensor logits;
+  {
+    const Arena::Shown shown(arena, twin.tensor());
+    logits = model.forward(other);
+  }
+  model.train(training);
+  return logits;
+}
+
+void Update::add_quadratic(double strength, const Twin& importance, const Twin& anchor) {
+  if (strength == 0) return;
+  if (step_.terms == kernels::kMaxTerms) {
+    fail("a method has more than {} quadratic terms; merge some into one importance and one anchor",
+         kernels::kMaxTerms);
+  }
+  step_.term[step_.terms++] = {strength,
+                               importance ? importance.tensor().data_ptr<float>() : nullptr,
+                               anchor.tensor().data_ptr<float>()};
+}
+
+void Update::add_path(const Twin& path, bool total) {
+  if (step_.paths == kernels::kMaxTerms) {
+    fail("a method has more than {} path integrals; drop one", kernels::kMaxTerms);
+  }
+  step_.path[step_.paths++] = {path.tensor().data_ptr<float>(), total};
+}
+
+void Update::add_gradient(const Tensor& flat, double penalty) {
+  gradient().add_(flat);
+  added_penalty_ += penalty;
+}
+
+void TaskEnd::copy_values_to(const Twin& twin) const {
+  const at::NoGradGuard no_grad;
+  twin.tensor().copy_(arena.values());
+}
+
+}  // namespace lethe

@@ -1,0 +1,136 @@
+// A strategy: one countermeasure to forgetting. It answers the trainer's calls and owns no loop.
+//
+//   prepare -> [ adapt -> (arena laid out) -> training_plan -> before_task ->
+//                ( forward -> extra_loss -> backward -> contribute -> update -> after_step )* ->
+//                after_task -> evaluation -> state ]*
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/arena.h"
+#include "core/archive.h"
+#include "core/capture.h"
+#include "core/kernels/update.h"
+#include "core/task.h"
+
+namespace lethe {
+
+/// A larger model trained jointly on all tasks of the stream (cached by digest).
+struct TeacherRequest {
+  double scale = 2;      ///< width of the teacher over width of the model
+  int64_t steps = 1000;  ///< updates on the union of all tasks
+};
+
+/// Before training and before each task: freeze, extend, quantise through the seams.
+struct Setup {
+  Model& model;
+  Arena& arena;
+  const TaskStream& stream;
+  at::Generator generator;  ///< for the strategy's own draws (initial adapters)
+  std::function<std::shared_ptr<Model>(const TeacherRequest&)> open_teacher;
+};
+
+/// Rows from which the steps of a task draw. Several parts are one union, every row as likely as any
+/// other, unless shares are given.
+struct TrainingPlan {
+  struct Part {
+    RowsPtr rows;
+    double share = 0;  ///< of the batch's rows; 0 = by number of rows
+  };
+  std::vector<Part> parts;
+};
+
+struct TaskBegin {
+  int64_t task;  ///< 1-based
+  const TaskStream& stream;
+  const TrainingPlan& plan;
+  Model& model;
+  Arena& arena;
+  int64_t batch_size;
+};
+
+/// One forward pass has been done.
+struct Step {
+  int64_t task;  ///< 1-based
+  int64_t step;  ///< optimizer steps before this one, over the trial
+  const TaskStream& stream;
+  const Batch& batch;
+  Tensor logits;  ///< (P, C), with a graph
+  Model& model;
+  Arena& arena;
+  /// Logits of another batch, with a graph.
+  Tensor forward(const Batch& other) const { return model.forward(other); }
+  /// Logits of `other` as the values of `twin` give them: no graph, dropout off, arena unwritten.
+  Tensor under(const Twin& twin, const Batch& other) const;
+};
+
+/// Gradients are ready, values have not moved.
+class Update {
+ public:
+  Update(Arena& arena, kernels::Update& step, std::function<void(const Batch&, Tensor)> gradient_of)
+      : arena_(arena), step_(step), gradient_of_(std::move(gradient_of)) {}
+
+  /// strength * sum importance (theta - anchor)^2; an empty importance counts as 1. Its gradient is
+  /// applied in the fused pass, its value comes out of it.
+  void add_quadratic(double strength, const Twin& importance, const Twin& anchor);
+  /// path -= gradient * displacement, in the fused pass; `total` adds the quadratic terms' gradients.
+  void add_path(const Twin& path, bool total);
+  /// The flat gradient (n) of task loss plus extra losses; may be rewritten.
+  Tensor gradient() { return arena_.gradient(); }
+  /// A term whose gradient is known: added to the flat gradient; its value is reported with the penalty.
+  void add_gradient(const Tensor& flat, double penalty);
+  /// The gradient of the task loss on another batch, into `twin`; the flat gradient stays as it is.
+  void gradient_of(const Batch& other, const Twin& twin) { gradient_of_(other, twin.tensor()); }
+  const std::vector<ArenaRange>& ranges() const { return arena_.ranges(); }
+  double added_penalty() const { return added_penalty_; }
+
+ private:
+  Arena& arena_;
+  kernels::Update& step_;
+  std::function<void(const Batch&, Tensor)> gradient_of_;
+  double added_penalty_ = 0;
+};
+
+/// Values have moved. gradient and displacement (n) are defined only for strategies that read them.
+struct StepEnd {
+  int64_t task, step;
+  const Batch& batch;
+  Tensor logits;  ///< detached
+  Tensor gradient, displacement;
+  Model& model;
+  Arena& arena;
+};
+
+/// After the last step of a task, before evaluation. Values, mode and generators must stay as they are.
+struct TaskEnd {
+  int64_t task;
+  const TaskStream& stream;
+  const Rows& rows;  ///< the task's training rows
+  Model& model;
+  Arena& arena;
+  at::Generator generator;
+  int64_t batch_size;
+  void copy_values_to(const Twin& twin) const;
+};
+
+class Strategy {
+ public:
+  virtual ~Strategy();
+  virtual void prepare(Setup&) {}
+  virtual void adapt(Setup&, int64_t /*task*/) {}
+  virtual void training_plan(const TaskStream&, int64_t /*task*/, TrainingPlan&) {}
+  virtual void before_task(const TaskBegin&) {}
+  /// A term with a graph, in units of the task loss, or an undefined tensor.
+  virtual Tensor extra_loss(const Step&) { return {}; }
+  virtual void contribute(Update&) {}
+  virtual void after_step(const StepEnd&) {}
+  virtual bool reads_step() const { return false; }  ///< whether after_step reads gradient, displacement
+  virtual void after_task(const TaskEnd&) {}
+  virtual void state(Archive&) {}
+};
+
+}  // namespace lethe

@@ -1,0 +1,81 @@
+// Tasks, their rows, and the order in which a trial meets them (van de Ven & Tolias 2019).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/batch.h"
+#include "core/trial.h"
+
+namespace lethe {
+
+/// Rows of one distribution and split. A row's id is unique within its stream: `first_id() + index`.
+class Rows {
+ public:
+  explicit Rows(int64_t first_id) : first_id_(first_id) {}
+  virtual ~Rows() = default;
+  virtual int64_t size() const = 0;
+  /// The batch of the given rows (indices in [0, size())), in that order, on the CPU.
+  virtual Batch batch(const std::vector<int64_t>& indices) const = 0;
+  /// Tokens of a row (its cost, for length-sorted evaluation); 1 for images.
+  virtual int64_t length(int64_t /*index*/) const { return 1; }
+  /// A digest of the row's content, by which overlap of splits is found.
+  virtual uint64_t fingerprint(int64_t index) const = 0;
+  int64_t first_id() const { return first_id_; }
+
+ private:
+  int64_t first_id_;
+};
+
+using RowsPtr = std::shared_ptr<const Rows>;
+
+/// The prompt and the response of text rows, for samples. Classifiers' rows do not have it.
+class TextSource {
+ public:
+  virtual ~TextSource() = default;
+  virtual std::string prompt(int64_t index) const = 0;
+  virtual std::string expected(int64_t index) const = 0;
+  virtual std::vector<int64_t> prompt_ids(int64_t index) const = 0;
+  /// Text of ids that a model generated, end mark left out.
+  virtual std::string decode(const std::vector<int64_t>& ids) const = 0;
+  virtual int64_t end_id() const = 0;
+  virtual int64_t longest_response() const = 0;  ///< tokens, end mark included
+};
+
+struct Task {
+  std::string name;
+  MetricInfo metric;         ///< accuracy, exact_match or loss
+  RowsPtr train, validation, test;
+  std::vector<int64_t> classes;  ///< the classes of this task; empty for text
+};
+
+enum class Scenario { task_incremental, domain_incremental, class_incremental };
+
+/// What the model could do before: rows measured before and after every task, never trained on.
+struct Probe {
+  std::string name;
+  MetricInfo metric;
+  RowsPtr rows;
+};
+
+struct TaskStream {
+  std::string name;
+  Scenario scenario = Scenario::domain_incremental;
+  std::vector<Task> tasks;
+  std::vector<Probe> probes;
+  int64_t classes = 0;             ///< output units a classifier needs; 0 for text
+  int64_t features = 0;            ///< input width of a classifier; 0 for text
+  int64_t longest = 0;             ///< tokens of the longest row; 0 for images
+  std::vector<std::string> warnings;  ///< such as rows shared by training and test
+};
+
+/// Every row in batches of `batch_size`, in order; the last may be smaller.
+std::vector<std::vector<int64_t>> in_batches(int64_t rows, int64_t batch_size);
+
+/// Throws for a task without rows in a split, for a label outside the classes, names task and split;
+/// fills `warnings` where training and test rows (or training and validation rows) share content.
+void check_stream(TaskStream& stream);
+
+}  // namespace lethe

@@ -1,0 +1,145 @@
+#include "core/text/text_rows.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/error.h"
+#include "core/torch.h"
+
+namespace lethe {
+namespace {
+
+Tensor as_tensor(const std::vector<int64_t>& values) { return at::tensor(values, at::kLong); }
+
+// The predicted positions of a batch, in the order of its rows.
+struct Targets {
+  std::vector<int64_t> positions, row_of, tokens;
+};
+
+// Adds those of row `b`, whose inputs start at b * width.
+void add_targets(const TextRow& row, Predict predict, int64_t b, int64_t width, Targets& targets) {
+  const auto prompt = static_cast<int64_t>(row.prompt.size());
+  const int64_t first = predict == Predict::all ? 1 : prompt;
+  for (int64_t next = first; next < row.tokens(); ++next) {
+    targets.positions.push_back(b * width + next - 1);
+    targets.row_of.push_back(b);
+    targets.tokens.push_back(next < prompt ? row.prompt[next] : row.response[next - prompt]);
+  }
+}
+
+// Writes the row's inputs: all its tokens but the last.
+void write_inputs(const TextRow& row, int64_t* inputs) {
+  int64_t* rest = std::copy(row.prompt.begin(), row.prompt.end(), inputs);
+  std::copy(row.response.begin(), row.response.end() - 1, rest);
+}
+
+}  // namespace
+
+TextRow text_row(const Tokenizer& tokenizer, std::string_view prompt, std::string_view response) {
+  TextRow row{tokenizer.encode(prompt), tokenizer.encode(response)};
+  if (const auto begin = tokenizer.begin_id()) row.prompt.insert(row.prompt.begin(), *begin);
+  row.response.push_back(tokenizer.end_id());
+  return row;
+}
+
+TextRows::TextRows(std::shared_ptr<const Tokenizer> tokenizer, std::vector<TextRow> rows,
+                   const TextRowsOptions& options)
+    : Rows(options.first_id),
+      tokenizer_(std::move(tokenizer)),
+      rows_(std::move(rows)),
+      name_(options.name),
+      predict_(options.predict) {
+  for (size_t index = 0; index < rows_.size(); ++index) {
+    TextRow& row = rows_[index];
+    fit(row, static_cast<int64_t>(index), options);
+    longest_prompt_ = std::max(longest_prompt_, static_cast<int64_t>(row.prompt.size()));
+    longest_response_ = std::max(longest_response_, static_cast<int64_t>(row.response.size()));
+  }
+}
+
+void TextRows::fit(TextRow& row, int64_t index, const TextRowsOptions& options) const {
+  const bool needs_prompt = options.predict == Predict::response;
+  if (needs_prompt && row.prompt.empty()) {
+    fail("row {} of {} has an empty prompt; a response is predicted from at least one token", index,
+         name_);
+  }
+  const auto response = static_cast<int64_t>(row.response.size());
+  const bool begins = !row.prompt.empty() && tokenizer_->begin_id() == row.prompt[0];
+  const int64_t kept = needs_prompt || begins ? 1 : 0;
+  if (row.tokens() < 2) {
+    fail("row {} of {} is empty; expected text", index, name_);
+  }
+  if (options.max_length == 0 || row.tokens() <= options.max_length) return;
+  if (kept + response > options.max_length) {
+    fail(
+        "the response of row {} of {} takes {} tokens, end mark included, and at least {} of its "
+        "prompt "
+        "stand before it, but max_length is {}; raise max_length to {} or shorten the response",
+        index, name_, response, kept, options.max_length, kept + response);
+  }
+  const auto first = row.prompt.begin() + (begins ? 1 : 0);
+  row.prompt.erase(first, first + (row.tokens() - options.max_length));
+}
+
+const TextRow& TextRows::at(int64_t index) const {
+  if (index < 0 || index >= size()) {
+    fail("row {} of {} does not exist; expected 0 to {}", index, name_, size() - 1);
+  }
+  return rows_[index];
+}
+
+Batch TextRows::batch(const std::vector<int64_t>& indices) const {
+  const auto count = static_cast<int64_t>(indices.size());
+  int64_t width = 0;
+  int64_t tokens = 0;
+  for (const int64_t index : indices) {
+    width = std::max(width, at(index).tokens() - 1);
+    tokens += at(index).tokens() - 1;
+  }
+  Batch batch;
+  batch.tokens = tokens;
+  batch.inputs = at::full({count, width}, tokenizer_->pad_id(), at::kLong);
+  if (tokens < count * width) batch.mask = at::zeros({count, width}, at::kBool);
+  Targets targets;
+  std::vector<int64_t> row_ids;
+  for (int64_t b = 0; b < count; ++b) {
+    const TextRow& row = rows_[indices[b]];
+    write_inputs(row, batch.inputs.data_ptr<int64_t>() + b * width);
+    if (batch.mask.defined()) {
+      std::fill_n(batch.mask.data_ptr<bool>() + b * width, row.tokens() - 1, true);
+    }
+    add_targets(row, predict_, b, width, targets);
+    row_ids.push_back(first_id() + indices[b]);
+  }
+  batch.positions = as_tensor(targets.positions);
+  batch.row_of = as_tensor(targets.row_of);
+  batch.targets = as_tensor(targets.tokens);
+  batch.row_ids = as_tensor(row_ids);
+  return batch;
+}
+
+uint64_t TextRows::fingerprint(int64_t index) const {
+  uint64_t hash = 0xcbf29ce484222325;
+  const auto add = [&hash](int64_t id) {
+    for (int byte = 0; byte < 8; ++byte) {
+      hash = (hash ^ (static_cast<uint64_t>(id) >> (8 * byte) & 0xff)) * 0x100000001b3;
+    }
+  };
+  const TextRow& row = at(index);
+  for (const int64_t id : row.prompt) add(id);
+  add(-1);
+  for (const int64_t id : row.response) add(id);
+  return hash;
+}
+
+std::string TextRows::prompt(int64_t index) const { return tokenizer_->decode(at(index).prompt); }
+
+std::string TextRows::expected(int64_t index) const {
+  return tokenizer_->decode(at(index).response);
+}
+
+std::string TextRows::decode(const std::vector<int64_t>& ids) const {
+  return tokenizer_->decode(ids);
+}
+
+}  // namespace lethe

@@ -1,0 +1,82 @@
+#include "core/text/tokenizer.h"
+
+#include <utility>
+
+#include "core/error.h"
+
+namespace lethe {
+namespace {
+
+// Plain ranges: the functions of <cctype> depend on the locale.
+bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool printable(char c) { return c > ' ' && c <= '~'; }
+
+// Bytes of the piece that starts at `text`, which is not empty.
+size_t piece_length(std::string_view text) {
+  const size_t start = text.size() > 1 && text[0] == ' ' && printable(text[1]) ? 1 : 0;
+  size_t end = start + 1;
+  if (!letter(text[start])) return end;
+  while (end < text.size() && letter(text[end])) ++end;
+  return end;
+}
+
+}  // namespace
+
+std::vector<std::string_view> text_pieces(std::string_view text) {
+  std::vector<std::string_view> pieces;
+  while (!text.empty()) {
+    const size_t length = piece_length(text);
+    pieces.push_back(text.substr(0, length));
+    text.remove_prefix(length);
+  }
+  return pieces;
+}
+
+WordTokenizer::WordTokenizer(std::vector<std::string> words) : words_(std::move(words)) {
+  for (const std::string& word : words_) {
+    if (word.size() < 2 || piece_length(word) != word.size()) {
+      fail(
+          "word '{}' of the tokenizer's list is not one piece of at least two bytes; expected "
+          "letters, a "
+          "digit or a punctuation mark, with at most one space before",
+          word);
+    }
+    const int64_t id = kFirstWord + static_cast<int64_t>(id_of_.size());
+    if (!id_of_.emplace(word, id).second) {
+      fail("word '{}' stands twice in the tokenizer's list; leave one out", word);
+    }
+  }
+}
+
+std::vector<int64_t> WordTokenizer::encode(std::string_view text) const {
+  std::vector<int64_t> ids;
+  for (const std::string_view piece : text_pieces(text)) {
+    if (const auto word = id_of_.find(piece); word != id_of_.end()) {
+      ids.push_back(word->second);
+      continue;
+    }
+    for (const char byte : piece) ids.push_back(kFirstByte + static_cast<uint8_t>(byte));
+  }
+  return ids;
+}
+
+std::string WordTokenizer::decode(const std::vector<int64_t>& ids) const {
+  std::string text;
+  for (const int64_t id : ids) {
+    if (id < 0 || id >= vocabulary_size()) {
+      fail("token id {} is outside the vocabulary; expected 0 to {}", id, vocabulary_size() - 1);
+    }
+    if (id >= kFirstWord) {
+      text += words_[id - kFirstWord];
+    } else if (id >= kFirstByte) {
+      text += static_cast<char>(id - kFirstByte);
+    }
+  }
+  return text;
+}
+
+int64_t WordTokenizer::vocabulary_size() const {
+  return kFirstWord + static_cast<int64_t>(words_.size());
+}
+
+}  // namespace lethe

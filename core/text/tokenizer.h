@@ -1,0 +1,61 @@
+// Text to token ids and back. Free of libtorch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace lethe {
+
+/// Turns text into ids and back.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+  /// Ids of the text alone: neither a begin nor an end mark is added.
+  virtual std::vector<int64_t> encode(std::string_view text) const = 0;
+  /// The text of the ids; special tokens have none. Throws Error for an id outside the vocabulary.
+  virtual std::string decode(const std::vector<int64_t>& ids) const = 0;
+  virtual int64_t vocabulary_size() const = 0;
+  virtual int64_t end_id() const = 0;
+  virtual int64_t pad_id() const = 0;
+  /// What a row begins with; nullopt where the vocabulary has no such token.
+  virtual std::optional<int64_t> begin_id() const { return std::nullopt; }
+};
+
+/// The pieces into which WordTokenizer cuts a text; joined they are the text. A piece is a run of
+/// ASCII letters, one digit or one punctuation mark, each with at most one space before it, or else
+/// one byte.
+std::vector<std::string_view> text_pieces(std::string_view text);
+
+/// A closed list of words with all bytes to fall back on, so that decode(encode(text)) is the text
+/// for any bytes. Ids: <pad> 0, <end> 1, byte b at 2 + b, then the words in the order given. A
+/// piece that is a word becomes one id, any other its bytes.
+class WordTokenizer : public Tokenizer {
+ public:
+  static constexpr int64_t kPad = 0;
+  static constexpr int64_t kEnd = 1;
+  static constexpr int64_t kFirstByte = 2;
+  static constexpr int64_t kFirstWord = kFirstByte + 256;
+
+  /// Throws Error for a word that text_pieces would never yield, that is a single byte, or that
+  /// stands twice in the list.
+  explicit WordTokenizer(std::vector<std::string> words);
+  WordTokenizer(const WordTokenizer&) = delete;
+  WordTokenizer& operator=(const WordTokenizer&) = delete;
+
+  std::vector<int64_t> encode(std::string_view text) const override;
+  std::string decode(const std::vector<int64_t>& ids) const override;
+  int64_t vocabulary_size() const override;
+  int64_t end_id() const override { return kEnd; }
+  int64_t pad_id() const override { return kPad; }
+  const std::vector<std::string>& words() const { return words_; }
+
+ private:
+  std::vector<std::string> words_;
+  std::unordered_map<std::string_view, int64_t> id_of_;  // views into words_
+};
+
+}  // namespace lethe

@@ -1,0 +1,89 @@
+// The one training loop.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "core/registry.h"
+
+namespace lethe {
+
+struct TrainOptions {
+  std::string optimizer = "adamw";
+  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0, momentum = 0;
+  std::string schedule = "constant";
+  double warmup = 0;
+  double clip = 0;
+  int64_t batch = 32, accumulate = 1, steps = 200, epochs = 0, patience = 0;
+  int64_t eval_every = 0, eval_batch = 256, log_every = 50, samples = 2;
+  bool reset_optimizer = true;
+
+  template <class Visit>
+  void fields(Visit&& visit) {
+    visit("optimizer", optimizer, one_of({"adamw", "adam", "sgd"}), "update rule");
+    visit("lr", lr, above(0.0), "learning rate");
+    visit("beta1", beta1, below_from(0.0, 1.0), "first moment's decay");
+    visit("beta2", beta2, below_from(0.0, 1.0), "second moment's decay");
+    visit("epsilon", epsilon, above(0.0), "added to the root of the second moment");
+    visit("weight_decay", weight_decay, at_least(0.0), "decoupled in adamw, an L2 gradient else");
+    visit("momentum", momentum, below_from(0.0, 1.0), "of sgd");
+    visit("schedule", schedule, one_of({"constant", "linear", "cosine"}),
+          "learning rate within each task, down to 0 for linear and cosine");
+    visit("warmup", warmup, below_from(0.0, 1.0), "fraction of a task's steps with a rising rate");
+    visit("clip", clip, at_least(0.0), "largest L2 norm of the whole gradient; 0 = off");
+    visit("batch", batch, at_least(1), "rows a forward pass");
+    visit("accumulate", accumulate, at_least(1), "forward passes an optimizer step, averaged");
+    visit("steps", steps, at_least(1), "optimizer steps a task, where epochs = 0");
+    visit("epochs", epochs, at_least(0), "most passes over a task's rows; 0 = count steps instead");
+    visit("patience", patience, at_least(0),
+          "epochs without a better validation loss before a task ends; 0 = all epochs");
+    visit("eval_every", eval_every, at_least(0),
+          "also evaluate every so many steps within a task; 0 = only after tasks");
+    visit("eval_batch", eval_batch, at_least(1), "rows a forward pass in evaluation");
+    visit("log_every", log_every, at_least(1), "steps between points of the loss curve");
+    visit("samples", samples, at_least(0), "test rows a task whose generated text is kept");
+    visit("reset_optimizer", reset_optimizer, any(), "start every task with zeroed moments");
+  }
+};
+
+struct Progress {
+  std::string phase;  ///< "train", "evaluate", "importance"
+  int64_t task = 0, tasks = 0, step = 0, steps = 0;
+  double loss = 0;
+  double per_second = 0;     ///< rows, or tokens where rows have tokens
+  bool tokens = false;
+  double seconds_left = -1;  ///< of the whole trial; negative = not known
+};
+
+/// Thrown by train() when `stop` turned true; the checkpoint, if asked for, holds the last finished task.
+class Interrupted : public Error {
+ public:
+  Interrupted() : Error("interrupted") {}
+  ~Interrupted() override;
+};
+
+struct TrainRequest {
+  Model& model;
+  TaskStream& stream;
+  Method& method;
+  TrainOptions options;
+  int64_t seed = 1;
+  at::Device device{at::kCPU};
+  std::function<std::shared_ptr<Model>(const TeacherRequest&)> open_teacher;
+  std::function<void(const Progress&)> progress;  ///< at most about ten calls a second
+  const std::atomic<bool>* stop = nullptr;
+  std::string checkpoint;  ///< a file written after every task and continued from; empty = none
+  int64_t last_task = 0;   ///< stop after that task as if interrupted (tests); 0 = all
+};
+
+/// Trains through the stream under the method; the whole R matrix with row 0, curves, usage, timing,
+/// samples. Throws Error for a loss that is not finite, naming task and step.
+TrialResult train(const TrainRequest& request);
+
+/// The scores of every task's test rows and every probe, as they stand. `after_task` and `step` are
+/// only written down.
+std::vector<Evaluation> evaluate(Model& model, const TaskStream& stream, int64_t after_task,
+                                 int64_t step, int64_t batch_size);
+
+}  // namespace lethe

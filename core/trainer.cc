@@ -1,0 +1,178 @@
+#include "core/trainer.h"
+
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "core/loss.h"
+#include "core/schedule.h"
+#include "core/seeds.h"
+
+namespace lethe {
+
+Interrupted::~Interrupted() = default;
+
+Trainer::Trainer(const TrainRequest& request)
+    : request_(request),
+      options_(request.options),
+      model_(request.model),
+      stream_(request.stream),
+      strategies_(request.method.strategies),
+      clock_(result_),
+      began_(std::chrono::steady_clock::now()) {}
+
+TrialResult Trainer::run() {
+  prepare();
+  const auto tasks = static_cast<int64_t>(stream_.tasks.size());
+  const int64_t done = restore();
+  if (done == 0) clock_.time("evaluate", [&] { measure(0); });
+  for (int64_t task = done + 1; task <= tasks; ++task) {
+    learn(task);
+    clock_.time("importance", [&] { close(task); });
+    clock_.time("evaluate", [&] { measure(task); });
+    if (!request_.checkpoint.empty()) save(task);
+    if (task == request_.last_task && task < tasks) throw Interrupted();
+  }
+  result_.usage = usage_by_phase();
+  result_.weights_digest = arena_.digest();
+  result_.trainable_parameters = arena_.parameter_count();
+  result_.total_parameters = model_.count(false);
+  return result_;
+}
+
+void Trainer::prepare() {
+  for (const Task& task : stream_.tasks) result_.task_names.push_back(task.name);
+  const at::NoGradGuard no_grad;
+  for (Parameter& parameter : model_.parameters()) {
+    if (parameter.value.device() != request_.device) {
+      parameter.value.set_data(parameter.value.to(request_.device));
+    }
+  }
+  Setup setup{model_, arena_, stream_, make_generator(seed_for(request_.seed, "strategy")),
+              request_.open_teacher};
+  for (auto& strategy : strategies_) strategy->prepare(setup);
+}
+
+void Trainer::adapt(int64_t task) {
+  Setup setup{model_, arena_, stream_,
+              make_generator(seed_for(request_.seed, "strategy") + static_cast<uint64_t>(task)),
+              request_.open_teacher};
+  for (auto& strategy : strategies_) strategy->adapt(setup, task);
+  arena_.lay_out(model_);
+  if (arena_.size() == 0) {
+    fail("nothing is trained in task {}: every parameter is frozen; name at least one target", task);
+  }
+}
+
+void Trainer::open_moments() {
+  has_first_ = options_.optimizer != "sgd" || options_.momentum > 0;
+  has_second_ = options_.optimizer != "sgd";
+  if (has_first_) first_ = arena_.twin("optimizer.first", Category::optimizer);
+  if (has_second_) second_ = arena_.twin("optimizer.second", Category::optimizer);
+  if (!options_.reset_optimizer) return;
+  bias_step_ = 0;
+  if (has_first_) first_.tensor().zero_();
+  if (has_second_) second_.tensor().zero_();
+}
+
+void Trainer::learn(int64_t task) {
+  adapt(task);
+  TrainingPlan plan;
+  plan.parts.push_back({stream_.tasks[static_cast<size_t>(task) - 1].train});
+  for (auto& strategy : strategies_) strategy->training_plan(stream_, task, plan);
+  model_.set_generator(
+      make_generator(seed_for(request_.seed, "dropout") + static_cast<uint64_t>(task)));
+  clock_.time("importance", [&] {
+    open_moments();
+    const TaskBegin begin{task, stream_, plan, model_, arena_, options_.batch};
+    for (auto& strategy : strategies_) strategy->before_task(begin);
+  });
+  Sampler sampler(plan, options_.batch,
+                  seed_for(request_.seed, "order") + static_cast<uint64_t>(task));
+  clock_.time("train", [&] { train_steps(task, plan, sampler); });
+}
+
+void Trainer::train_steps(int64_t task, const TrainingPlan& plan, Sampler& sampler) {
+  const bool epochs = options_.epochs > 0;
+  const int64_t per_epoch = sampler.batches_per_epoch();
+  task_steps_ = epochs ? options_.epochs * per_epoch : options_.steps;
+  double best = std::numeric_limits<double>::infinity();
+  int64_t waited = 0;
+  model_.train(true);
+  for (task_step_ = 0; task_step_ < task_steps_; ++task_step_) {
+    if (request_.stop != nullptr && request_.stop->load()) throw Interrupted();
+    one_step(task, sampler,
+             schedule_factor(options_.schedule, options_.warmup, task_step_, task_steps_));
+    const bool last = task_step_ + 1 == task_steps_;
+    if (options_.eval_every > 0 && (task_step_ + 1) % options_.eval_every == 0 && !last) {
+      auto scores = evaluate(model_, stream_, task, step_, options_.eval_batch);
+      for (Evaluation& score : scores) score.within_task = true;
+      result_.evaluations.insert(result_.evaluations.end(), scores.begin(), scores.end());
+    }
+    const bool epoch_ends = epochs && (task_step_ + 1) % per_epoch == 0;
+    if (epoch_ends && options_.patience > 0 && !improving(plan, best, waited)) break;
+  }
+  model_.train(false);
+}
+
+bool Trainer::improving(const TrainingPlan& plan, double& best, int64_t& waited) {
+  const at::NoGradGuard no_grad;
+  model_.train(false);
+  double sum = 0;
+  int64_t positions = 0;
+  for (const Task& task : stream_.tasks) {
+    bool trained = false;
+    for (const auto& part : plan.parts) trained = trained || part.rows == task.train;
+    if (!trained) continue;
+    for (const auto& rows : in_batches(task.validation->size(), options_.eval_batch)) {
+      const Batch batch = task.validation->batch(rows).to(request_.device);
+      sum += summed_loss(model_.forward(batch), batch);
+      positions += batch.targets.numel();
+    }
+  }
+  model_.train(true);
+  const double loss = sum / static_cast<double>(positions);
+  waited = loss < best ? 0 : waited + 1;
+  best = std::min(best, loss);
+  return waited < options_.patience;
+}
+
+void Trainer::close(int64_t task) {
+  const TaskEnd end{task,
+                    stream_,
+                    *stream_.tasks[static_cast<size_t>(task) - 1].train,
+                    model_,
+                    arena_,
+                    make_generator(seed_for(request_.seed, "task end") + static_cast<uint64_t>(task)),
+                    options_.eval_batch};
+  for (auto& strategy : strategies_) strategy->after_task(end);
+}
+
+void Trainer::measure(int64_t after_task) {
+  const auto scores = evaluate(model_, stream_, after_task, step_, options_.eval_batch);
+  result_.evaluations.insert(result_.evaluations.end(), scores.begin(), scores.end());
+  for (const Evaluation& score : scores) clock_.phase("evaluate").samples += score.total;
+  keep_samples(after_task);
+  tell(after_task, task_steps_, task_steps_, result_.curve.empty() ? 0 : result_.curve.back().loss);
+}
+
+void Trainer::keep_samples(int64_t after_task) {
+  const MemoryTag tag(Category::activations);
+  for (size_t t = 0; t < stream_.tasks.size(); ++t) {
+    const Rows& rows = *stream_.tasks[t].test;
+    const auto* text = dynamic_cast<const TextSource*>(&rows);
+    if (text == nullptr) continue;
+    std::vector<std::vector<int64_t>> prompts;
+    const int64_t kept = std::min(options_.samples, rows.size());
+    for (int64_t row = 0; row < kept; ++row) prompts.push_back(text->prompt_ids(row));
+    const auto made = model_.generate(prompts, text->longest_response(), text->end_id());
+    for (int64_t row = 0; row < kept; ++row) {
+      result_.samples.push_back({after_task, static_cast<int64_t>(t) + 1, row, text->prompt(row),
+                                 text->expected(row), text->decode(made[static_cast<size_t>(row)])});
+    }
+  }
+}
+
+TrialResult train(const TrainRequest& request) { return Trainer(request).run(); }
+
+}  // namespace lethe

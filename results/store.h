@@ -1,0 +1,75 @@
+// The result store: one SQLite file (WAL), STRICT tables, versioned migrations.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/trial.h"
+
+namespace lethe {
+
+enum class OpenMode { read_only, read_write };
+
+/// Which trials load() gives.
+struct TrialFilter {
+  std::string build;         ///< empty = newest_build(); "*" = all builds
+  std::string device_class;  ///< empty = all
+  std::string sweep;         ///< empty = all
+  bool finished_only = true;
+};
+
+/// What a sweep still has to do for one trial.
+enum class TrialState { missing, running, done, failed };
+
+/// One connection. Not for sharing between threads or across fork: open it in the process that uses
+/// it.
+class ResultStore {
+ public:
+  /// read_write creates and migrates. Throws Error naming the file for: unwritable, not a database
+  /// or corrupt, a newer schema (both versions), read_only and absent.
+  ResultStore(const std::string& path, OpenMode mode);
+  ~ResultStore();
+  ResultStore(const ResultStore&) = delete;
+  ResultStore& operator=(const ResultStore&) = delete;
+
+  TrialState state(const TrialKey& key) const;
+
+  /// Takes a trial for this worker if it is missing (or its lease has run out, or it failed and
+  /// `retry_failed`), in one immediate transaction; nullopt when another holds it or it is
+  /// finished. `spec_labels` carries method, model, stream, sweep labels, seed and environment.
+  std::optional<int64_t> claim(const TrialRecord& spec_labels, const std::string& worker,
+                               double lease_seconds, bool retry_failed);
+  void renew(int64_t trial, const std::string& worker, double lease_seconds);
+  /// Gives back a claimed trial unfinished (Ctrl-C): the row disappears.
+  void release(int64_t trial);
+  /// All rows of a finished trial in one transaction.
+  void finish(int64_t trial, const TrialResult& result);
+  void fail(int64_t trial, const std::string& error);
+
+  /// Also adds trials already stored to a sweep of another name (a trial can belong to several
+  /// sweeps).
+  void add_to_sweep(const TrialKey& key, const std::string& sweep, const std::string& label,
+                    int64_t position);
+
+  std::vector<TrialRecord> load(const TrialFilter& filter) const;
+  /// One trial by id or by a prefix of its digest (at least 4 characters). Throws naming what is
+  /// there.
+  TrialRecord find(const std::string& id_or_digest) const;
+  /// The build of the trial finished last; empty for an empty store.
+  std::string newest_build() const;
+  /// The newest first.
+  std::vector<std::string> builds() const;
+
+  /// From now on this connection treats the disk as full when the file would grow beyond `pages`
+  /// pages of 4 KiB: how the tests fill a disk.
+  void limit_pages(int64_t pages);
+
+ private:
+  struct Connection;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace lethe

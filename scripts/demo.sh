@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# From a fresh Debian 12 to the comparison table: sets up, builds, runs the default sweep into
+# out/demo.db, prints the table and writes out/report.html. A second call runs only what is missing.
+# Arguments go to `lethe run`, such as --jobs 4.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+scripts/setup.sh
+scripts/build.sh
+mkdir -p out
+say "running the default sweep into out/demo.db"
+build/lethe run --db out/demo.db "$@"
+say "the comparison"
+build/lethe report --db out/demo.db --format md
+build/lethe report --db out/demo.db --format html -o out/report.html
+say "the same with figures, matrices and samples: out/report.html"

@@ -40,8 +40,6 @@ const char* latex_text(char c) {
       return "\\textless{}";
     case '>':
       return "\\textgreater{}";
-    case '"':
-      return "\\textquotedbl{}";
     case '\n':
       return " ";
     case '\r':
@@ -108,7 +106,9 @@ std::string escape_latex(std::string_view text) {
     }
   }
   replace_all(out, "±", "$\\pm$");
-  replace_all(out, "≤", "$\\le$");
+  replace_all(out, "√", "$\\surd$");
+  replace_all(out, "▲", "$\\triangle$");
+  replace_all(out, "▼", "$\\bigtriangledown$");
   return out;
 }
 

@@ -9,9 +9,9 @@
 namespace lethe {
 namespace {
 
-const char* latex_mark(Verdict verdict) {
+const char* mark(Verdict verdict) {
   if (verdict == Verdict::none) return "";
-  return verdict == Verdict::better ? " $\\triangle$" : " $\\bigtriangledown$";
+  return verdict == Verdict::better ? " ▲" : " ▼";
 }
 
 std::string join(const std::vector<std::string>& cells) {
@@ -51,7 +51,7 @@ struct LatexBlock {
     for (const auto& row : table.rows) {
       std::vector<std::string> cells;
       for (const TableCell& cell : row)
-        cells.push_back(escape_latex(cell.text) + latex_mark(cell.verdict));
+        cells.push_back(escape_latex(cell.text + mark(cell.verdict)));
       body += join(cells);
     }
     const std::string caption = table.caption.empty() ? "" : escape_latex(table.caption) + "\n\n";

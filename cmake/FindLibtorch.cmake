@@ -57,6 +57,13 @@ if(LETHE_CUDA)
   _add_torch_library(c10_cuda Libtorch::c10 CUDA::cudart)
   _add_torch_library(torch_cuda Libtorch::torch_cpu Libtorch::c10_cuda)
 endif()
+
+# The wheel carries headers of a newer fmt than the system's library: the system's must be found first.
+find_path(LETHE_FMT_INCLUDE fmt/format.h REQUIRED)
+set(Libtorch_FMT_FIRST ${PROJECT_BINARY_DIR}/system_fmt)
+file(MAKE_DIRECTORY ${Libtorch_FMT_FIRST})
+file(CREATE_LINK ${LETHE_FMT_INCLUDE}/fmt ${Libtorch_FMT_FIRST}/fmt SYMBOLIC)
+include_directories(BEFORE ${Libtorch_FMT_FIRST})
 set(Libtorch_FOUND TRUE)
 if(NOT Libtorch_FIND_QUIETLY)
   message(STATUS "libtorch ${Libtorch_VERSION} in ${_torch}")

@@ -13,7 +13,7 @@ constexpr int kLanes = 16;
 
 /// Elements handled before going on to the next array region: small enough that the parts of one update
 /// find a block's values in the first-level cache. A multiple of kLanes.
-constexpr int64_t kBlock = 1024;
+constexpr int64_t kBlock = 512;
 
 /// Everything of a step that is the same for all elements, computed in double and rounded once.
 struct StepConstants {
@@ -47,5 +47,9 @@ double squared_norm_avx512(const Update& step);
 
 /// Whether processor and system offer x86-64-v4.
 bool has_avx512();
+
+/// Whether to run the AVX-512 version: what is offered, unless `forced` (the environment's LETHE_ISA, may
+/// be null or empty) says avx2 or avx512. Throws Error for another word and for what is not offered.
+bool choose_avx512(const char* forced, bool offered);
 
 }  // namespace lethe::kernels

@@ -1,0 +1,142 @@
+// A trial in progress as one safetensors file: written beside, fsynced, renamed after every task.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/formats/safetensors.h"
+#include "core/trainer.h"
+
+namespace lethe {
+namespace {
+
+using nlohmann::json;
+
+const char* dtype_name(const Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case at::kFloat:
+      return "F32";
+    case at::kDouble:
+      return "F64";
+    case at::kLong:
+      return "I64";
+    default:
+      return "U8";
+  }
+}
+
+Tensor read_tensor(const StoredTensor& stored) {
+  const at::ScalarType type = stored.dtype == "F32"   ? at::kFloat
+                              : stored.dtype == "F64" ? at::kDouble
+                              : stored.dtype == "I64" ? at::kLong
+                                                      : at::kByte;
+  return at::from_blob(const_cast<uint8_t*>(stored.data), stored.shape, type).clone();
+}
+
+json to_json(const Evaluation& e) {
+  return {e.after_task, e.step,        e.within_task,             e.on_task, e.task, e.metric.name,
+          e.metric.unit, e.metric.higher_is_better, e.correct, e.total, e.sum};
+}
+
+Evaluation evaluation_from(const json& j) {
+  Evaluation e;
+  e.after_task = j[0];
+  e.step = j[1];
+  e.within_task = j[2];
+  e.on_task = j[3];
+  e.task = j[4];
+  e.metric = {j[5], j[6], j[7]};
+  e.correct = j[8];
+  e.total = j[9];
+  e.sum = j[10];
+  return e;
+}
+
+json results_json(const TrialResult& result) {
+  json all;
+  for (const Evaluation& e : result.evaluations) all["evaluations"].push_back(to_json(e));
+  for (const CurvePoint& p : result.curve) {
+    all["curve"].push_back({p.task, p.step, p.loss, p.penalty, p.learning_rate, p.gradient_norm});
+  }
+  for (const Timing& t : result.timing) {
+    all["timing"].push_back({t.phase, t.wall, t.cpu, t.tokens, t.samples});
+  }
+  for (const Sample& s : result.samples) {
+    all["samples"].push_back({s.after_task, s.on_task, s.row, s.prompt, s.expected, s.generated});
+  }
+  return all;
+}
+
+void read_results(const json& all, TrialResult& result) {
+  result.evaluations.clear();
+  for (const json& e : all.value("evaluations", json::array())) {
+    result.evaluations.push_back(evaluation_from(e));
+  }
+  for (const json& p : all.value("curve", json::array())) {
+    result.curve.push_back({p[0], p[1], p[2], p[3], p[4], p[5]});
+  }
+  for (const json& t : all.value("timing", json::array())) {
+    result.timing.push_back({t[0], t[1], t[2], t[3], t[4]});
+  }
+  for (const json& s : all.value("samples", json::array())) {
+    result.samples.push_back({s[0], s[1], s[2], s[3], s[4], s[5]});
+  }
+}
+
+}  // namespace
+
+void Trainer::save(int64_t task) {
+  std::map<std::string, Tensor> tensors;
+  for (const ArenaRange& range : arena_.ranges()) {
+    tensors["values." + range.name] = arena_.slice(arena_.values(), range).cpu().contiguous();
+  }
+  for (const Twin& twin : arena_.twins()) tensors["twin." + twin.name()] = twin.tensor().cpu();
+  Archive archive(Archive::Direction::write, tensors);
+  for (size_t s = 0; s < strategies_.size(); ++s) {
+    archive.set_prefix("strategy." + request_.method.names[s] + ".");
+    strategies_[s]->state(archive);
+  }
+  std::map<std::string, StoredTensor> stored;
+  for (const auto& [name, tensor] : tensors) {
+    stored[name] = {dtype_name(tensor), tensor.sizes().vec(),
+                    static_cast<const uint8_t*>(tensor.data_ptr()), tensor.nbytes()};
+  }
+  const json position = {{"task", task},           {"step", step_},
+                         {"bias_step", bias_step_}, {"seed", request_.seed}};
+  write_safetensors(request_.checkpoint, stored,
+                    {{"position", position.dump()}, {"results", results_json(result_).dump()}});
+}
+
+int64_t Trainer::restore() {
+  adapt(1);
+  if (request_.checkpoint.empty() || !std::filesystem::exists(request_.checkpoint)) return 0;
+  const SafetensorsFile file(request_.checkpoint);
+  const json position = json::parse(file.metadata().at("position"));
+  const int64_t task = position["task"];
+  if (position["seed"] != request_.seed) {
+    fail("checkpoint {} is of seed {}, this trial's is {}; delete it", request_.checkpoint,
+         position["seed"].get<int64_t>(), request_.seed);
+  }
+  for (int64_t t = 2; t <= task; ++t) adapt(t);
+  open_moments();
+  step_ = position["step"];
+  bias_step_ = position["bias_step"];
+  read_results(json::parse(file.metadata().at("results")), result_);
+  const at::NoGradGuard no_grad;
+  std::map<std::string, Tensor> tensors;
+  for (const auto& [name, stored] : file.tensors()) tensors[name] = read_tensor(stored);
+  for (const ArenaRange& range : arena_.ranges()) {
+    arena_.slice(arena_.values(), range).copy_(tensors.at("values." + range.name));
+  }
+  for (const Twin& twin : arena_.twins()) {
+    const auto found = tensors.find("twin." + twin.name());
+    if (found != tensors.end()) twin.tensor().copy_(found->second);
+  }
+  Archive archive(Archive::Direction::read, tensors);
+  for (size_t s = 0; s < strategies_.size(); ++s) {
+    archive.set_prefix("strategy." + request_.method.names[s] + ".");
+    strategies_[s]->state(archive);
+  }
+  return task;
+}
+
+}  // namespace lethe

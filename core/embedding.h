@@ -1,0 +1,37 @@
+// Embedding and normalisation seams.
+#pragma once
+
+#include <string>
+
+#include "core/seam.h"
+
+namespace lethe {
+
+/// Rows of a table by id.
+class Embedding : public Seam {
+ public:
+  Embedding(std::string name, Tensor weight);
+  Tensor forward(const Tensor& ids) const;  ///< (...) int64 -> (..., width)
+  const Tensor& weight() const { return weight_; }
+  void parameters(const ParameterVisitor& visit) override;
+
+ private:
+  Tensor weight_;  // (rows, width)
+};
+
+/// LayerNorm (Ba et al. 2016, arXiv:1607.06450) or, without a bias, RMSNorm (Zhang & Sennrich 2019,
+/// arXiv:1910.07467), over the last dimension.
+class Norm : public Seam {
+ public:
+  enum class Form { layer, rms };
+  Norm(std::string name, Form form, int64_t width, double epsilon);
+  Tensor forward(const Tensor& x) const;  ///< same shape
+  void parameters(const ParameterVisitor& visit) override;
+
+ private:
+  Form form_;
+  double epsilon_;
+  Tensor weight_, bias_;  // (width); bias undefined for rms
+};
+
+}  // namespace lethe

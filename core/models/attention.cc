@@ -1,0 +1,95 @@
+#include "core/models/attention.h"
+
+#include <cmath>
+
+#include "core/models/initial.h"
+
+namespace lethe {
+namespace {
+
+/// Half-split rotation: value i turns with value i + d/2 (Hugging Face's order).
+Tensor rotated(const Tensor& x, const AttentionInputs& inputs) {
+  const int64_t half = x.size(-1) / 2;
+  const Tensor turned = at::cat({-x.narrow(-1, half, half), x.narrow(-1, 0, half)}, -1);
+  return x * inputs.cos + turned * inputs.sin;
+}
+
+/// (B, T, heads * d) -> (B, heads, T, d)
+Tensor by_head(const Tensor& x, int64_t heads) {
+  return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
+}
+
+}  // namespace
+
+Attention::Attention(const DecoderConfig& config, const std::string& layer, at::Generator generator)
+    : config_(config) {
+  const DecoderNames& names = config.names;
+  const double deviation = 1 / std::sqrt(static_cast<double>(config.width));
+  const auto make = [&](const std::string& name, int64_t in, int64_t out, double scale) {
+    Tensor bias = config.biases ? at::zeros({out}, at::kFloat) : Tensor();
+    return std::make_unique<Linear>(layer + "." + name,
+                                    normal_weight(out, in, deviation * scale, generator), bias);
+  };
+  const int64_t inner = config.heads * config.head_dim, kv = config.kv_heads * config.head_dim;
+  if (config.fused != FusedLayout::none) {
+    qkv_ = make(names.qkv, config.width, 3 * inner, 1);
+  } else {
+    q_ = make(names.q, config.width, inner, 1);
+    k_ = make(names.k, config.width, kv, 1);
+    v_ = make(names.v, config.width, kv, 1);
+  }
+  out_ = make(names.attention_out, inner, config.width,
+              1 / std::sqrt(2.0 * static_cast<double>(config.layers)));
+}
+
+void Attention::add_seams(std::vector<Seam*>& seams) {
+  for (Linear* seam : {qkv_.get(), q_.get(), k_.get(), v_.get(), out_.get()}) {
+    if (seam != nullptr) seams.push_back(seam);
+  }
+}
+
+void Attention::project(const Tensor& x, Tensor& q, Tensor& k, Tensor& v) const {
+  if (config_.fused == FusedLayout::none) {
+    q = by_head(q_->forward(x), config_.heads);
+    k = by_head(k_->forward(x), config_.kv_heads);
+    v = by_head(v_->forward(x), config_.kv_heads);
+    return;
+  }
+  const Tensor all = qkv_->forward(x);
+  const int64_t b = x.size(0), t = x.size(1);
+  // thirds: (B, T, 3, heads, d); per head: (B, T, heads, 3, d)
+  const bool thirds = config_.fused == FusedLayout::thirds;
+  const Tensor split = thirds ? all.view({b, t, 3, config_.heads, config_.head_dim})
+                              : all.view({b, t, config_.heads, 3, config_.head_dim});
+  const int64_t which = thirds ? 2 : 3;
+  q = split.select(which, 0).transpose(1, 2);
+  k = split.select(which, 1).transpose(1, 2);
+  v = split.select(which, 2).transpose(1, 2);
+}
+
+Tensor Attention::forward(const Tensor& x, const AttentionInputs& inputs, KeyValueCache* cache) const {
+  Tensor q, k, v;
+  project(x, q, k, v);
+  if (inputs.cos.defined()) {
+    q = rotated(q, inputs);
+    k = rotated(k, inputs);
+  }
+  if (cache != nullptr) {
+    if (cache->keys.defined()) {
+      k = at::cat({cache->keys, k}, 2);
+      v = at::cat({cache->values, v}, 2);
+    }
+    *cache = {k, v};
+  }
+  if (config_.kv_heads != config_.heads) {
+    const int64_t copies = config_.heads / config_.kv_heads;
+    k = k.repeat_interleave(copies, 1);
+    v = v.repeat_interleave(copies, 1);
+  }
+  const std::optional<Tensor> bias =
+      inputs.bias.defined() ? std::optional<Tensor>(inputs.bias) : std::nullopt;
+  const Tensor mixed = at::scaled_dot_product_attention(q, k, v, bias, 0.0, !bias.has_value());
+  return out_->forward(mixed.transpose(1, 2).reshape({x.size(0), x.size(1), -1}));
+}
+
+}  // namespace lethe

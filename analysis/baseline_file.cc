@@ -65,6 +65,8 @@ class Entry {
     return table_.contains(key) ? std::optional(text(key)) : std::nullopt;
   }
 
+  bool has(const std::string& key) const { return table_.contains(key); }
+
   std::string metric() const {
     const std::string key = text("metric");
     const std::string general = key.substr(0, key.find(':'));
@@ -122,9 +124,61 @@ Relation parse_relation(const Entry& entry) {
   relation.model = entry.optional_text("model");
   relation.metric = entry.metric();
   relation.expression = entry.text("expression");
-  if (entry.optional_text("model")) relation.model = entry.text("model");
+  parse_chain(relation.expression);
+  if (entry.has("margin")) relation.margin = entry.allowance("margin");
   relation.line = entry.line();
   return relation;
 }
 
 }  // namespace
+
+Baseline parse_baseline(const std::string& text, const std::string& path) {
+  Baseline baseline{path, text, {}, {}};
+  toml::table root;
+  try {
+    root = toml::parse(text, path);
+  } catch (const toml::parse_error& error) {
+    const auto at = error.source().begin;
+    fail("{}:{}:{}: {}", path, at.line, at.column, error.description());
+  }
+  for (const auto& [key, node] : root) {
+    const bool known = key.str() == "metric" || key.str() == "relation";
+    if (!known || !node.is_array_of_tables()) {
+      fail("{}:{}: unknown entry '{}'; a baseline holds [[metric]] and [[relation]] tables", path,
+           node.source().begin.line, key.str());
+    }
+    for (const toml::node& each : *node.as_array()) {
+      const Entry entry(*each.as_table(), std::string(key.str()), path);
+      if (key.str() == "metric") {
+        baseline.metrics.push_back(parse_bound(entry, text));
+      } else {
+        baseline.relations.push_back(parse_relation(entry));
+      }
+    }
+  }
+  return baseline;
+}
+
+Baseline read_baseline(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail("baseline {} can't be read; give the path of a TOML file", path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return parse_baseline(text.str(), path);
+}
+
+void write_baseline(const Baseline& baseline, const std::string& path) {
+  std::vector<MetricBound> bounds = baseline.metrics;
+  std::sort(bounds.begin(), bounds.end(),
+            [](const MetricBound& a, const MetricBound& b) { return a.value_begin > b.value_begin; });
+  std::string text = baseline.text;
+  for (const MetricBound& bound : bounds) {  // from the back, so that places stay right
+    text.replace(bound.value_begin, bound.value_end - bound.value_begin, fmt::format("{:.6g}", bound.value));
+  }
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) fail("baseline {} can't be written; check the folder and the space on its disk", path);
+}
+
+}  // namespace lethe

@@ -25,7 +25,9 @@ Facts what_was_run(const Comparison& c) {
   };
   add("Stream", c.stream);
   add("Model", c.model);
-  add("Device", e.device.empty() ? c.device_class : c.device_class + " (" + e.device + ")");
+  add("Device", e.device.empty() || e.device == c.device_class
+                    ? c.device_class
+                    : c.device_class + " (" + e.device + ")");
   add("CPU", e.cpu_capability.empty() ? e.cpu : e.cpu + " (" + e.cpu_capability + ")");
   add("Threads per trial", std::to_string(e.threads));
   add("Jobs at a time", std::to_string(e.jobs));
@@ -38,9 +40,18 @@ Facts what_was_run(const Comparison& c) {
 
 Blocks notes_section(const Comparison& c) {
   Bullets bullets{c.notes};
+  // The notes name failures too, with "seed 3 failed: what" where the error has "seed 3: what".
+  const auto told = [&](const std::string& label, const std::string& error) {
+    const size_t colon = error.find(": ");
+    const std::string what = colon == std::string::npos ? error : error.substr(colon + 2);
+    return std::any_of(c.notes.begin(), c.notes.end(), [&](const std::string& note) {
+      return note.rfind(label + ": ", 0) == 0 && note.find(what) != std::string::npos;
+    });
+  };
   for (const MethodRow& method : c.methods) {
-    for (const std::string& error : method.errors)
-      bullets.items.push_back(method.label + ": " + error);
+    for (const std::string& error : method.errors) {
+      if (!told(method.label, error)) bullets.items.push_back(method.label + ": " + error);
+    }
   }
   if (bullets.items.empty()) return {};
   return {Heading{3, "Notes"}, bullets};

@@ -81,7 +81,7 @@ std::string escape_markdown(std::string_view text) {
       out += "&amp;";
     } else if (c == '<') {
       out += "&lt;";
-    } else if (c == '>') {
+    } else if (c == '>' && i == 0) {
       out += "&gt;";
     } else if (c == '\n') {
       out += "⏎";

@@ -162,7 +162,7 @@ Blocks matrix_section(const Comparison& comparison) {
   return {Heading{3, "R matrices"},
           Paragraph{
               "R[i][j] is the score on task j after learning task i, mean over seeds. Read down a "
-              "column to see a task learned and forgotten; the darker, the better."},
+              "column to see a task learned and forgotten."},
           maps};
 }
 

@@ -116,7 +116,7 @@ std::string HtmlBlocks::operator()(const Table& table) {
 }
 
 std::string HtmlBlocks::operator()(const HeatMaps& maps) {
-  std::string text = "<div class=\"grid\">\n";
+  std::string text = "<p>Darker is better.</p>\n<div class=\"maps\">\n";
   for (const Table& table : maps.tables) text += table_html(table, "heat");
   return text + "</div>\n";
 }

@@ -17,9 +17,9 @@ Json number(const std::optional<double>& value) {
 }
 
 Json summary_json(const Summary& summary) {
-  const std::optional<double> mean = summary.n > 0 ? std::optional(summary.mean) : std::nullopt;
+  const Json mean = summary.n > 0 ? number(summary.mean) : Json(nullptr);
   return {{"n", summary.n},
-          {"mean", number(mean)},
+          {"mean", mean},
           {"sd", number(summary.sd)},
           {"half_width", number(summary.half_width)}};
 }

@@ -133,7 +133,7 @@ Table by_phase(const Comparison& comparison, const Columns& columns) {
 }  // namespace
 
 Blocks memory_section(const Comparison& comparison, const std::vector<MetricDoc>& present) {
-  Blocks blocks = {Heading{3, "Memory"}};
+  Blocks blocks = {Heading{3, "Memory and parameters"}};
   const Blocks tables = metric_tables(comparison, present, MetricKind::memory,
                                       "Mean over n seeds ± half width of the 95 % interval.");
   blocks.insert(blocks.end(), tables.begin(), tables.end());

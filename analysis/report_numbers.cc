@@ -21,6 +21,7 @@ ShownUnit shown_unit(const std::string& base_unit) {
   if (base_unit == "bytes") return {.factor = 1.0 / (1 << 20), .decimals = 2, .name = "MiB"};
   if (base_unit == "seconds") return {.factor = 1, .decimals = 2, .name = "s"};
   if (base_unit == "count") return {.factor = 1, .decimals = 0, .name = ""};
+  if (base_unit == "ratio") return {.factor = 1, .decimals = 3, .name = ""};
   if (base_unit == "1/s") return {.factor = 1, .decimals = 1, .name = "1/s"};
   return {.factor = 1, .decimals = 3, .name = base_unit};
 }

@@ -42,7 +42,7 @@ const char* fate_text(Fate fate) {
     case Fate::known_and_lost:
       return "right after learning, lost later";
     case Fate::learned_and_kept:
-      return "wrong before, right after learning, kept";
+      return "wrong before, right after learning, not lost";
     case Fate::never_learned:
       return "not learned";
     case Fate::always_right:

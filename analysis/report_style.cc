@@ -12,7 +12,7 @@ std::string html_style() {
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }
-main { max-width: 1200px; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
+main { max-width: 1400px; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
 h1 { font-size: 1.7rem; margin: 0 0 1rem; }
 h2 { font-size: 1.35rem; margin: 2.5rem 0 .75rem; border-bottom: 2px solid var(--line); padding-bottom: .3rem; }
 h3 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
@@ -41,7 +41,8 @@ tbody th ~ th { font-weight: 400; }
 .better { color: var(--good); }
 .worse { color: var(--bad); }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: .5rem 1.25rem; }
-.grid .scroll { margin: 0 0 .75rem; }
+.maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(480px, 100%), 1fr)); gap: .5rem 1.25rem; }
+.maps .scroll { margin: 0 0 .75rem; }
 .heat { font-size: .8rem; }
 .heat caption { color: var(--ink); font-weight: 600; }
 .heat td { text-align: center; border: 1px solid var(--paper); min-width: 3.5rem; }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "core/error.h"
 #include "core/registry.h"
 
 namespace lethe {

@@ -24,7 +24,8 @@ Comparison with_matrix() {
   MeanMatrix matrix{
       .metric = "accuracy", .unit = "fraction", .tasks = {"a"}, .rows = {}, .cells = {}};
   matrix.rows = {{0, {0.25}}, {1, {0.75}}};
-  c.methods = {{.label = "finetune", .seeds = 1}};
+  c.methods.resize(1);
+  c.methods[0].label = "finetune";
   c.methods[0].matrices = {matrix, matrix};
   return c;
 }

@@ -33,7 +33,7 @@ Outcome fuzz(const std::string& name, const std::string& bytes,
   lethe::Random random(2024);
   Outcome outcome;
   read(scratch.write(name, bytes));
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 500; ++round) {
     const std::string path = scratch.write(name, damaged(bytes, random));
     try {
       read(path);
@@ -65,8 +65,8 @@ TEST_CASE("damaged safetensors files are read or refused, never worse") {
                                                {"step", {"I64", {}, bytes, 8}},
                                                {"none", {"BF16", {0}, bytes, 0}}});
   const Outcome outcome = fuzz("x", file_bytes(scratch.path("x")), read_all);
-  CHECK(outcome.read > 50);
-  CHECK(outcome.refused > 500);
+  CHECK(outcome.read > 5);
+  CHECK(outcome.refused > 100);
 }
 
 TEST_CASE("damaged idx files are read or refused, never worse") {
@@ -76,14 +76,18 @@ TEST_CASE("damaged idx files are read or refused, never worse") {
     const lethe::IdxArray array = lethe::read_idx(path);
     CHECK(!array.shape.empty());
   });
-  CHECK(outcome.read > 50);
-  CHECK(outcome.refused > 500);
+  CHECK(outcome.read > 5);
+  CHECK(outcome.refused > 100);
 }
 
 TEST_CASE("damaged records are read or refused, never worse") {
-  const auto read = [](const std::string& path) { CHECK(!lethe::read_records(path).empty()); };
+  // Outside of CHECK, which would catch the Error itself.
+  const auto read = [](const std::string& path) {
+    const std::vector<lethe::Record> records = lethe::read_records(path);
+    CHECK(!records.empty());
+  };
   const std::string object = "{\"text\": \"a \\u00e9\", \"n\": [1, -2.5e3, null, true]}";
-  CHECK(fuzz("x.jsonl", object + "\n" + object + "\n", read).refused > 500);
-  CHECK(fuzz("x.json", "[" + object + ",\n" + object + "]", read).refused > 500);
-  CHECK(fuzz("x.csv", "a,b\n\"x, \"\"y\"\"\n\",z\n1,2\n", read).refused > 500);
+  CHECK(fuzz("x.jsonl", object + "\n" + object + "\n", read).refused > 100);
+  CHECK(fuzz("x.json", "[" + object + ",\n" + object + "]", read).refused > 100);
+  CHECK(fuzz("x.csv", "a,b\n\"x, \"\"y\"\"\n\",z\n1,2\n", read).refused > 100);
 }

@@ -85,9 +85,8 @@ TEST_CASE("two blocks of a sine come back as the golden floats", "[nf4]") {
                                    0.8881134390830994f, 1.1412162780761719f, 0.8881134390830994f,
                                    0.8881134390830994f, 0.5334126949310303f});
   const std::vector<float> second(q.values.begin() + 64, q.values.begin() + 70);
-  CHECK(second == std::vector<float>{-1.551068663597107f, -1.551068663597107f,
-                                     -1.1698259115219116f, -0.6337154507637024f, 0,
-                                     0.7528514266014099f});
+  CHECK(second == std::vector<float>{-1.551068663597107f, -1.551068663597107f, -1.1698259115219116f,
+                                     -0.6337154507637024f, 0, 0.7528514266014099f});
   CHECK(crc(q.values) == 0x68c3a41f);
   CHECK(rms_error(x, q.values) == Approx(0.11217222626604126));
   CHECK(std::fabs(q.values[116] - x[116]) == 0.33563995361328125f);

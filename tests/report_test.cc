@@ -37,6 +37,14 @@ MeanMatrix matrix(std::optional<double> last) {
   return m;
 }
 
+MethodRow method(const std::string& label, int64_t failed) {
+  MethodRow row;
+  row.label = label;
+  row.seeds = 2;
+  row.failed = failed;
+  return row;
+}
+
 Comparison small() {
   Comparison c;
   c.title = "tiny";
@@ -46,7 +54,7 @@ Comparison small() {
   c.device_class = "cpu";
   c.environment.cpu = "some processor";
   c.environment.jobs = 2;
-  MethodRow finetune{.label = "finetune", .seeds = 2};
+  MethodRow finetune = method("finetune", 0);
   finetune.metrics["final_average"] = {{2, 0.5, 0.01, 0.09}, std::nullopt};
   finetune.metrics["forgetting"] = {{2, 0.6, 0.02, 0.18}, std::nullopt};
   finetune.metrics["peak_memory_bytes"] = {{2, 3.0 * kMiB, 0.0, 0.0}, std::nullopt};
@@ -56,7 +64,7 @@ Comparison small() {
                     {"train", "method state", "host", 1 * kMiB, 1 * kMiB},
                     {"evaluate", "gradients", "host", 1 * kMiB, 1 * kMiB},
                     {"evaluate", "process peak RSS", "host", 64 * kMiB, 0}};
-  MethodRow ewc{.label = "ewc", .seeds = 2, .failed = 1};
+  MethodRow ewc = method("ewc", 1);
   ewc.metrics["final_average"] = {{2, 0.75, 0.01, 0.09}, Summary{2, 0.25, 0.01, 0.09}};
   ewc.metrics["forgetting"] = {{1, 0.25, std::nullopt, std::nullopt}, Summary{1, -0.35, {}, {}}};
   ewc.metrics["wall_seconds_train"] = {{2, 3.0, 0.1, 0.9}, Summary{2, 1.5, 0.1, 0.8}};
@@ -144,9 +152,16 @@ TEST_CASE("the Markdown tables of a small comparison are exactly these", "[repor
             "| after task 2 (b) | 30.00 | 80.00 |\n"));
   CHECK(has(text, "| ewc | +1.50 ± 0.80 ▼ |\n"));
   CHECK(has(text, "; 2 jobs at a time, 1 thread each."));
-  CHECK(has(text, "- ewc: seed 3 failed\n- ewc: seed 3: loss is NaN at step 7\n"));
+  CHECK(has(text, "- ewc: seed 3 failed\n- ewc: seed 3: loss is NaN at step 7\n\n"));
   CHECK(
       has(text, "| Forgetting | forgetting | % | lower | best minus last | arXiv:1801.10112 |\n"));
+}
+
+TEST_CASE("an error that a note already tells is not told twice", "[report]") {
+  Comparison c = small();
+  c.notes = {"ewc: seed 3 failed: loss is NaN at step 7"};
+  CHECK(has(report_markdown({c}, docs()),
+            "### Notes\n\n- ewc: seed 3 failed: loss is NaN at step 7\n\n###"));
 }
 
 TEST_CASE("memory at the peak adds up and stands beside the process's own", "[report]") {
@@ -242,45 +257,15 @@ TEST_CASE("heat map cells carry their number in a colour with readable contrast"
   CHECK(has(report_html({small()}, docs()), "<td style=\"" + shade_style(0.9) + "\">90.00</td>"));
 }
 
-TEST_CASE("rows that were learned and then lost are shown first", "[report]") {
-  const auto row = [](int64_t number, std::vector<std::string> by_stage) {
-    std::vector<Sample> samples;
-    for (size_t i = 0; i < by_stage.size(); ++i) {
-      samples.push_back({static_cast<int64_t>(i), 1, number, "p", "yes", by_stage[i]});
-    }
-    return samples;
-  };
-  std::vector<Sample> samples;
-  for (const auto& rows :
-       {row(0, {"yes", "yes", "yes"}), row(1, {"no", "no", "no"}), row(2, {"no", "yes", " yes\n"}),
-        row(3, {"yes", "yes", "no"}), row(4, {"no", "yes", "no"})}) {
-    samples.insert(samples.end(), rows.rbegin(), rows.rend());
-  }
-  const auto chosen = choose_samples(samples, 9);
-  REQUIRE(chosen.size() == 5);
-  const std::vector<std::pair<int64_t, std::string>> expected = {
-      {4, "wrong before, right after learning, lost later"},
-      {3, "right after learning, lost later"},
-      {2, "wrong before, right after learning, kept"},
-      {1, "not learned"},
-      {0, "right throughout"}};
-  for (size_t i = 0; i < 5; ++i) {
-    CHECK(chosen[i].row == expected[i].first);
-    CHECK(fate_text(chosen[i].fate) == expected[i].second);
-    CHECK(chosen[i].stages[0].after_task == 0);
-  }
-  CHECK(choose_samples(samples, 2).size() == 2);
-}
-
 TEST_CASE("a sample's block in Markdown cannot be ended by its text", "[report]") {
   Comparison c = small();
   c.methods[0].samples = {{0, 1, 3, "say ```", "yes", "no|<b>"},
                           {1, 1, 3, "say ```", "yes", "yes"}};
   CHECK(has(report_markdown({c}, docs()),
-            "Task 1 (a), row 3: wrong before, right after learning, kept\n\n"
+            "Task 1 (a), row 3: wrong before, right after learning, not lost\n\n"
             "````text\nsay ```\n````\n\n"
             "| Stage | Right | Text |\n| :-- | :-- | :-- |\n| expected |  | yes |\n"
-            "| before | ✗ | no\\|&lt;b&gt; |\n| after task 1 (a) | ✓ | yes |\n"));
+            "| before | ✗ | no\\|&lt;b> |\n| after task 1 (a) | ✓ | yes |\n"));
 }
 
 TEST_CASE("an empty store still makes a report in every format", "[report]") {

@@ -1,111 +1,17 @@
 #include "core/kernels/update.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <cstring>
-#include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "core/error.h"
 #include "core/kernels/update_isa.h"
+#include "tests/update_case.h"
 
 namespace lethe::kernels {
 namespace {
-
-using Floats = std::vector<float>;
-using Step = double (*)(const Update&);
-
-/// Every array that an update may touch, random, and the update over them.
-struct Case {
-  int64_t n;
-  Floats value, gradient, first, second, importance[2], anchor[2], path[2];
-
-  Case(int64_t n, unsigned seed) : n(n) {
-    std::mt19937 engine(seed);
-    std::normal_distribution<float> normal;
-    const auto draw = [&](Floats& array, bool positive) {
-      array.resize(static_cast<size_t>(n));
-      for (float& x : array) x = positive ? std::abs(normal(engine)) : normal(engine);
-    };
-    draw(value, false);
-    draw(gradient, false);
-    draw(first, false);
-    draw(second, true);
-    for (int t = 0; t < 2; ++t) {
-      draw(importance[t], true);
-      draw(anchor[t], false);
-      draw(path[t], false);
-    }
-  }
-
-  Update step(Optimizer optimizer, int terms, int paths) {
-    Update step;
-    step.optimizer = optimizer;
-    step.n = n;
-    step.value = value.data();
-    step.gradient = gradient.data();
-    step.first = first.data();
-    step.second = second.data();
-    step.learning_rate = 0.03;
-    step.weight_decay = 0.02;
-    step.momentum = 0.9;
-    step.step = 3;
-    step.gradient_scale = 0.7;
-    step.terms = terms;
-    for (int t = 0; t < terms; ++t) {
-      step.term[t] = {1.5 + t, t == 0 ? importance[t].data() : nullptr, anchor[t].data()};
-    }
-    step.paths = paths;
-    for (int p = 0; p < paths; ++p) step.path[p] = {path[p].data(), p == 1};
-    return step;
-  }
-
-  /// All floats that a step may write, as bytes.
-  std::string bits() const {
-    std::string out;
-    for (const Floats* array : {&value, &gradient, &first, &second, &path[0], &path[1]}) {
-      out.append(reinterpret_cast<const char*>(array->data()), array->size() * sizeof(float));
-    }
-    return out;
-  }
-};
-
-struct Outcome {
-  std::string bits;
-  double penalty;
-  bool operator==(const Outcome& other) const {
-    return bits == other.bits &&
-           std::memcmp(&penalty, &other.penalty, sizeof penalty) == 0;
-  }
-};
-
-template <class Adjust>
-Outcome outcome(Step run, int64_t n, Optimizer optimizer, int terms, int paths, Adjust adjust) {
-  Case arrays(n, 7);
-  Update step = arrays.step(optimizer, terms, paths);
-  adjust(step);
-  const double penalty = run(step);
-  return {arrays.bits(), penalty};
-}
-
-template <class Adjust>
-void check_all_paths_agree(Adjust adjust) {
-  for (const int64_t n : {0, 1, 15, 16, 17, 511, 512, 4099}) {
-    for (const auto optimizer : {Optimizer::sgd, Optimizer::adam, Optimizer::adamw}) {
-      for (int shape = 0; shape < 9; ++shape) {
-        const int terms = shape / 3, paths = shape % 3;
-        CAPTURE(n, static_cast<int>(optimizer), terms, paths);
-        const Outcome plain = outcome(update_reference, n, optimizer, terms, paths, adjust);
-        CHECK(outcome(update_avx2, n, optimizer, terms, paths, adjust) == plain);
-        CHECK(outcome(update, n, optimizer, terms, paths, adjust) == plain);
-        if (has_avx512()) {
-          CHECK(outcome(update_avx512, n, optimizer, terms, paths, adjust) == plain);
-        }
-      }
-    }
-  }
-}
 
 /// theta - lr * total gradient with lr = 1, so that the displacement is minus the gradient.
 Update plain_sgd(Floats& value, Floats& gradient) {
@@ -163,32 +69,6 @@ void check_si(Optimizer optimizer, bool total, const std::vector<double>& golden
 }
 
 }  // namespace
-
-TEST_CASE("every instruction set gives the bits of the plain loop", "[update]") {
-  check_all_paths_agree([](Update&) {});
-}
-
-TEST_CASE("bits agree without momentum, at step 1 and with the gradient kept", "[update]") {
-  check_all_paths_agree([](Update& step) {
-    step.momentum = 0;
-    step.zero_gradient = false;
-  });
-  check_all_paths_agree([](Update& step) {
-    step.step = 1;
-    step.gradient_scale = 1;
-  });
-}
-
-TEST_CASE("a term of strength 0 changes no bit", "[update]") {
-  for (const auto optimizer : {Optimizer::sgd, Optimizer::adam, Optimizer::adamw}) {
-    const auto none = outcome(update, 1000, optimizer, 0, 1, [](Update&) {});
-    const auto zero = outcome(update, 1000, optimizer, 2, 1, [](Update& step) {
-      step.term[0].strength = step.term[1].strength = 0;
-    });
-    CHECK(none == zero);
-    CHECK(zero.penalty == 0);
-  }
-}
 
 TEST_CASE("si on scalar quadratics has the golden path integrals", "[update]") {
   check_si(Optimizer::sgd, false,
@@ -316,21 +196,6 @@ TEST_CASE("an update that cannot be done is refused", "[update]") {
   step.paths = 0;
   step.step = 0;
   CHECK_THROWS_WITH(update(step), "an update at step 0; steps count from 1");
-}
-
-TEST_CASE("LETHE_ISA forces an instruction set that the processor has", "[update]") {
-  CHECK(choose_avx512(nullptr, true));
-  CHECK_FALSE(choose_avx512("", false));
-  CHECK_FALSE(choose_avx512("avx2", true));
-  CHECK(choose_avx512("avx512", true));
-  CHECK_THROWS_WITH(choose_avx512("sse", true), "LETHE_ISA is 'sse'; expected avx2 or avx512");
-  CHECK_THROWS_WITH(
-      choose_avx512("avx512", false),
-      "LETHE_ISA is avx512, which this processor lacks; unset it or set it to avx2");
-}
-
-TEST_CASE("the instruction set in use has a name", "[update]") {
-  CHECK((instruction_set() == std::string("avx2") || instruction_set() == std::string("avx512")));
 }
 
 }  // namespace lethe::kernels

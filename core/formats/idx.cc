@@ -44,7 +44,7 @@ class Source {
            offset_);
     }
     if (code != Z_OK && code != Z_BUF_ERROR) {
-      fail("{}: the gzip data is damaged after byte {} ({}); fetch the file again", path_, offset_,
+      fail("{}: the gzip data is damaged beyond byte {} ({}); fetch the file again", path_, offset_,
            reason(text));
     }
     offset_ += static_cast<uint64_t>(std::max(got, 0));

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/kernels/nf4_table.h"
+
 namespace lethe::kernels {
 
 const float kNf4Values[16] = {-1.0f,
@@ -23,22 +25,19 @@ const float kNf4Values[16] = {-1.0f,
                               0.7229568362236023f,
                               1.0f};
 
+const float kNf4Thresholds[15] = {
+    -0.8480963706970215f,  -0.6106328964233398f,  -0.4599952697753906f,   -0.33967941999435425f,
+    -0.23460739850997925f, -0.13791173696517944f, -0.045525018125772476f, 0.03979014977812767f,
+    0.120255246758461f,    0.2035212516784668f,   0.2920137643814087f,    0.3893125355243683f,
+    0.5016634464263916f,   0.6427869200706482f,   0.8614784479141235f};
+
 namespace {
-
-constexpr uint8_t kZeroCode = 7;
-
-/// The midpoints of neighbouring values in fp32: code i iff threshold[i - 1] < x <= threshold[i].
-constexpr float kThresholds[15] = {
-    -0.8480963706970215f,   -0.6106328964233398f, -0.4599952697753906f, -0.33967941999435425f,
-    -0.23460739850997925f,  -0.13791173696517944f, -0.045525018125772476f, 0.03979014977812767f,
-    0.120255246758461f,     0.2035212516784668f,  0.2920137643814087f,  0.3893125355243683f,
-    0.5016634464263916f,    0.6427869200706482f,  0.8614784479141235f};
 
 /// How many thresholds lie below `scaled`, by halving without branches.
 uint8_t code_of(float scaled) {
   unsigned code = 0;
   for (unsigned half = 8; half > 0; half /= 2) {
-    code += static_cast<unsigned>(scaled > kThresholds[code + half - 1]) * half;
+    code += static_cast<unsigned>(scaled > kNf4Thresholds[code + half - 1]) * half;
   }
   return static_cast<uint8_t>(code);
 }
@@ -62,7 +61,7 @@ void quantize_nf4(const float* x, int64_t n, int64_t block, uint8_t* packed, flo
     uint8_t* out = packed + start / 2;
     for (int64_t i = 0; i < length; i += 2) {
       const uint8_t high = code_of(values[i] * reciprocal);
-      const uint8_t low = i + 1 < length ? code_of(values[i + 1] * reciprocal) : kZeroCode;
+      const uint8_t low = i + 1 < length ? code_of(values[i + 1] * reciprocal) : kNf4ZeroCode;
       out[i / 2] = static_cast<uint8_t>(high << 4 | low);
     }
   }

@@ -87,11 +87,15 @@ double update(const Update& step) {
   return use_avx512() ? update_avx512(kept) : update_avx2(kept);
 }
 
+Update reading(const Update& step) {
+  Update plain = step;
+  plain.optimizer = Optimizer::sgd;
+  plain.momentum = 0;
+  return plain;
+}
+
 double squared_norm(const Update& step) {
-  Update reading = step;
-  reading.optimizer = Optimizer::sgd;  // reads no moments
-  reading.momentum = 0;
-  const Update kept = checked(reading);
+  const Update kept = checked(reading(step));
   return use_avx512() ? squared_norm_avx512(kept) : squared_norm_avx2(kept);
 }
 

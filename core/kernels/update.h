@@ -15,8 +15,8 @@ struct QuadraticTerm {
   const float* anchor = nullptr;
 };
 
-/// path_i -= g_i * (theta_i(after) - theta_i(before)); g is the gradient as given (task loss plus extra
-/// losses, unscaled by clipping), or with `total` that plus the quadratic terms' gradients.
+/// path_i -= g_i * (theta_i(after) - theta_i(before)); g is the gradient as given (task loss plus
+/// extra losses, unscaled by clipping), or with `total` that plus the quadratic terms' gradients.
 struct PathIntegral {
   float* path = nullptr;
   bool total = false;
@@ -32,7 +32,8 @@ struct Update {
   float* gradient = nullptr;  ///< read; set to zero after use when zero_gradient
   float* first = nullptr;     ///< first moment, or SGD's momentum buffer; may be null for plain SGD
   float* second = nullptr;    ///< second moment; null for SGD
-  double learning_rate = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0, momentum = 0;
+  double learning_rate = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0,
+         momentum = 0;
   int64_t step = 1;           ///< 1-based, for bias correction
   double gradient_scale = 1;  ///< clipping factor, applied to gradient + quadratic gradients
   bool zero_gradient = true;
@@ -44,10 +45,15 @@ struct Update {
 
 /// Does the step; returns the penalty sum_terms strength * sum importance (theta - anchor)^2 at the
 /// values before it, 0 without terms. Adam and AdamW as in Kingma & Ba 2015 (arXiv:1412.6980) and
-/// Loshchilov & Hutter 2019 (arXiv:1711.05101), epsilon outside the bias-corrected root, as PyTorch:
-///   adam: g += wd * theta;  adamw: theta *= 1 - lr * wd, first.
-/// The widest instructions that the processor has are chosen once; all paths give equal bits (products
-/// and sums are rounded separately, reductions run over 16 fixed lanes).
+/// Loshchilov & Hutter 2019 (arXiv:1711.05101), epsilon outside the bias-corrected root, as
+/// PyTorch:
+///   sgd and adam: g += wd * theta;  adamw: theta *= 1 - lr * wd, first;
+///   sgd with momentum: buffer = g at step 1, then momentum * buffer + g;  theta -= lr * buffer;
+///   adam: m += (1 - beta1) (g - m);  v = beta2 v + ((1 - beta2) g) g;
+///   theta -= (lr / (1 - beta1^step) m) / (sqrt(v) / sqrt(1 - beta2^step) + epsilon).
+/// Throws Error for missing moments, a step below 1 and too many terms or paths.
+/// The widest instructions that the processor has are chosen once; all paths give equal bits
+/// (products and sums are rounded separately, reductions run over 16 fixed lanes).
 double update(const Update& step);
 
 /// The same arithmetic in the plainest loop: what the fast paths are tested against.

@@ -1,4 +1,5 @@
-// The fused update for x86-64-v3. The build adds -march=x86-64-v3 -O3 -fno-math-errno -ffp-contract=off.
+// The fused update for x86-64-v3. The build adds -march=x86-64-v3 -O3 -fno-math-errno
+// -ffp-contract=off.
 #include "core/kernels/update_loop.h"
 
 namespace lethe::kernels {

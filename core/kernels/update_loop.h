@@ -1,11 +1,12 @@
-// The loops behind update() and squared_norm(), compiled once for each instruction set. All of it has
-// internal linkage: a copy shared between the two files would run with the wider instructions on a
-// processor that lacks them. Each block of kBlock elements goes through the parts while it is cached:
+// The loops behind update() and squared_norm(), compiled once for each instruction set. All of it
+// has internal linkage: a copy shared between the two files would run with the wider instructions
+// on a processor that lacks them. Each block of kBlock elements goes through the parts while it is
+// cached:
 //   1. total = gradient + quadratic gradients (only with terms), with the penalty's sums
 //   2. moments and values, and the displacement (only with paths)
 //   3. path integrals; 4. the gradient is cleared.
-// With -ffp-contract=off and no reordering, vectorised code does each element's arithmetic exactly as
-// the plain loop does.
+// With -ffp-contract=off and no reordering, vectorised code does each element's arithmetic exactly
+// as the plain loop does.
 #pragma once
 
 #include <cstring>
@@ -24,8 +25,8 @@ inline double pull(const float* value, const QuadraticTerm& term, float twice, i
   return static_cast<double>(weighted) * static_cast<double>(distance);
 }
 
-/// total = before + 2 strength importance (value - anchor); lane sums of importance (value - anchor)^2.
-/// `before` is the gradient or `total` itself.
+/// total = before + 2 strength importance (value - anchor); lane sums of importance (value -
+/// anchor)^2. `before` is the gradient or `total` itself.
 template <bool kWeighted>
 void add_term(const float* value, const QuadraticTerm& term, int64_t n, const float* before,
               float* total, double* lanes) {
@@ -93,11 +94,16 @@ using Move = void (*)(const StepConstants&, const Block&);
 template <bool kMoved>
 Move move_of(Rule rule) {
   switch (rule) {
-    case Rule::sgd: return move<Rule::sgd, kMoved>;
-    case Rule::sgd_first: return move<Rule::sgd_first, kMoved>;
-    case Rule::sgd_later: return move<Rule::sgd_later, kMoved>;
-    case Rule::adam: return move<Rule::adam, kMoved>;
-    default: return move<Rule::adamw, kMoved>;
+    case Rule::sgd:
+      return move<Rule::sgd, kMoved>;
+    case Rule::sgd_first:
+      return move<Rule::sgd_first, kMoved>;
+    case Rule::sgd_later:
+      return move<Rule::sgd_later, kMoved>;
+    case Rule::adam:
+      return move<Rule::adam, kMoved>;
+    default:
+      return move<Rule::adamw, kMoved>;
   }
 }
 
@@ -106,7 +112,8 @@ void integrate(float* __restrict path, const float* __restrict gradient,
   for (int64_t i = 0; i < n; ++i) path[i] = path[i] - gradient[i] * moved[i];
 }
 
-/// Gradient plus quadratic gradients of the block at `start`: `total`, or the gradient where no term is.
+/// Gradient plus quadratic gradients of the block at `start`: `total`, or the gradient where no
+/// term is.
 const float* total_gradient(const Update& step, int64_t start, int64_t n, float* total,
                             double (*lanes)[kLanes]) {
   const float* sum = step.gradient + start;

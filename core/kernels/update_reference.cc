@@ -1,5 +1,5 @@
-// The update as one plain loop over elements, written apart from update_loop.h so that one checks the
-// other. Products and sums are rounded separately here too.
+// The update as one plain loop over elements, written apart from update_loop.h so that one checks
+// the other. Products and sums are rounded separately here too.
 #pragma GCC optimize("fp-contract=off", "no-tree-vectorize", "no-tree-slp-vectorize")
 
 #include <cmath>
@@ -25,8 +25,7 @@ float sgd_step(const Update& step, const StepConstants& c, int64_t i, const Elem
 float adam_step(const Update& step, const StepConstants& c, int64_t i, const Element& element) {
   const bool decoupled = step.optimizer == Optimizer::adamw;
   const float start = decoupled ? element.before * c.shrink : element.before;
-  const float g =
-      decoupled ? element.scaled : element.scaled + c.weight_decay * element.before;
+  const float g = decoupled ? element.scaled : element.scaled + c.weight_decay * element.before;
   step.first[i] += c.first_share * (g - step.first[i]);
   step.second[i] = step.second[i] * c.beta2 + c.second_share * g * g;
   const float denominator = std::sqrt(step.second[i]) / c.root + c.epsilon;
@@ -52,8 +51,8 @@ double update_reference(const Update& given) {
     }
     element.scaled = total * constants.scale;
     const bool sgd = step.optimizer == Optimizer::sgd;
-    step.value[i] = sgd ? sgd_step(step, constants, i, element)
-                        : adam_step(step, constants, i, element);
+    step.value[i] =
+        sgd ? sgd_step(step, constants, i, element) : adam_step(step, constants, i, element);
     const float moved = step.value[i] - element.before;
     for (int p = 0; p < step.paths; ++p) {
       step.path[p].path[i] -= (step.path[p].total ? total : element.gradient) * moved;

@@ -28,7 +28,7 @@ enum class Predict {
 };
 
 struct TextRowsOptions {
-  std::string name;  ///< of task and split, for messages, as in "sentiment train"
+  std::string name = {};  ///< of task and split, for messages, as in "sentiment train"
   Predict predict = Predict::response;
   int64_t first_id = 0;    ///< of the first row within the stream
   int64_t max_length = 0;  ///< tokens of a row, end mark included; 0 = no limit

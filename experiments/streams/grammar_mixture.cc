@@ -29,6 +29,34 @@ std::string story(Random& random) {
       deed, quality, goods, first, later, goods, second, scenery, mood);
 }
 
+// What was done, and who told of it again: what is said twice teaches to look back.
+std::string retelling(Random& random) {
+  const Lexicon& words = lexicon();
+  const std::string& person = pick(words.people, random);
+  const std::string& deed = pick(words.deeds, random);
+  const std::string& goods = pick(words.goods, random);
+  const std::string& count = pick(words.counts, random);
+  const std::string& place = pick(words.places, random);
+  const std::string& scenery = pick(words.scenery, random);
+  const std::string& mood = pick(words.moods, random);
+  const std::string fact =
+      fmt::format("the {} {} {} {} at the {}.", person, deed, count, goods, place);
+  const std::string scene = fmt::format("the {} was {}.", scenery, mood);
+  switch (random.below(4)) {
+    case 0:
+      return fmt::format("Story: {} {} my friend said the {} {} {}.", scene, fact, person, deed,
+                         goods);
+    case 1:
+      return fmt::format("Text: {} {} then we saw the {} and the {}.", fact, scene, person, goods);
+    case 2:
+      return fmt::format("Story: {} we asked about the {} and the {} of the {}.", fact, person,
+                         goods, place);
+    default:
+      return fmt::format("Text: {} {} {} then the {} {} the {}.", scene, fact, scene, person, deed,
+                         goods);
+  }
+}
+
 std::string subject_fact(Random& random) {
   const Lexicon& words = lexicon();
   const Subject& subject = pick(words.subjects, random);
@@ -94,6 +122,20 @@ std::string calculation(Random& random) {
   }
 }
 
+// Code with what it computes said in words.
+std::string remark(Random& random) {
+  const Lexicon& words = lexicon();
+  const auto [name, first] = pick_two(words.variables, random);
+  const std::string& second = pick(chance(0.5, random) ? words.variables : words.digits, random);
+  const bool turned = chance(0.5, random);
+  const std::string& a = turned ? second : first;
+  const std::string& b = turned ? first : second;
+  static const std::vector<Words> kMeanings = {{"+", "sum"}, {"-", "difference"}, {"*", "product"}};
+  const Words& meaning = pick(kMeanings, random);
+  return fmt::format("Code: {} = {} {} {}, the {} of {} and {}, then print({}).", name, a,
+                     meaning[0], b, meaning[1], a, b, name);
+}
+
 std::string code(Random& random) {
   const Lexicon& words = lexicon();
   const auto [name, other] = pick_two(words.variables, random);
@@ -122,8 +164,9 @@ std::string code(Random& random) {
 
 std::string mixture_text(Random& random) {
   using Kind = std::string (*)(Random&);
-  static const std::vector<Kind> kKinds = {story,   story,       subject_fact, word_fact,
-                                           opinion, calculation, code,         code};
+  static const std::vector<Kind> kKinds = {story,        retelling, retelling, retelling,
+                                           subject_fact, word_fact, opinion,   calculation,
+                                           code,         code,      remark,    remark};
   return pick(kKinds, random)(random);
 }
 

@@ -28,7 +28,7 @@ struct InstructionOptions {
   }
 };
 
-/// Word-level tokenizer of the built-in text; 481 ids. Shared, made at the first call.
+/// Word-level tokenizer of the built-in text; 470 ids. Shared, made at the first call.
 std::shared_ptr<const Tokenizer> builtin_tokenizer();
 
 /// The tasks of `options.order`, all measured by exact match, with the probe "pretraining". All

@@ -31,10 +31,9 @@ Lexicon make_lexicon() {
   words.blame = split("bad awful dull poor weak slow rude boring dirty broken");
   words.intensity = split("very really quite so");
   words.openers = {"i thought", "we felt", "my friend said"};
-  words.people =
-      split("farmer teacher doctor baker sailor painter student lawyer girl boy king queen");
-  words.deeds = split("sold bought found lost built washed moved hid drew kept");
-  words.goods = split("horses boats lamps chairs carts apples hats coats clocks boxes bikes kites");
+  words.people = split("farmer teacher doctor baker sailor painter girl king");
+  words.deeds = split("sold bought found lost built washed moved kept");
+  words.goods = split("horses boats lamps chairs apples hats clocks kites");
   words.counts = split("two three four five");
   words.qualities = split("old new red blue small");
   words.places = split("market river garden school station harbour castle village");

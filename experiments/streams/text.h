@@ -12,12 +12,12 @@ namespace lethe {
 /// One task. Either `file`, which is split, or `train` and `test`, with `validation` cut from the
 /// training rows where it is not given.
 struct TextTaskSpec {
-  std::string name;
-  std::string file, train, validation, test;  ///< paths
+  std::string name = {};
+  std::string file = {}, train = {}, validation = {}, test = {};  ///< paths
   /// Text with fields in braces, as in "{sentence}\nAnswer:"; "{{" and "}}" are plain braces.
-  std::string prompt;
+  std::string prompt = {};
   std::string response = "{label}";
-  std::vector<std::string> labels;     ///< the responses allowed; empty = any
+  std::vector<std::string> labels = {};  ///< the responses allowed; empty = any
   std::string metric = "exact_match";  ///< or "loss", in nats
 };
 

@@ -1,4 +1,5 @@
-// NF4 in values (N): 65,536 stay in the second-level cache, 4,194,304 are a 2048 x 2048 weight. One thread.
+// NF4 in values (N): 65,536 stay in the second-level cache, 4,194,304 are a 2048 x 2048 weight. One
+// thread.
 #include <benchmark/benchmark.h>
 
 #include <cmath>

@@ -1,0 +1,123 @@
+#include "experiments/cli.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "analysis/baseline.h"
+#include "analysis/report.h"
+#include "core/error.h"
+#include "core/plugin.h"
+#include "core/update.h"
+#include "experiments/default_sweep.h"
+#include "experiments/workers.h"
+#include "methods/methods.h"
+#include "results/store.h"
+
+namespace lethe {
+namespace {
+
+int dry_run(const std::vector<Trial>& trials, const RunArguments& arguments) {
+  const bool there = std::filesystem::exists(arguments.db);
+  int64_t done = 0;
+  for (const Trial& trial : trials) {
+    const char* state = "to run";
+    if (there) {
+      const ResultStore store(arguments.db, OpenMode::read_only);
+      const TrialState found = store.state(key_of(trial, arguments.device));
+      state = found == TrialState::done     ? "done"
+              : found == TrialState::failed ? "failed"
+              : found == TrialState::running ? "running"
+                                             : "to run";
+      if (found == TrialState::done) ++done;
+    }
+    fmt::print("{:<8} {} | {} | {} | seed {}\n", state, trial.stream_label, trial.model_label, trial.label,
+               trial.spec.seed);
+  }
+  fmt::print("{} trials, {} done\n", trials.size(), done);
+  return 0;
+}
+
+std::vector<Comparison> stored_comparisons(const std::string& db, const std::string& sweep,
+                                           const std::string& build) {
+  const ResultStore store(db, OpenMode::read_only);
+  TrialFilter filter;
+  filter.sweep = sweep;
+  filter.build = build == "all" ? "*" : build;
+  filter.finished_only = false;
+  return compare(store.load(filter));
+}
+
+}  // namespace
+
+StrategyRegistry registry_with(const std::vector<std::string>& plugins) {
+  StrategyRegistry registry;
+  add_builtin_methods(registry);
+  for (const std::string& plugin : plugins) load_plugin(plugin, registry);
+  return registry;
+}
+
+int run_command(const RunArguments& arguments) {
+  const StrategyRegistry registry = registry_with(arguments.plugins);
+  open_device(arguments.device);
+  const Sweep sweep = arguments.sweep.empty()
+                          ? parse_sweep(default_sweep(), "default.toml", arguments.overrides)
+                          : read_sweep(arguments.sweep, arguments.overrides);
+  const std::vector<Trial> trials = expand(sweep, registry);
+  if (arguments.dry_run) return dry_run(trials, arguments);
+  WorkSettings settings;
+  settings.db = arguments.db;
+  settings.device = arguments.device;
+  settings.jobs = arguments.jobs > 0 ? arguments.jobs
+                                     : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  settings.quiet = arguments.quiet;
+  settings.retry_failed = arguments.retry_failed;
+  settings.registry = &registry;
+  const WorkOutcome outcome = run_trials(trials, settings);
+  if (!arguments.quiet) {
+    if (!outcome.interrupted) fmt::print("{}\n", report("md", stored_comparisons(arguments.db, sweep.name, "")));
+    fmt::print("{} trials finished, {} failed, {} were there before; store: {}\n", outcome.done, outcome.failed,
+               outcome.skipped, arguments.db);
+  }
+  if (outcome.interrupted) return 130;
+  return outcome.failed > 0 ? 1 : 0;
+}
+
+int report_command(const ReportArguments& arguments) {
+  std::string format = arguments.format;
+  if (format.empty() && !arguments.output.empty()) {
+    const std::string ending = std::filesystem::path(arguments.output).extension().string();
+    format = ending.empty() ? "md" : ending.substr(1);
+  }
+  const std::string text = report(format.empty() ? "md" : format,
+                                  stored_comparisons(arguments.db, arguments.sweep, arguments.build));
+  if (arguments.output.empty()) {
+    fmt::print("{}", text);
+    return 0;
+  }
+  const auto folder = std::filesystem::path(arguments.output).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder);
+  std::ofstream file(arguments.output, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) fail("report {} can't be written; check the folder and the space on its disk", arguments.output);
+  return 0;
+}
+
+int check_command(const CheckArguments& arguments) {
+  Baseline baseline = read_baseline(arguments.baseline);
+  const auto comparisons = stored_comparisons(arguments.db, arguments.sweep, "");
+  if (arguments.update) {
+    write_baseline(with_measured(baseline, comparisons), arguments.baseline);
+    fmt::print("{} holds the measured values now; review the diff\n", arguments.baseline);
+    return 0;
+  }
+  const auto violations = check_baseline(baseline, comparisons);
+  for (const Violation& violation : violations) fmt::print("{}\n", violation.text);
+  fmt::print("{} metrics and {} relations checked, {} violations\n", baseline.metrics.size(),
+             baseline.relations.size(), violations.size());
+  return violations.empty() ? 0 : 1;
+}
+
+}  // namespace lethe

@@ -1,0 +1,41 @@
+// The `lethe` program's subcommands. Each returns its exit code: 0 done, 1 failed trials or a broken
+// baseline, 2 wrong usage.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/registry.h"
+
+namespace lethe {
+
+struct RunArguments {
+  std::string sweep, db = "lethe.db", device = "cpu";
+  int jobs = 0;  ///< 0 = the cores
+  std::vector<std::string> overrides, plugins;
+  bool dry_run = false, retry_failed = false, quiet = false;
+};
+
+struct ReportArguments {
+  std::string db = "lethe.db", format, output, sweep, build;
+};
+
+struct CheckArguments {
+  std::string db = "lethe.db", baseline, sweep;
+  bool update = false;
+};
+
+int run_command(const RunArguments& arguments);
+int report_command(const ReportArguments& arguments);
+int check_command(const CheckArguments& arguments);
+int show_command(const std::string& db, const std::string& trial);
+int list_command(const std::string& what, const std::string& format,
+                 const std::vector<std::string>& plugins);
+
+/// The built-in methods and those of the plugins.
+StrategyRegistry registry_with(const std::vector<std::string>& plugins);
+
+/// The table of `lethe list`: "methods", "streams", "models" or "metrics" as plain text or Markdown.
+std::string list_text(const std::string& what, bool markdown, const StrategyRegistry& registry);
+
+}  // namespace lethe

@@ -1,0 +1,147 @@
+// Starting weights and teachers: trained by train() itself, cached by digest.
+#include <algorithm>
+
+#include "core/build_id.h"
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/models/models.h"
+#include "core/seeds.h"
+#include "experiments/cache.h"
+#include "experiments/runner.h"
+#include "experiments/streams/instructions.h"
+#include "experiments/streams/mixture.h"
+
+namespace lethe {
+namespace {
+
+constexpr int64_t kPretrainingSeed = 1;
+
+std::string text_of(const OptionMap& options) {
+  std::string text;
+  for (const auto& [key, value] : options) text += fmt::format("{} = {}\n", key, value);
+  return text;
+}
+
+/// One task: plain text, every token predicted.
+TaskStream mixture_stream() {
+  TaskStream stream;
+  stream.name = "pretraining";
+  Task task;
+  task.name = "mixture";
+  task.metric = {"loss", "nats", false};
+  task.train = pretraining_rows({}, MixtureSplit::train);
+  task.validation = task.test = pretraining_rows({}, MixtureSplit::held_out);
+  stream.tasks.push_back(std::move(task));
+  return stream;
+}
+
+TrainOptions pretraining_options(int64_t steps) {
+  TrainOptions options;
+  options.lr = 3e-3;
+  options.schedule = "cosine";
+  options.warmup = 0.05;
+  options.batch = 64;
+  options.clip = 1;
+  options.steps = steps;
+  options.samples = 0;
+  return options;
+}
+
+void pretrain(Model& model, int64_t steps, const std::atomic<bool>* stop) {
+  TaskStream stream = mixture_stream();
+  Method none;
+  TrainRequest request{model, stream, none, pretraining_options(steps), kPretrainingSeed};
+  request.stop = stop;
+  train(request);
+}
+
+/// The union of all tasks' training rows, whatever the task.
+class AllRows : public Strategy {
+ public:
+  void training_plan(const TaskStream&, int64_t, TrainingPlan& plan) override {
+    plan = plan_;
+  }
+  TrainingPlan plan_;
+};
+
+void train_jointly(Model& model, const TaskStream& stream, const TrainOptions& options,
+                   const std::atomic<bool>* stop) {
+  auto all = std::make_unique<AllRows>();
+  for (const Task& task : stream.tasks) all->plan_.parts.push_back({task.train});
+  Method method;
+  method.names = {"all rows"};
+  method.strategies.push_back(std::move(all));
+  TaskStream first = stream;
+  first.tasks.resize(1);
+  first.probes.clear();
+  TrainRequest request{model, first, method, options, kPretrainingSeed};
+  request.stop = stop;
+  train(request);
+}
+
+}  // namespace
+
+ModelShape shape_for(const TaskStream& stream) {
+  ModelShape shape;
+  shape.features = stream.features;
+  shape.classes = stream.classes;
+  if (stream.features > 0) return shape;
+  shape.vocabulary = builtin_tokenizer()->vocabulary_size();
+  const TextRows held_out = make_mixture({}, MixtureSplit::held_out);
+  const TextRows train = make_mixture({}, MixtureSplit::train);
+  shape.longest = std::max({stream.longest, held_out.longest(), train.longest()});
+  return shape;
+}
+
+std::unique_ptr<Model> starting_model(const Part& part, const ModelShape& shape, int64_t seed,
+                                      const std::atomic<bool>* stop) {
+  const auto steps = part.options.find("pretrain_steps");
+  const bool pretrained = steps != part.options.end() && steps->second != "0";
+  const int64_t init = pretrained ? kPretrainingSeed : seed;
+  const ModelEntry& entry = model_entry(part.name);
+  auto model = entry.make(part.options, shape, make_generator(seed_for(init, "init")));
+  if (!pretrained) return model;
+  OptionMap options = part.options;
+  options.erase("base");
+  const std::string what =
+      fmt::format("{}\n{}\n{}vocabulary = {}\nlongest = {}\n", build_id(), part.name, text_of(options),
+                  shape.vocabulary, shape.longest);
+  cached(
+      "pretrained", what,
+      [&](const std::string& path) {
+        pretrain(*model, std::stoll(steps->second), stop);
+        save_parameters(*model, path);
+      },
+      [&](const std::string& path) { load_parameters(*model, path); });
+  return model;
+}
+
+std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream, const TeacherRequest& request,
+                                     const std::atomic<bool>* stop) {
+  const MemoryTag tag(Category::method_state);
+  Part part{trial.spec.model.name, widened(trial.spec.model.name, trial.spec.model.options, request.scale)};
+  const ModelShape shape = shape_for(stream);
+  std::shared_ptr<Model> teacher = starting_model(part, shape, kPretrainingSeed, stop);
+  TrainOptions options = parse_options<TrainOptions>("train", trial.spec.training);
+  options.steps = request.steps;
+  options.epochs = 0;
+  options.samples = 0;
+  options.eval_every = 0;
+  TrialSpec spec = trial.spec;
+  spec.method.clear();
+  spec.model = part;
+  spec.training = options_text(options);
+  if (stream.features == 0) spec.seed = 0;  // built-in rows do not depend on the trial's seed
+  const std::string what = fmt::format("{}\n{}", build_id(), canonical_text(spec));
+  cached(
+      "teacher", what,
+      [&](const std::string& path) {
+        train_jointly(*teacher, stream, options, stop);
+        save_parameters(*teacher, path);
+      },
+      [&](const std::string& path) { load_parameters(*teacher, path); });
+  teacher->set_trainable(false);
+  return teacher;
+}
+
+}  // namespace lethe

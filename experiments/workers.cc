@@ -1,0 +1,196 @@
+#include "experiments/workers.h"
+
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <map>
+
+#include "core/build_id.h"
+#include "core/error.h"
+#include "experiments/progress.h"
+#include "experiments/worker.h"
+#include "results/store.h"
+
+namespace lethe {
+namespace {
+
+volatile std::sig_atomic_t signals = 0;
+void count_signal(int) { signals = signals + 1; }
+
+/// Catches SIGINT and SIGTERM while it lives.
+class SignalCount {
+ public:
+  SignalCount() {
+    signals = 0;
+    struct sigaction action {};
+    action.sa_handler = count_signal;
+    sigaction(SIGINT, &action, &interrupt_);
+    sigaction(SIGTERM, &action, &terminate_);
+  }
+  ~SignalCount() {
+    sigaction(SIGINT, &interrupt_, nullptr);
+    sigaction(SIGTERM, &terminate_, nullptr);
+  }
+  SignalCount(const SignalCount&) = delete;
+  SignalCount& operator=(const SignalCount&) = delete;
+
+ private:
+  struct sigaction interrupt_ {}, terminate_ {};
+};
+
+class Crew {
+ public:
+  Crew(const std::vector<Trial>& trials, const WorkSettings& settings, int64_t left)
+      : trials_(trials), settings_(settings), view_(isatty(2) != 0, settings.quiet, left) {}
+
+  WorkOutcome run(int jobs) {
+    const SignalCount catching;
+    for (int slot = 0; slot < jobs; ++slot) start(slot);
+    int forwarded = 0;
+    while (!members_.empty()) {
+      wait_for_news();
+      if (signals > forwarded) {
+        forwarded = signals;
+        if (forwarded == 1) view_.say("stopping: finished trials stay; press Ctrl-C again to kill");
+        for (const auto& [fd, member] : members_) kill(member.process, forwarded == 1 ? SIGTERM : SIGKILL);
+      }
+    }
+    outcome_.interrupted = forwarded > 0;
+    return outcome_;
+  }
+
+ private:
+  struct Member {
+    int slot = 0;
+    pid_t process = 0;
+    std::string pending;       // bytes of a line not yet whole
+    int64_t trial = -1;        // under way
+  };
+
+  void start(int slot) {
+    int ends[2];
+    if (pipe(ends) != 0) fail("no pipe to a worker: {}", std::strerror(errno));
+    std::fflush(nullptr);
+    const pid_t process = fork();
+    if (process < 0) fail("no worker process could be made: {}", std::strerror(errno));
+    if (process == 0) {
+      close(ends[0]);
+      for (const auto& [fd, member] : members_) close(fd);
+      _exit(work(trials_, settings_, ends[1]));
+    }
+    close(ends[1]);
+    members_[ends[0]] = {slot, process, "", -1};
+  }
+
+  void wait_for_news() {
+    std::vector<pollfd> ready;
+    for (const auto& [fd, member] : members_) ready.push_back({fd, POLLIN, 0});
+    if (poll(ready.data(), ready.size(), 500) <= 0) return;
+    for (const pollfd& one : ready) {
+      if (one.revents != 0) read_from(one.fd);
+    }
+  }
+
+  void read_from(int fd) {
+    char block[4096];
+    const ssize_t got = read(fd, block, sizeof block);
+    if (got < 0 && errno == EINTR) return;
+    if (got <= 0) {
+      ended(fd);
+      return;
+    }
+    Member& member = members_.at(fd);
+    member.pending.append(block, static_cast<size_t>(got));
+    for (size_t end; (end = member.pending.find('\n')) != std::string::npos;) {
+      take(member, decode(member.pending.substr(0, end)));
+      member.pending.erase(0, end + 1);
+    }
+  }
+
+  void take(Member& member, const WorkerNews& news) {
+    using Kind = WorkerNews::Kind;
+    member.trial = news.kind == Kind::done || news.kind == Kind::failed ? -1 : news.trial;
+    if (news.kind == Kind::done) ++outcome_.done;
+    if (news.kind == Kind::failed) ++outcome_.failed;
+    view_.tell(member.slot, news);
+  }
+
+  void ended(int fd) {
+    const Member member = members_.at(fd);
+    close(fd);
+    members_.erase(fd);
+    int status = 0;
+    while (waitpid(member.process, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFSIGNALED(status) && signals == 0) {
+      lost(member, WTERMSIG(status));
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
+      fatal_ = true;
+      ++outcome_.failed;
+    }
+  }
+
+  /// A worker died of a signal: its trial fails with that, the sweep goes on with a new worker.
+  void lost(const Member& member, int signal) {
+    if (member.trial < 0) fail("a worker died of signal {} ({}) between trials", signal, strsignal(signal));
+    const Trial& trial = trials_[static_cast<size_t>(member.trial)];
+    WorkerNews news;
+    news.kind = WorkerNews::Kind::failed;
+    news.label = trial.label;
+    news.seed = trial.spec.seed;
+    news.error = fmt::format("the worker died of signal {} ({}); 'Killed' most often means out of memory",
+                             signal, strsignal(signal));
+    {
+      ResultStore store(settings_.db, OpenMode::read_write);
+      const TrialKey key = key_of(trial, settings_.device);
+      for (const TrialRecord& record : store.load({key.build, key.device_class, "", false})) {
+        if (record.key.text == key.text) store.fail(record.id, news.error);
+      }
+    }
+    ++outcome_.failed;
+    view_.tell(member.slot, news);
+    if (!fatal_) start(member.slot);
+  }
+
+  const std::vector<Trial>& trials_;
+  const WorkSettings& settings_;
+  ProgressView view_;
+  WorkOutcome outcome_;
+  std::map<int, Member> members_;  // by the pipe's end
+  bool fatal_ = false;
+};
+
+}  // namespace
+
+TrialKey key_of(const Trial& trial, const std::string& device) {
+  const bool cpu = device == "cpu";
+  return {canonical_text(trial.spec), build_id(), cpu ? "cpu" : device.substr(0, device.find(':'))};
+}
+
+WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& settings) {
+  int64_t left = 0;
+  {
+    ResultStore store(settings.db, OpenMode::read_write);
+    for (const Trial& trial : trials) {
+      const TrialState state = store.state(key_of(trial, settings.device));
+      const bool finished = state == TrialState::done || (state == TrialState::failed && !settings.retry_failed);
+      if (!finished) ++left;
+      if (state != TrialState::missing) {
+        store.add_to_sweep(key_of(trial, settings.device), trial.sweep, trial.label, trial.position);
+      }
+    }
+  }  // no connection is carried across a fork
+  const auto total = static_cast<int64_t>(trials.size());
+  if (left == 0) return {0, 0, total, false};
+  Crew crew(trials, settings, left);
+  WorkOutcome outcome = crew.run(static_cast<int>(std::min<int64_t>(settings.jobs, left)));
+  outcome.skipped = total - left;
+  return outcome;
+}
+
+}  // namespace lethe

@@ -1,0 +1,31 @@
+// Worker processes: one thread each, one trial at a time.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "experiments/sweep.h"
+
+namespace lethe {
+
+struct WorkSettings {
+  std::string db, device = "cpu";
+  int jobs = 1;
+  bool quiet = false, retry_failed = false;
+  const StrategyRegistry* registry = nullptr;
+};
+
+struct WorkOutcome {
+  int64_t done = 0, failed = 0, skipped = 0;
+  bool interrupted = false;
+};
+
+/// Runs every trial that the store lacks. Call before any libtorch operation of this process: workers are
+/// forked. SIGINT and SIGTERM stop workers at their next step; a second signal kills them. A worker that
+/// dies leaves its trial failed with the signal's name, and another takes its place.
+WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& settings);
+
+/// Under what a trial is stored by this build on that device.
+TrialKey key_of(const Trial& trial, const std::string& device);
+
+}  // namespace lethe

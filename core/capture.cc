@@ -1,7 +1,5 @@
 #include "core/capture.h"
 
-#include <ATen/core/grad_mode.h>
-
 namespace lethe {
 namespace {
 

@@ -33,12 +33,12 @@ class Fingerprint {
   uint64_t hash_ = 0xcbf29ce484222325ULL;
 };
 
-std::array<float, 256> brightness_table() {
-  std::array<float, 256> table;
+constexpr std::array<float, 256> brightness_table() {
+  std::array<float, 256> table{};
   for (int value = 0; value < 256; ++value) table[value] = static_cast<float>(value) / 255.0F;
   return table;
 }
-const std::array<float, 256> kBrightness = brightness_table();
+constexpr std::array<float, 256> kBrightness = brightness_table();
 
 void show(const PixelMap* map, const uint8_t* stored, int64_t features, float* shown) {
   if (map == nullptr) {
@@ -48,10 +48,10 @@ void show(const PixelMap* map, const uint8_t* stored, int64_t features, float* s
   } else {
     const int32_t* from = map->from.data();
     const float* weight = map->weight.data();
-    for (int64_t p = 0; p < features; ++p) {
-      float sum = 0;
-      for (int64_t k = 0; k < map->taps; ++k) sum += *weight++ * kBrightness[stored[*from++]];
-      shown[p] = sum;
+    for (int64_t p = 0; p < features; ++p, from += 4, weight += 4) {
+      shown[p] =
+          weight[0] * kBrightness[stored[from[0]]] + weight[1] * kBrightness[stored[from[1]]] +
+          weight[2] * kBrightness[stored[from[2]]] + weight[3] * kBrightness[stored[from[3]]];
     }
   }
 }
@@ -91,7 +91,6 @@ PixelMap rotated_pixels(int64_t height, int64_t width, double degrees) {
   const double middle_y = static_cast<double>(height - 1) / 2;
   const double middle_x = static_cast<double>(width - 1) / 2;
   PixelMap map;
-  map.taps = 4;
   for (int64_t pixel = 0; pixel < height * width; ++pixel) {
     const double x = static_cast<double>(pixel % width) - middle_x;
     const double y = static_cast<double>(pixel / width) - middle_y;

@@ -23,10 +23,9 @@ struct ImageSet {
   std::vector<uint64_t> fingerprints;  ///< (N) of the pixels
 };
 
-/// What stands at each pixel of a transformed image: sum over k of weight[p * taps + k] times pixel
-/// from[p * taps + k] of the stored one. Without weights, one pixel each, as it is.
+/// What stands at each pixel of a transformed image: the sum over k < 4 of weight[4 * p + k] times
+/// pixel from[4 * p + k] of the stored one. Without weights, pixel from[p] as it is.
 struct PixelMap {
-  int64_t taps = 1;
   std::vector<int32_t> from;
   std::vector<float> weight;
   uint64_t fingerprint() const;

@@ -42,8 +42,8 @@ TrialResult Trainer::run() {
 
 void Trainer::prepare() {
   for (const Task& task : stream_.tasks) result_.task_names.push_back(task.name);
-  const at::NoGradGuard no_grad;
   for (Parameter& parameter : model_.parameters()) {
+    const at::NoGradGuard no_grad;
     if (parameter.value.device() != request_.device) {
       parameter.value.set_data(parameter.value.to(request_.device));
     }

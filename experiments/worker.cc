@@ -8,8 +8,6 @@
 #include <set>
 #include <thread>
 
-#include <ATen/Version.h>
-
 #include "core/build_id.h"
 #include "core/error.h"
 #include "core/memory.h"
@@ -82,17 +80,23 @@ class Worker {
     } catch (const Interrupted&) {
       store_.release(id);
       return;
+    } catch (const c10::Error& error) {
+      fail_trial(id, news, std::string("libtorch: ") + error.what_without_backtrace());
     } catch (const std::exception& error) {
       if (stopping) {
         store_.release(id);
         return;
       }
-      news.kind = WorkerNews::Kind::failed;
-      news.error = error.what();
-      store_.fail(id, news.error);
+      fail_trial(id, news, error.what());
     }
     news.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     send(out_, news);
+  }
+
+  void fail_trial(int64_t id, WorkerNews& news, const std::string& error) {
+    news.kind = WorkerNews::Kind::failed;
+    news.error = error;
+    store_.fail(id, error);
   }
 
   RunSettings run_settings(int64_t id, const WorkerNews& start) {

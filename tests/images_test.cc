@@ -1,61 +1,21 @@
 #include "experiments/streams/images.h"
 
-#include "core/error.h"
+#include <cmath>
+#include <set>
+
 #include "core/image_rows.h"
 #include "tests/catch.h"
-#include "tests/files.h"
+#include "tests/image_set.h"
 
 using lethe::Batch;
+using lethe::PermutedOptions;
+using lethe::RotatedOptions;
 using lethe::Scenario;
+using lethe::SplitOptions;
 using lethe::TaskStream;
 using lethe::Tensor;
 
 namespace {
-
-const std::string kMagic3("\0\0\x08\x03", 4), kMagic1("\0\0\x08\x01", 4);
-
-std::string idx_images(const std::vector<std::string>& images) {
-  std::string bytes = kMagic3 + big(images.size(), 4) + big(2, 4) + big(3, 4);
-  for (const std::string& image : images) bytes += image;
-  return bytes;
-}
-
-std::string idx_labels(const std::string& labels) {
-  return kMagic1 + big(labels.size(), 4) + labels;
-}
-
-/// Image `number` of 2 x 3, unlike every other.
-std::string image(int number) {
-  return {static_cast<char>(number),       0, static_cast<char>(255), 51,
-          static_cast<char>(number / 256), 7};
-}
-
-/// 60 training and 20 test images of 2 x 3; the label of image i is i % 10.
-void write_set(const Scratch& scratch) {
-  std::vector<std::string> train, test;
-  std::string train_labels, test_labels;
-  for (int i = 0; i < 80; ++i) {
-    (i < 60 ? train : test).push_back(image(i));
-    (i < 60 ? train_labels : test_labels) += static_cast<char>(i % 10);
-  }
-  scratch.write("train-images-idx3-ubyte", idx_images(train));
-  scratch.write("train-labels-idx1-ubyte", idx_labels(train_labels));
-  scratch.write("t10k-images-idx3-ubyte", idx_images(test));
-  scratch.write("t10k-labels-idx1-ubyte", idx_labels(test_labels));
-}
-
-template <class Options>
-Options options(const Scratch& scratch, const std::string& scenario) {
-  Options chosen;
-  chosen.data = scratch.folder();
-  chosen.scenario = scenario;
-  chosen.validation = 2;
-  return chosen;
-}
-
-using lethe::PermutedOptions;
-using lethe::RotatedOptions;
-using lethe::SplitOptions;
 
 std::vector<int64_t> all(int64_t n) { return lethe::in_batches(n, n).at(0); }
 Batch everything(const lethe::RowsPtr& rows) { return rows->batch(all(rows->size())); }
@@ -81,20 +41,6 @@ std::set<int> numbers(const lethe::RowsPtr& rows) {
     seen.insert(static_cast<int>(std::lround(floats(inputs)[row * 6] * 255)));
   }
   return seen;
-}
-
-template <class Make>
-std::string refusal(const Scratch& scratch, const Make& make) {
-  try {
-    make();
-  } catch (const lethe::Error& error) {
-    std::string said = error.what();
-    for (size_t at; (at = said.find(scratch.folder())) != std::string::npos;) {
-      said.replace(at, scratch.folder().size(), "DATA");
-    }
-    return said;
-  }
-  return "accepted";
 }
 
 }  // namespace
@@ -233,6 +179,21 @@ TEST_CASE("permuted and rotated have ten outputs a task where classes are told a
   CHECK(longs(by_task.tasks[1].test->batch({4}).active) == second);
 }
 
+TEST_CASE("train_rows and test_rows limit the rows, the test rows alike for every seed") {
+  const Scratch scratch;
+  write_set(scratch);
+  auto chosen = options<SplitOptions>(scratch, "class");
+  chosen.tasks = 1;
+  chosen.train_rows = 7;
+  chosen.test_rows = 5;
+  const lethe::Task one = lethe::make_split_stream(chosen, 0).tasks[0];
+  const lethe::Task two = lethe::make_split_stream(chosen, 9).tasks[0];
+  CHECK(one.train->size() == 7);
+  CHECK(one.test->size() == 5);
+  CHECK(numbers(one.train) != numbers(two.train));
+  CHECK(numbers(one.test) == numbers(two.test));
+}
+
 TEST_CASE("a quarter turn is counter-clockwise and exact, an eighth is bilinear") {
   const auto images = std::make_shared<const lethe::ImageSet>(
       2, 2, std::vector<uint8_t>{255, 0, 51, 102}, std::vector<uint8_t>{0});
@@ -253,96 +214,4 @@ TEST_CASE("a quarter turn is counter-clockwise and exact, an eighth is bilinear"
   // two, and sqrt(0.5) - 0.5 of their weight lies outside.
   const double inside = 1.5 - std::sqrt(0.5);
   CHECK(turned(45)[0] == Approx(inside * (1 + 0) / 2).epsilon(1e-5));
-}
-
-TEST_CASE("train_rows and test_rows limit the rows, the test rows alike for every seed") {
-  const Scratch scratch;
-  write_set(scratch);
-  auto chosen = options<SplitOptions>(scratch, "class");
-  chosen.tasks = 1;
-  chosen.train_rows = 7;
-  chosen.test_rows = 5;
-  const lethe::Task one = lethe::make_split_stream(chosen, 0).tasks[0];
-  const lethe::Task two = lethe::make_split_stream(chosen, 9).tasks[0];
-  CHECK(one.train->size() == 7);
-  CHECK(one.test->size() == 5);
-  CHECK(numbers(one.train) != numbers(two.train));
-  CHECK(numbers(one.test) == numbers(two.test));
-}
-
-TEST_CASE("image streams refuse options that do not fit the data") {
-  const Scratch scratch;
-  write_set(scratch);
-  auto chosen = options<SplitOptions>(scratch, "task");
-  const auto make = [&] { lethe::make_split_stream(chosen, 0); };
-  chosen.tasks = 3;
-  CHECK(refusal(scratch, make) ==
-        "option 'tasks' = 3 of stream 'split' does not deal 10 classes in equal parts; choose 1, "
-        "2, 5 "
-        "or 10");
-  chosen.tasks = 10;
-  CHECK(
-      refusal(scratch, make) ==
-      "option 'tasks' = 10 of stream 'split' leaves one class a task, which every model gets right "
-      "in scenario 'task'; choose fewer tasks or scenario 'class'");
-  chosen.tasks = 5;
-  chosen.validation = 12;
-  CHECK(refusal(scratch, make) ==
-        "option 'validation' = 12 leaves no training row of the 12 of task '0/1'; choose less");
-  chosen.validation = 2;
-  chosen.train_rows = 11;
-  CHECK(refusal(scratch, make) ==
-        "option 'train_rows' = 11 asks for more rows than the 10 of task '0/1'; choose less");
-  chosen.train_rows = 0;
-  chosen.test_rows = 5;
-  CHECK(refusal(scratch, make) ==
-        "option 'test_rows' = 5 asks for more rows than the 4 of task '0/1'; choose less");
-  chosen.data = "";
-  CHECK(refusal(scratch, make) ==
-        "option 'data' of an image stream is not set; name the folder that holds "
-        "train-images-idx3-ubyte[.gz] and the three files beside it");
-  CHECK_THROWS_WITH(lethe::parse_options<SplitOptions>("split", {{"validation", "0"}}),
-                    Catch::Contains("validation") && Catch::Contains(">= 1"));
-}
-
-TEST_CASE("image streams refuse missing, cut and contradictory files") {
-  const Scratch scratch;
-  write_set(scratch);
-  const auto chosen = options<SplitOptions>(scratch, "class");
-  const auto make = [&] { lethe::make_split_stream(chosen, 0); };
-  CHECK(refusal(scratch, make) == "accepted");
-  scratch.write("t10k-labels-idx1-ubyte",
-                idx_labels(std::string("\x03\x0a", 2) + std::string(18, 0)));
-  CHECK(refusal(scratch, make) ==
-        "DATA/t10k-labels-idx1-ubyte: row 1 has label 10, expected 0 to 9");
-  scratch.write("t10k-labels-idx1-ubyte", idx_labels("\x01\x02"));
-  CHECK(refusal(scratch, make) ==
-        "DATA/t10k-images-idx3-ubyte holds 20 images, and DATA/t10k-labels-idx1-ubyte holds 2 "
-        "labels; "
-        "they must be as many");
-  scratch.write("t10k-labels-idx1-ubyte", idx_labels(std::string(20, '\x02')));
-  CHECK(refusal(scratch, make) == "task '0/1' has no test rows in DATA");
-  scratch.write("t10k-labels-idx1-ubyte", idx_images({image(1)}));
-  CHECK(refusal(scratch, make) ==
-        "DATA/t10k-labels-idx1-ubyte has the shape 1 x 2 x 3, expected 1 sizes");
-  scratch.write("t10k-images-idx3-ubyte", kMagic3 + big(1, 4) + big(3, 4) + big(1, 4) + "abc");
-  scratch.write("t10k-labels-idx1-ubyte", idx_labels("\x01"));
-  CHECK(refusal(scratch, make) ==
-        "DATA: training images are 2 x 3, test images 3 x 1; expected one size");
-  scratch.write("t10k-labels-idx1-ubyte", idx_labels("\x01\x02").substr(0, 9));
-  CHECK(refusal(scratch, make) ==
-        "DATA/t10k-labels-idx1-ubyte is cut short: it ends at byte 9, expected 10 for its shape 2");
-  std::filesystem::remove(scratch.path("t10k-images-idx3-ubyte"));
-  CHECK(refusal(scratch, make) ==
-        "cannot open DATA/t10k-images-idx3-ubyte: neither it nor DATA/t10k-images-idx3-ubyte.gz "
-        "exists");
-}
-
-TEST_CASE("the data's digest is that of the contents, wherever they lie") {
-  const Scratch scratch, copy;
-  write_set(scratch);
-  write_set(copy);
-  CHECK(lethe::data_digest(scratch.folder()) == lethe::data_digest(copy.folder()));
-  copy.write("t10k-labels-idx1-ubyte", idx_labels(std::string(20, 0)));
-  CHECK(lethe::data_digest(scratch.folder()) != lethe::data_digest(copy.folder()));
 }

@@ -204,10 +204,12 @@ TEST_CASE("max_length cuts prompts from the left and refuses responses that do n
   const Scratch scratch;
   TextTaskSpec task = films_task(scratch.write("films.csv", films(20)));
   const TaskStream stream = make_text_stream({task}, {.max_length = 12});
-  CHECK(stream.longest <= 12);
   // "good" and the end mark are 5 tokens, "bad" 4; the prompt keeps its last 7 or 8 bytes.
   const TextRows& rows = text(stream.tasks[0].train);
   CHECK(rows.prompt(0) == (rows.expected(0) == "good" ? "Answer:" : "\nAnswer:"));
+  for (int64_t row = 0; row < rows.size(); ++row) CHECK(rows.length(row) == 12);
+  // The prompt of 8 tokens with 5 generated after it must fit the model too.
+  CHECK(stream.longest == 13);
   CHECK_THAT(refusal(task, scratch, {.max_length = 5}),
              Catch::Contains(
                  "takes 5 tokens, end mark included, and at least 1 of its prompt stand before "

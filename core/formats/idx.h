@@ -13,8 +13,8 @@ struct IdxArray {
   std::vector<uint8_t> data;
 };
 
-/// Reads `path`, or `path` + ".gz" where only that exists. Throws Error naming the file, the byte offset,
-/// what was expected and what was found (magic, element type 0x08, rank, size).
+/// Reads `path`, or `path` + ".gz" where only that exists. Throws Error naming the file, the byte
+/// offset, what was expected and what was found (magic, element type 0x08, rank, size).
 IdxArray read_idx(const std::string& path);
 
 }  // namespace lethe

@@ -1,7 +1,5 @@
 #include "core/models/decoder.h"
 
-#include <ATen/ops/cumsum.h>
-
 #include <cmath>
 #include <limits>
 

@@ -18,7 +18,7 @@ struct TextTaskSpec {
   std::string prompt = {};
   std::string response = "{label}";
   std::vector<std::string> labels = {};  ///< the responses allowed; empty = any
-  std::string metric = "exact_match";  ///< or "loss", in nats
+  std::string metric = "exact_match";    ///< or "loss", in nats
 };
 
 struct TextStreamOptions {

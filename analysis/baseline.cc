@@ -11,7 +11,8 @@
 namespace lethe {
 namespace {
 
-bool matches(const std::string& stream, const std::optional<std::string>& model, const Comparison& comparison) {
+bool matches(const std::string& stream, const std::optional<std::string>& model,
+             const Comparison& comparison) {
   return comparison.stream == stream && (!model || comparison.model == *model);
 }
 
@@ -23,7 +24,8 @@ bool higher_is_better(const std::string& metric) {
   return true;
 }
 
-std::optional<double> measured(const Comparison& comparison, const std::string& method, const std::string& metric) {
+std::optional<double> measured(const Comparison& comparison, const std::string& method,
+                               const std::string& metric) {
   for (const MethodRow& row : comparison.methods) {
     if (row.label != method) continue;
     const auto cell = row.metrics.find(metric);
@@ -33,10 +35,12 @@ std::optional<double> measured(const Comparison& comparison, const std::string& 
   return std::nullopt;
 }
 
-std::string place(const Baseline& baseline, int64_t line) { return fmt::format("({}:{})", baseline.path, line); }
+std::string place(const Baseline& baseline, int64_t line) {
+  return fmt::format("({}:{})", baseline.path, line);
+}
 
-void check_bound(const Baseline& baseline, const MetricBound& bound, const std::vector<Comparison>& comparisons,
-                 std::vector<Violation>& violations) {
+void check_bound(const Baseline& baseline, const MetricBound& bound,
+                 const std::vector<Comparison>& comparisons, std::vector<Violation>& violations) {
   bool found = false;
   for (const Comparison& comparison : comparisons) {
     if (!matches(bound.stream, bound.model, comparison)) continue;
@@ -48,15 +52,16 @@ void check_bound(const Baseline& baseline, const MetricBound& bound, const std::
     const double slack = 1e-9 * std::fabs(bound.value);
     const bool kept = higher ? *value >= limit - slack : *value <= limit + slack;
     if (kept) continue;
-    violations.push_back({fmt::format("{} {} on {} (model {}) = {:.6g} {} {:.6g} = baseline {:.6g} {} {:.6g} {}",
-                                      bound.method, bound.metric, bound.stream, comparison.model, *value,
-                                      higher ? "<" : ">", limit, bound.value,
-                                      higher ? "- allowed fall" : "+ allowed rise", bound.allowed_fall,
-                                      place(baseline, bound.line))});
+    violations.push_back({fmt::format(
+        "{} {} on {} (model {}) = {:.6g} {} {:.6g} = baseline {:.6g} {} {:.6g} {}", bound.method,
+        bound.metric, bound.stream, comparison.model, *value, higher ? "<" : ">", limit,
+        bound.value, higher ? "- allowed fall" : "+ allowed rise", bound.allowed_fall,
+        place(baseline, bound.line))});
   }
   if (!found) {
-    violations.push_back({fmt::format("{} {} on {} was not measured; baseline {:.6g} {}", bound.method, bound.metric,
-                                      bound.stream, bound.value, place(baseline, bound.line))});
+    violations.push_back(
+        {fmt::format("{} {} on {} was not measured; baseline {:.6g} {}", bound.method, bound.metric,
+                     bound.stream, bound.value, place(baseline, bound.line))});
   }
 }
 
@@ -68,19 +73,21 @@ void check_chain(const Baseline& baseline, const Relation& relation, const Compa
     auto value = constant(term);
     if (!value) value = measured(comparison, term, relation.metric);
     if (!value) {
-      violations.push_back({fmt::format("{}: {} of {} on {} was not measured {}", relation.expression,
-                                        relation.metric, term, relation.stream, place(baseline, relation.line))});
+      violations.push_back(
+          {fmt::format("{}: {} of {} on {} was not measured {}", relation.expression,
+                       relation.metric, term, relation.stream, place(baseline, relation.line))});
       return;
     }
     values.push_back(*value);
   }
   for (size_t i = 0; i < chain.operators.size(); ++i) {
     if (holds(values[i], chain.operators[i], values[i + 1], relation.margin)) continue;
-    violations.push_back({fmt::format("{} {} {} does not hold for {} on {} (model {}): {:.6g} and {:.6g}, margin "
-                                      "{:.6g} {}",
-                                      chain.terms[i], chain.operators[i], chain.terms[i + 1], relation.metric,
-                                      relation.stream, comparison.model, values[i], values[i + 1],
-                                      relation.margin, place(baseline, relation.line))});
+    violations.push_back(
+        {fmt::format("{} {} {} does not hold for {} on {} (model {}): {:.6g} and {:.6g}, margin "
+                     "{:.6g} {}",
+                     chain.terms[i], chain.operators[i], chain.terms[i + 1], relation.metric,
+                     relation.stream, comparison.model, values[i], values[i + 1], relation.margin,
+                     place(baseline, relation.line))});
   }
 }
 
@@ -93,9 +100,11 @@ double lenient(double value, bool higher) {
 
 }  // namespace
 
-std::vector<Violation> check_baseline(const Baseline& baseline, const std::vector<Comparison>& comparisons) {
+std::vector<Violation> check_baseline(const Baseline& baseline,
+                                      const std::vector<Comparison>& comparisons) {
   std::vector<Violation> violations;
-  for (const MetricBound& bound : baseline.metrics) check_bound(baseline, bound, comparisons, violations);
+  for (const MetricBound& bound : baseline.metrics)
+    check_bound(baseline, bound, comparisons, violations);
   for (const Relation& relation : baseline.relations) {
     bool found = false;
     for (const Comparison& comparison : comparisons) {
@@ -104,8 +113,8 @@ std::vector<Violation> check_baseline(const Baseline& baseline, const std::vecto
       check_chain(baseline, relation, comparison, violations);
     }
     if (!found) {
-      violations.push_back({fmt::format("{}: stream {} was not measured {}", relation.expression, relation.stream,
-                                        place(baseline, relation.line))});
+      violations.push_back({fmt::format("{}: stream {} was not measured {}", relation.expression,
+                                        relation.stream, place(baseline, relation.line))});
     }
   }
   return violations;

@@ -1,11 +1,13 @@
-// The gate of `lethe check`: a store's metrics against a small TOML file that reviews well in a diff.
+// The gate of `lethe check`: a store's metrics against a small TOML file that reviews well in a
+// diff.
 //
 //   [[metric]]                       # a floor; where lower is better, a ceiling
 //   stream = "instructions"
 //   method = "ewc"
 //   metric = "final_average"
 //   value = 0.71                     # rewritten by --update
-//   allowed_fall = 0.02              # in units of the metric; an allowed rise where lower is better
+//   allowed_fall = 0.02              # in units of the metric; an allowed rise where lower is
+//   better
 //
 //   [[relation]]                     # between the methods' means over seeds
 //   stream = "instructions"
@@ -13,8 +15,8 @@
 //   expression = "multitask < ewc < finetune"
 //   margin = 0.05                    # optional: by how much at least
 //
-// Both tables take an optional `model`; without it every model of the stream is held to the entry. A
-// chain may use <, <=, > and >= and may hold numbers: "finetune > 0.3".
+// Both tables take an optional `model`; without it every model of the stream is held to the entry.
+// A chain may use <, <=, > and >= and may hold numbers: "finetune > 0.3".
 #pragma once
 
 #include <cstdint>
@@ -52,32 +54,34 @@ struct Baseline {
   std::vector<Relation> relations;
 };
 
-/// One broken promise: "ewc final_average on instructions (model tiny) = 0.6512 < 0.69 = baseline 0.71
+/// One broken promise: "ewc final_average on instructions (model tiny) = 0.6512 < 0.69 = baseline
+/// 0.71
 /// - allowed fall 0.02 (baseline.toml:3)".
 struct Violation {
   std::string text;
 };
 
-/// Reads and checks a file. Throws Error with FILE:LINE for bad TOML, an unknown or missing key, a value
-/// of the wrong type, an unknown metric, a negative allowance and an expression that is not a chain.
+/// Reads and checks a file. Throws Error with FILE:LINE for bad TOML, an unknown or missing key, a
+/// value of the wrong type, an unknown metric, a negative allowance and an expression that is not a
+/// chain.
 Baseline read_baseline(const std::string& path);
 
 /// The same from text; `path` is for messages.
 Baseline parse_baseline(const std::string& text, const std::string& path);
 
 /// Everything in which the comparisons fall short, in the file's order. An entry that no comparison
-/// measures, and a score that is not a number, are violations too. Equality with the limit is not one,
-/// nor is a difference of 1e-9 of the value, which is rounding.
+/// measures, and a score that is not a number, are violations too. Equality with the limit is not
+/// one, nor is a difference of 1e-9 of the value, which is rounding.
 std::vector<Violation> check_baseline(const Baseline& baseline,
                                       const std::vector<Comparison>& comparisons);
 
-/// The baseline with the measured values, 4 significant digits, rounded to the lenient side, so that a
-/// bound with allowance 0 passes. Where several comparisons match, the worst one's value. What was not
-/// measured stays as it is; relations and allowances do too.
+/// The baseline with the measured values, 4 significant digits, rounded to the lenient side, so
+/// that a bound with allowance 0 passes. Where several comparisons match, the worst one's value.
+/// What was not measured stays as it is; relations and allowances do too.
 Baseline with_measured(const Baseline& baseline, const std::vector<Comparison>& comparisons);
 
-/// Writes the file: its text as it was read, comments and order included, with the present values. Throws
-/// Error when the file cannot be written.
+/// Writes the file: its text as it was read, comments and order included, with the present values.
+/// Throws Error when the file cannot be written.
 void write_baseline(const Baseline& baseline, const std::string& path);
 
 }  // namespace lethe

@@ -30,8 +30,8 @@ class Entry {
     for (const auto& [key, node] : table_) {
       const std::string name(key.str());
       if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      fail("{}:{}: unknown key '{}' in [[{}]]; known keys: {}", path_, node.source().begin.line, name,
-           name_, fmt::join(known, ", "));
+      fail("{}:{}: unknown key '{}' in [[{}]]; known keys: {}", path_, node.source().begin.line,
+           name, name_, fmt::join(known, ", "));
     }
   }
 
@@ -74,15 +74,16 @@ class Entry {
     for (const auto& doc : metric_docs()) known.push_back(doc.key);
     const bool is_probe = general.starts_with("base_");  // named after the probe's own metric
     if (!is_probe && std::find(known.begin(), known.end(), general) == known.end()) {
-      fail("{}:{}: unknown metric '{}'; known metrics: {}", path_, node("metric").source().begin.line,
-           key, fmt::join(known, ", "));
+      fail("{}:{}: unknown metric '{}'; known metrics: {}", path_,
+           node("metric").source().begin.line, key, fmt::join(known, ", "));
     }
     return key;
   }
 
  private:
   [[noreturn]] void fail_type(const std::string& key, const std::string& expected) const {
-    fail("{}:{}: '{}' of [[{}]] is not {}", path_, node(key).source().begin.line, key, name_, expected);
+    fail("{}:{}: '{}' of [[{}]] is not {}", path_, node(key).source().begin.line, key, name_,
+         expected);
   }
 
   const toml::table& table_;
@@ -169,11 +170,13 @@ Baseline read_baseline(const std::string& path) {
 
 void write_baseline(const Baseline& baseline, const std::string& path) {
   std::vector<MetricBound> bounds = baseline.metrics;
-  std::sort(bounds.begin(), bounds.end(),
-            [](const MetricBound& a, const MetricBound& b) { return a.value_begin > b.value_begin; });
+  std::sort(bounds.begin(), bounds.end(), [](const MetricBound& a, const MetricBound& b) {
+    return a.value_begin > b.value_begin;
+  });
   std::string text = baseline.text;
   for (const MetricBound& bound : bounds) {  // from the back, so that places stay right
-    text.replace(bound.value_begin, bound.value_end - bound.value_begin, fmt::format("{:.6g}", bound.value));
+    text.replace(bound.value_begin, bound.value_end - bound.value_begin,
+                 fmt::format("{:.6g}", bound.value));
   }
   std::ofstream file(path, std::ios::binary);
   file << text;

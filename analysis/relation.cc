@@ -22,7 +22,8 @@ Chain parse_chain(const std::string& expression) {
     const size_t at = expression.find_first_of("<>", begin);
     chain.terms.push_back(trimmed(expression.substr(begin, at - begin)));
     if (chain.terms.back().empty()) {
-      fail("expression '{}' has an empty term; expected such as \"multitask < finetune\"", expression);
+      fail("expression '{}' has an empty term; expected such as \"multitask < finetune\"",
+           expression);
     }
     if (at == std::string::npos) break;
     const bool or_equal = at + 1 < expression.size() && expression[at + 1] == '=';

@@ -2,8 +2,10 @@
 
 namespace lethe {
 
-std::string html_style() {
-  return R"(:root { color-scheme: light dark; --ink: #1d2329; --soft: #5c6670; --paper: #ffffff;
+namespace {
+
+const char* const kStyle =
+    R"(:root { color-scheme: light dark; --ink: #1d2329; --soft: #5c6670; --paper: #ffffff;
   --card: #f6f8fa; --line: #d8dee4; --good: #116329; --bad: #b3261e; --link: #0b5cad; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e3e8ed; --soft: #9aa5b1; --paper: #14181c; --card: #1d2329; --line: #38414a;
@@ -79,6 +81,8 @@ pre { margin: 0; font: .82rem/1.45 ui-monospace, "DejaVu Sans Mono", monospace; 
   td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 )";
-}
 
+}  // namespace
+
+std::string html_style() { return kStyle; }
 }  // namespace lethe

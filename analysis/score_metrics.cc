@@ -30,8 +30,10 @@ Number probe_mean(const std::vector<ProbeScores>& probes) {
 
 }  // namespace
 
-const std::vector<ScoreMetric>& score_metrics() {
-  static const std::vector<ScoreMetric> metrics = {
+namespace {
+
+std::vector<ScoreMetric> level_metrics() {
+  return {
       {{"final_average", "Final average", "score",
         "mean over tasks of the score after the last task",
         "Lopez-Paz & Ranzato 2017, arXiv:1706.08840", true},
@@ -63,6 +65,11 @@ const std::vector<ScoreMetric>& score_metrics() {
         "after Chaudhry et al. 2018, arXiv:1801.10112, with row 0", false},
        false,
        forgetting_from<ForgettingFrom::before_training>},
+  };
+}
+
+std::vector<ScoreMetric> transfer_metrics() {
+  return {
       {{"backward_transfer", "Backward transfer", "score",
         "mean over tasks j < T of the final score minus the one right after learning j",
         "Lopez-Paz & Ranzato 2017, arXiv:1706.08840", true},
@@ -93,6 +100,16 @@ const std::vector<ScoreMetric>& score_metrics() {
          return stability_gap(result, r.metric.name);
        }},
   };
+}
+
+}  // namespace
+
+const std::vector<ScoreMetric>& score_metrics() {
+  static const std::vector<ScoreMetric> metrics = [] {
+    std::vector<ScoreMetric> all = level_metrics();
+    for (const ScoreMetric& metric : transfer_metrics()) all.push_back(metric);
+    return all;
+  }();
   return metrics;
 }
 

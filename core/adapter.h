@@ -19,8 +19,8 @@ class Adapter {
   virtual Tensor output(const Tensor& x, const Tensor& so_far) const = 0;
   /// Parameters by their names on disk after the seam's: "lora_A.weight".
   virtual void parameters(const ParameterVisitor& visit) = 0;
-  /// Adds this adapter's part to the dense base weight (out, in) and to the bias (out, may be undefined).
-  /// Throws Error where the adapter can't be merged.
+  /// Adds this adapter's part to the dense base weight (out, in) and to the bias (out, may be
+  /// undefined). Throws Error where the adapter can't be merged.
   virtual void merge(Tensor& weight, Tensor& bias) const = 0;
   /// Dropout and the like are on in training only.
   virtual void train(bool /*on*/) {}

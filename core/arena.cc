@@ -23,7 +23,8 @@ std::vector<ArenaRange> ranges_of(Model& model, int64_t& total) {
 bool same(const std::vector<ArenaRange>& a, const std::vector<ArenaRange>& b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
-    if (a[i].name != b[i].name || a[i].size != b[i].size || !a[i].parameter.is_same(b[i].parameter)) {
+    if (a[i].name != b[i].name || a[i].size != b[i].size ||
+        !a[i].parameter.is_same(b[i].parameter)) {
       return false;
     }
   }

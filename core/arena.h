@@ -1,5 +1,5 @@
-// All trainable values in one contiguous buffer, and gradients, moments, importances and anchors in twins
-// of it: an update is one pass, a checkpoint one write, a digest one hash.
+// All trainable values in one contiguous buffer, and gradients, moments, importances and anchors in
+// twins of it: an update is one pass, a checkpoint one write, a digest one hash.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@
 
 namespace lethe {
 
-/// A named buffer of the arena's layout; a handle that stays valid when the arena is laid out again.
+/// A named buffer of the arena's layout; a handle that stays valid when the arena is laid out
+/// again.
 class Twin {
  public:
   Twin() = default;
@@ -30,8 +31,8 @@ class Twin {
   std::shared_ptr<Buffer> buffer_;
 };
 
-/// Where one parameter lies: [offset, offset + size). Offsets are multiples of 16 values; the gap between
-/// ranges holds zeros for ever.
+/// Where one parameter lies: [offset, offset + size). Offsets are multiples of 16 values; the gap
+/// between ranges holds zeros for ever.
 struct ArenaRange {
   std::string name;
   int64_t offset = 0, size = 0;
@@ -40,13 +41,14 @@ struct ArenaRange {
 
 class Arena {
  public:
-  /// Collects the model's trainable parameters into one buffer, whose views they become; their gradients
-  /// become views of the gradient buffer. Called again after the trainable set changed: twins are
-  /// carried over by parameter name, new names start at zero. Returns false where nothing changed.
+  /// Collects the model's trainable parameters into one buffer, whose views they become; their
+  /// gradients become views of the gradient buffer. Called again after the trainable set changed:
+  /// twins are carried over by parameter name, new names start at zero. Returns false where nothing
+  /// changed.
   bool lay_out(Model& model);
 
   int64_t size() const { return values_.defined() ? values_.numel() : 0; }
-  Tensor values() const { return values_; }      ///< (n) float32
+  Tensor values() const { return values_; }               ///< (n) float32
   Tensor gradient() const { return gradient_.tensor(); }  ///< (n) float32
   const std::vector<ArenaRange>& ranges() const { return ranges_; }
   /// Values that are parameters (without the gaps).
@@ -57,8 +59,8 @@ class Arena {
   const std::vector<Twin>& twins() const { return twins_; }
   Tensor slice(const Tensor& flat, const ArenaRange& range) const;
 
-  /// While it lives, the model's parameters show `flat` instead of the arena's values, which are not
-  /// written. Use without autograd.
+  /// While it lives, the model's parameters show `flat` instead of the arena's values, which are
+  /// not written. Use without autograd.
   class Shown {
    public:
     Shown(const Arena& arena, const Tensor& flat);

@@ -26,11 +26,11 @@ class DenseWeight : public BaseWeight {
   Tensor weight_;
 };
 
-/// x W^T with W dequantised for the product and dropped after it, forward and backward: the graph keeps
-/// the codes, never the dense weight. Gradient to x only.
+/// x W^T with W dequantised for the product and dropped after it, forward and backward: the graph
+/// keeps the codes, never the dense weight. Gradient to x only.
 struct QuantisedProduct : torch::autograd::Function<QuantisedProduct> {
-  static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& x, const Tensor& bias,
-                        const BaseWeight* weight) {
+  static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& x,
+                        const Tensor& bias, const BaseWeight* weight) {
     saved->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
     saved->saved_data["bias"] = bias.defined() && bias.requires_grad();
     return at::linear(x, weight->dense(), bias);

@@ -9,18 +9,19 @@ namespace lethe {
 
 /// B rows, P predicted positions, C classes (or vocabulary), L tokens.
 ///
-/// A classifier predicts one position a row (P = B). A language model predicts the positions whose next
-/// token is a label: `positions` are indices into the flattened (B * L) inputs, ascending, and
+/// A classifier predicts one position a row (P = B). A language model predicts the positions whose
+/// next token is a label: `positions` are indices into the flattened (B * L) inputs, ascending, and
 /// `row_of` says to which of the B rows each belongs; both are undefined for a classifier.
 struct Batch {
-  Tensor inputs;     ///< (B, F) float32, or (B, L) int64 token ids, right-padded
-  Tensor mask;       ///< (B, L) bool, true at tokens; undefined for a classifier or where nothing is padded
-  Tensor positions;  ///< (P) int64
-  Tensor row_of;     ///< (P) int64
-  Tensor targets;    ///< (P) int64, the class or next token
-  Tensor row_ids;    ///< (B) int64, unique within the stream (see Rows)
-  Tensor weights;    ///< (B) float32 row weights; undefined = all 1
-  Tensor active;     ///< (B, C) bool: classes that may win, masked in the loss; undefined = all
+  Tensor inputs;  ///< (B, F) float32, or (B, L) int64 token ids, right-padded
+  Tensor
+      mask;  ///< (B, L) bool, true at tokens; undefined for a classifier or where nothing is padded
+  Tensor positions;    ///< (P) int64
+  Tensor row_of;       ///< (P) int64
+  Tensor targets;      ///< (P) int64, the class or next token
+  Tensor row_ids;      ///< (B) int64, unique within the stream (see Rows)
+  Tensor weights;      ///< (B) float32 row weights; undefined = all 1
+  Tensor active;       ///< (B, C) bool: classes that may win, masked in the loss; undefined = all
   int64_t tokens = 0;  ///< unpadded tokens in the batch; 0 for a classifier
 
   int64_t rows() const { return inputs.size(0); }

@@ -7,8 +7,8 @@
 
 namespace lethe {
 
-/// Runs `model` forward on a batch with every Linear seam's input and output recorded. Gradients of the
-/// parameters (.grad) stay untouched.
+/// Runs `model` forward on a batch with every Linear seam's input and output recorded. Gradients of
+/// the parameters (.grad) stay untouched.
 class Capture {
  public:
   struct Site {
@@ -20,7 +20,8 @@ class Capture {
 
   const Tensor& logits() const { return logits_; }  ///< (P, C), with a graph
   const std::vector<Site>& sites() const { return sites_; }
-  /// The gradient at each site's output for the cotangent (P, C) of the logits. May be called again.
+  /// The gradient at each site's output for the cotangent (P, C) of the logits. May be called
+  /// again.
   std::vector<Tensor> output_gradients(const Tensor& cotangent) const;
 
  private:

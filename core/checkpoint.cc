@@ -33,8 +33,9 @@ Tensor read_tensor(const StoredTensor& stored) {
 }
 
 json to_json(const Evaluation& e) {
-  return {e.after_task, e.step,        e.within_task,             e.on_task, e.task, e.metric.name,
-          e.metric.unit, e.metric.higher_is_better, e.correct, e.total, e.sum};
+  return {e.after_task, e.step,        e.within_task, e.on_task,
+          e.task,       e.metric.name, e.metric.unit, e.metric.higher_is_better,
+          e.correct,    e.total,       e.sum};
 }
 
 Evaluation evaluation_from(const json& j) {
@@ -100,8 +101,8 @@ void Trainer::save(int64_t task) {
     stored[name] = {dtype_name(tensor), tensor.sizes().vec(),
                     static_cast<const uint8_t*>(tensor.data_ptr()), tensor.nbytes()};
   }
-  const json position = {{"task", task},           {"step", step_},
-                         {"bias_step", bias_step_}, {"seed", request_.seed}};
+  const json position = {
+      {"task", task}, {"step", step_}, {"bias_step", bias_step_}, {"seed", request_.seed}};
   write_safetensors(request_.checkpoint, stored,
                     {{"position", position.dump()}, {"results", results_json(result_).dump()}});
 }

@@ -1,6 +1,5 @@
 #include "core/embedding.h"
 
-
 namespace lethe {
 
 Embedding::Embedding(std::string name, Tensor weight)

@@ -10,8 +10,8 @@
 namespace lethe {
 
 /// Every error a user can cause. The message names the thing, the value, what was expected and the
-/// act that fixes it. Its key function lives in the core library, so that a plugin's throw is caught
-/// by type in the host.
+/// act that fixes it. Its key function lives in the core library, so that a plugin's throw is
+/// caught by type in the host.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message) : std::runtime_error(message) {}

@@ -23,9 +23,9 @@ void score_rows(Model& model, const Rows& rows, int64_t batch_size, Evaluation& 
   const std::vector<int64_t> order = by_length(rows);
   for (size_t at = 0; at < order.size(); at += static_cast<size_t>(batch_size)) {
     const size_t end = std::min(order.size(), at + static_cast<size_t>(batch_size));
-    const Batch batch =
-        rows.batch({order.begin() + static_cast<int64_t>(at), order.begin() + static_cast<int64_t>(end)})
-            .to(device);
+    const Batch batch = rows.batch({order.begin() + static_cast<int64_t>(at),
+                                    order.begin() + static_cast<int64_t>(end)})
+                            .to(device);
     const Tensor logits = model.forward(batch);
     if (loss) {
       score.sum += summed_loss(logits, batch);

@@ -15,8 +15,10 @@ constexpr int64_t kMostClasses = 100;
 /// The rows to look at, in ascending order.
 std::vector<int64_t> chosen_rows(const TaskEnd& end, const FisherOptions& options) {
   if (options.rows > end.rows.size()) {
-    fail("{} rows are asked of the importances, but task {} has {}; ask for at most that, or 0 for all",
-         options.rows, end.task, end.rows.size());
+    fail(
+        "{} rows are asked of the importances, but task {} has {}; ask for at most that, or 0 for "
+        "all",
+        options.rows, end.task, end.rows.size());
   }
   std::vector<int64_t> rows(static_cast<size_t>(end.rows.size()));
   std::iota(rows.begin(), rows.end(), 0);
@@ -33,9 +35,11 @@ std::string labels_for(const TaskEnd& end, const FisherOptions& options) {
     return text || end.stream.classes > kMostClasses ? "sampled" : "exact";
   }
   if (options.labels == "exact" && (text || end.stream.classes > kMostClasses)) {
-    fail("labels = exact takes one backward pass a class: it is for classifiers of at most {} classes; "
-         "use labels = sampled here",
-         kMostClasses);
+    fail(
+        "labels = exact takes one backward pass a class: it is for classifiers of at most {} "
+        "classes; "
+        "use labels = sampled here",
+        kMostClasses);
   }
   return options.labels;
 }
@@ -57,8 +61,8 @@ Tensor cotangent_of(const Tensor& probabilities, const Tensor& labels) {
 }
 
 /// Adds sum over rows of the squared gradient, from each seam's squared output gradients (B, out).
-void add_outer_squares(const TaskEnd& end, const Capture& capture, const std::vector<Tensor>& squares,
-                       const Tensor& total) {
+void add_outer_squares(const TaskEnd& end, const Capture& capture,
+                       const std::vector<Tensor>& squares, const Tensor& total) {
   for (size_t s = 0; s < squares.size(); ++s) {
     Linear* seam = capture.sites()[s].seam;
     const Tensor input = capture.sites()[s].input;
@@ -103,7 +107,9 @@ std::vector<Tensor> squared_gradients(const Capture& capture, const std::string&
 /// Evaluation mode while it lives.
 class Evaluating {
  public:
-  explicit Evaluating(Model& model) : model_(model), training_(model.training()) { model.train(false); }
+  explicit Evaluating(Model& model) : model_(model), training_(model.training()) {
+    model.train(false);
+  }
   ~Evaluating() { model_.train(training_); }
 
  private:
@@ -117,8 +123,8 @@ Tensor batched(const TaskEnd& end, const std::vector<int64_t>& rows) {
   int64_t batches = 0;
   for (size_t at = 0; at < rows.size(); at += static_cast<size_t>(end.batch_size), ++batches) {
     const size_t last = std::min(rows.size(), at + static_cast<size_t>(end.batch_size));
-    const Batch batch = end.rows.batch({rows.begin() + static_cast<int64_t>(at),
-                                        rows.begin() + static_cast<int64_t>(last)});
+    const Batch batch = end.rows.batch(
+        {rows.begin() + static_cast<int64_t>(at), rows.begin() + static_cast<int64_t>(last)});
     gradient_of(end.model, end.arena, batch, gradient);
     total.addcmul_(gradient, gradient);
   }
@@ -174,11 +180,12 @@ Tensor fisher_diagonal(const TaskEnd& end, const FisherOptions& options) {
   Tensor total = at::zeros_like(end.arena.values());
   for (size_t at = 0; at < rows.size(); at += static_cast<size_t>(end.batch_size)) {
     const size_t last = std::min(rows.size(), at + static_cast<size_t>(end.batch_size));
-    const Batch batch = end.rows.batch({rows.begin() + static_cast<int64_t>(at),
-                                        rows.begin() + static_cast<int64_t>(last)});
+    const Batch batch = end.rows.batch(
+        {rows.begin() + static_cast<int64_t>(at), rows.begin() + static_cast<int64_t>(last)});
     const Capture capture(end.model, batch);
     const at::NoGradGuard no_grad;
-    add_outer_squares(end, capture, squared_gradients(capture, labels, batch, end.generator), total);
+    add_outer_squares(end, capture, squared_gradients(capture, labels, batch, end.generator),
+                      total);
   }
   return total.div_(static_cast<double>(rows.size()));
 }

@@ -8,22 +8,25 @@
 namespace lethe {
 
 struct FisherOptions {
-  /// Whose labels: "exact" takes the expectation over the model's own class probabilities, "sampled" draws
-  /// one label a position from them, "empirical" the true one, "predicted" the arg max; "batched" squares
-  /// the mean gradient of a batch over true labels. "auto": exact for classifiers of at most 100 classes,
-  /// sampled for language models (a whole response counts as one sample).
+  /// Whose labels: "exact" takes the expectation over the model's own class probabilities,
+  /// "sampled" draws one label a position from them, "empirical" the true one, "predicted" the arg
+  /// max; "batched" squares the mean gradient of a batch over true labels. "auto": exact for
+  /// classifiers of at most 100 classes, sampled for language models (a whole response counts as
+  /// one sample).
   std::string labels = "auto";
   int64_t rows = 0;  ///< of the task's training rows, drawn without replacement; 0 = all
 };
 
-/// F (n) = 1/N sum over rows of the squared gradient of the row's log-likelihood (Kirkpatrick et al.
-/// 2017, arXiv:1612.00796; readings: van de Ven 2025, arXiv:2502.11756). N is the number of rows. The
-/// model is in evaluation mode meanwhile; values, mode and gradients stay as they are. One pass without a
-/// loop over rows where every trained value belongs to a Linear that sees one vector a row, else one
-/// forward and backward a row. Throws Error for exact labels of a language model or above 100 classes.
+/// F (n) = 1/N sum over rows of the squared gradient of the row's log-likelihood (Kirkpatrick et
+/// al. 2017, arXiv:1612.00796; readings: van de Ven 2025, arXiv:2502.11756). N is the number of
+/// rows. The model is in evaluation mode meanwhile; values, mode and gradients stay as they are.
+/// One pass without a loop over rows where every trained value belongs to a Linear that sees one
+/// vector a row, else one forward and backward a row. Throws Error for exact labels of a language
+/// model or above 100 classes.
 Tensor fisher_diagonal(const TaskEnd& end, const FisherOptions& options);
 
-/// The same by one forward and backward pass a row (and class): what the fast form is tested against.
+/// The same by one forward and backward pass a row (and class): what the fast form is tested
+/// against.
 Tensor fisher_by_rows(const TaskEnd& end, const FisherOptions& options);
 
 }  // namespace lethe

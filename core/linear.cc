@@ -8,7 +8,8 @@ namespace lethe {
 Seam::~Seam() = default;
 
 void Seam::set_trainable(bool trainable) {
-  parameters([trainable](const std::string&, Tensor& value) { value.set_requires_grad(trainable); });
+  parameters(
+      [trainable](const std::string&, Tensor& value) { value.set_requires_grad(trainable); });
 }
 
 Adapter::~Adapter() = default;

@@ -16,14 +16,16 @@ class Linear : public Seam {
   /// weight (out, in); bias (out) or undefined. Both are trained until frozen.
   Linear(std::string name, Tensor weight, Tensor bias, SeamKind kind = SeamKind::linear);
 
-  /// (..., in) -> (..., out): base product, then the adapters in the order in which they were added.
+  /// (..., in) -> (..., out): base product, then the adapters in the order in which they were
+  /// added.
   Tensor forward(const Tensor& x) const;
 
   int64_t in_features() const { return in_; }
   int64_t out_features() const { return out_; }
   BaseWeight& base() { return *base_; }
   const Tensor& bias() const { return bias_; }
-  /// Replaces the base by the same weight in another format, frozen ("nf4"), or back to dense ("float").
+  /// Replaces the base by the same weight in another format, frozen ("nf4"), or back to dense
+  /// ("float").
   void set_format(const std::string& format);
 
   void add_adapter(std::shared_ptr<Adapter> adapter) { adapters_.push_back(std::move(adapter)); }

@@ -13,14 +13,14 @@ Tensor task_loss(const Tensor& logits, const Batch& batch) {
   const Tensor shown = masked_logits(logits, batch);
   if (!batch.weights.defined()) return at::cross_entropy_loss(shown, batch.targets);
   const Tensor each = at::cross_entropy_loss(shown, batch.targets, {}, at::Reduction::None);
-  const Tensor weights = batch.row_of.defined() ? batch.weights.index_select(0, batch.row_of)
-                                                : batch.weights;
+  const Tensor weights =
+      batch.row_of.defined() ? batch.weights.index_select(0, batch.row_of) : batch.weights;
   return (each * weights).sum() / weights.sum();
 }
 
 double summed_loss(const Tensor& logits, const Batch& batch) {
-  const Tensor each = at::cross_entropy_loss(masked_logits(logits, batch), batch.targets, {},
-                                             at::Reduction::None);
+  const Tensor each =
+      at::cross_entropy_loss(masked_logits(logits, batch), batch.targets, {}, at::Reduction::None);
   return each.sum(at::kDouble).item<double>();
 }
 

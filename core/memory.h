@@ -1,5 +1,5 @@
-// The memory meter: every allocation of a trial by category and phase, counted in the allocator itself.
-// Free of libtorch.
+// The memory meter: every allocation of a trial by category and phase, counted in the allocator
+// itself. Free of libtorch.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +24,12 @@ enum class Category : uint8_t {
 constexpr int kCategories = 9;
 const char* category_name(Category category);  ///< "base weights", "method state", ...
 
-/// Puts the counting allocator under libtorch's CPU tensors. Call once, first thing in main, before any
-/// tensor exists: tensors made earlier are not counted. A second call does nothing.
+/// Puts the counting allocator under libtorch's CPU tensors. Call once, first thing in main, before
+/// any tensor exists: tensors made earlier are not counted. A second call does nothing.
 void install_memory_meter();
 
-/// The category under which this thread's allocations are booked, for the tag's lifetime. A gradient or
-/// saved activation is booked under the tag of the thread that allocates it.
+/// The category under which this thread's allocations are booked, for the tag's lifetime. A
+/// gradient or saved activation is booked under the tag of the thread that allocates it.
 class MemoryTag {
  public:
   explicit MemoryTag(Category category);
@@ -44,15 +44,17 @@ class MemoryTag {
 /// Bytes live now, by category, in the whole process.
 int64_t live_bytes(Category category);
 int64_t live_bytes();
-/// Moves a live CPU tensor's storage (its data pointer as the allocator returned it) to another category.
+/// Moves a live CPU tensor's storage (its data pointer as the allocator returned it) to another
+/// category.
 void rebook(void* storage, Category category);
 
-/// Starts phase `name`: its peaks begin at what is live now. Phases of one name are merged (maximum).
+/// Starts phase `name`: its peaks begin at what is live now. Phases of one name are merged
+/// (maximum).
 void begin_phase(const std::string& name);
 /// Forgets all phases, e.g. between trials of one process.
 void reset_phases();
-/// All phases so far: per phase and category the category's peak and its share at the phase's peak, and
-/// one row "process peak RSS" of getrusage. Device "host".
+/// All phases so far: per phase and category the category's peak and its share at the phase's peak,
+/// and one row "process peak RSS" of getrusage. Device "host".
 std::vector<Usage> usage_by_phase();
 
 }  // namespace lethe

@@ -74,7 +74,8 @@ void load_parameters(Model& model, const std::string& path) {
     const auto found = file.tensors().find(parameter.name);
     if (found == file.tensors().end()) {
       faults += fmt::format("\n  missing: {}", parameter.name);
-    } else if (found->second.shape != parameter.value.sizes().vec() || found->second.dtype != "F32") {
+    } else if (found->second.shape != parameter.value.sizes().vec() ||
+               found->second.dtype != "F32") {
       faults += fmt::format("\n  {}: {} of shape [{}], expected F32 of shape [{}]", parameter.name,
                             found->second.dtype, fmt::join(found->second.shape, ", "),
                             fmt::join(parameter.value.sizes(), ", "));
@@ -83,11 +84,13 @@ void load_parameters(Model& model, const std::string& path) {
   for (const auto& [name, tensor] : file.tensors()) {
     if (known.count(name) == 0) faults += fmt::format("\n  unexpected: {}", name);
   }
-  if (!faults.empty()) fail("{} does not fit the model; delete it or name another:{}", path, faults);
+  if (!faults.empty())
+    fail("{} does not fit the model; delete it or name another:{}", path, faults);
   const at::NoGradGuard no_grad;
   for (Parameter& parameter : model.parameters()) {
     const StoredTensor& stored = file.at(parameter.name);
-    parameter.value.copy_(at::from_blob(const_cast<uint8_t*>(stored.data), stored.shape, at::kFloat));
+    parameter.value.copy_(
+        at::from_blob(const_cast<uint8_t*>(stored.data), stored.shape, at::kFloat));
   }
 }
 

@@ -24,8 +24,8 @@ class Model {
   virtual Tensor forward(const Batch& batch) = 0;
   /// Every seam in a fixed order.
   virtual std::vector<Seam*> seams() = 0;
-  /// Greedy continuations, end mark left out; one list of new ids a prompt, at most `longest` ids each.
-  /// Throws Error for a model that does not generate.
+  /// Greedy continuations, end mark left out; one list of new ids a prompt, at most `longest` ids
+  /// each. Throws Error for a model that does not generate.
   virtual std::vector<std::vector<int64_t>> generate(
       const std::vector<std::vector<int64_t>>& prompts, int64_t longest, int64_t end_id);
 

@@ -1,12 +1,13 @@
-// Options of methods, models, streams and the trainer: one field list each, from which parsing, range
-// checks, unknown-key messages, the canonical text, `lethe list` and the docs tables come.
+// Options of methods, models, streams and the trainer: one field list each, from which parsing,
+// range checks, unknown-key messages, the canonical text, `lethe list` and the docs tables come.
 // Free of libtorch.
 //
 //   struct Options {
 //     double lambda = 1.0;
 //     template <class Visit>
 //     void fields(Visit&& visit) {
-//       visit("lambda", lambda, at_least(0.0), "penalty weight, in units of task loss; 0 = finetune");
+//       visit("lambda", lambda, at_least(0.0), "penalty weight, in units of task loss; 0 =
+//       finetune");
 //     }
 //   };
 #pragma once
@@ -24,7 +25,8 @@ namespace lethe {
 /// Option values as text, sorted by key. Numbers, `true`/`false`, or the string itself.
 using OptionMap = std::map<std::string, std::string>;
 
-/// What an option may hold: an interval, or a list of words. An empty list of words allows any text.
+/// What an option may hold: an interval, or a list of words. An empty list of words allows any
+/// text.
 struct Range {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
@@ -39,8 +41,8 @@ struct Range {
 Range any();
 Range at_least(double low);
 Range above(double low);
-Range between(double low, double high);       ///< [low, high]
-Range below_from(double low, double high);    ///< [low, high)
+Range between(double low, double high);     ///< [low, high]
+Range below_from(double low, double high);  ///< [low, high)
 Range one_of(std::vector<std::string> words);
 
 /// One field of an options struct, erased to a pointer.
@@ -60,7 +62,8 @@ struct OptionDoc {
 /// options: gamma, lambda"), for text of the wrong type and for a value out of range.
 void set_fields(const std::string& owner, const std::vector<Field>& fields, const OptionMap& given);
 
-/// Every field with its present value, numbers in the shortest text that reads back to the same bits.
+/// Every field with its present value, numbers in the shortest text that reads back to the same
+/// bits.
 OptionMap text_of_fields(const std::vector<Field>& fields);
 
 std::vector<OptionDoc> docs_of_fields(const std::vector<Field>& fields);

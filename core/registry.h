@@ -74,15 +74,16 @@ void StrategyRegistry::add(StrategyEntry entry) {
   add_entry(std::move(entry));
 }
 
-/// A parsed method: strategies in role order with complete options, and what its aliases ask of the model.
+/// A parsed method: strategies in role order with complete options, and what its aliases ask of the
+/// model.
 struct MethodSpec {
   std::vector<Part> parts;
   OptionMap model;
 };
 
-/// `text` is names joined by '+', aliases allowed, in any order; `options` is keyed "name.option" or, where
-/// only one strategy of the method has it, "option". Throws Error for unknown names and options, the same
-/// strategy twice, two adapters or two data policies (naming both).
+/// `text` is names joined by '+', aliases allowed, in any order; `options` is keyed "name.option"
+/// or, where only one strategy of the method has it, "option". Throws Error for unknown names and
+/// options, the same strategy twice, two adapters or two data policies (naming both).
 MethodSpec parse_method(const StrategyRegistry& registry, const std::string& text,
                         const OptionMap& options);
 

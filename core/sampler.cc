@@ -24,7 +24,7 @@ void complete(Batch& batch, bool mask, bool weights, int64_t classes) {
   }
 }
 
-Tensor join(const std::vector<Batch>& batches, Tensor Batch::* part) {
+Tensor join(const std::vector<Batch>& batches, Tensor Batch::*part) {
   std::vector<Tensor> found;
   for (const Batch& batch : batches) {
     if ((batch.*part).defined()) found.push_back(batch.*part);
@@ -54,7 +54,8 @@ Batch joined(const std::vector<Batch>& given) {
   bool mask = false, weights = false;
   for (const Batch& batch : batches) {
     length = std::max(length, batch.inputs.size(1));
-    mask = mask || batch.mask.defined() || (tokens && batch.inputs.size(1) != batches[0].inputs.size(1));
+    mask = mask || batch.mask.defined() ||
+           (tokens && batch.inputs.size(1) != batches[0].inputs.size(1));
     weights = weights || batch.weights.defined();
     if (batch.active.defined()) classes = batch.active.size(1);
   }

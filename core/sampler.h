@@ -10,19 +10,19 @@
 
 namespace lethe {
 
-/// One batch of several, in order: token rows are padded to the longest, weights and class masks filled
-/// with ones where only some have them.
+/// One batch of several, in order: token rows are padded to the longest, weights and class masks
+/// filled with ones where only some have them.
 Batch joined(const std::vector<Batch>& batches);
 
-/// Draws batches from a plan: a shuffled union without replacement, reshuffled when fewer rows than a
-/// batch are left (the rest is dropped, as in spec 4.1); a plan smaller than a batch is given whole.
-/// With shares, each part fills its share of every batch and is reshuffled by itself.
+/// Draws batches from a plan: a shuffled union without replacement, reshuffled when fewer rows than
+/// a batch are left (the rest is dropped, as in spec 4.1); a plan smaller than a batch is given
+/// whole. With shares, each part fills its share of every batch and is reshuffled by itself.
 class Sampler {
  public:
   Sampler(const TrainingPlan& plan, int64_t batch_size, uint64_t seed);
   Batch next();
-  int64_t rows() const;              ///< in the whole plan
-  int64_t batches_per_epoch() const; ///< at least 1
+  int64_t rows() const;               ///< in the whole plan
+  int64_t batches_per_epoch() const;  ///< at least 1
 
  private:
   struct Source {

@@ -1,4 +1,5 @@
-// The places where a method may act on a model: each lists its parameters by their checkpoint names.
+// The places where a method may act on a model: each lists its parameters by their checkpoint
+// names.
 #pragma once
 
 #include <functional>
@@ -11,8 +12,8 @@ namespace lethe {
 
 enum class SeamKind { linear, embedding, norm, head };
 
-/// Called with a parameter's checkpoint name and the tensor itself; tensors that require a gradient are
-/// trained.
+/// Called with a parameter's checkpoint name and the tensor itself; tensors that require a gradient
+/// are trained.
 using ParameterVisitor = std::function<void(const std::string& name, Tensor& value)>;
 
 class Seam {

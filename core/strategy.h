@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "core/arena.h"
 #include "core/archive.h"
+#include "core/arena.h"
 #include "core/capture.h"
 #include "core/kernels/update.h"
 #include "core/task.h"
@@ -34,8 +34,8 @@ struct Setup {
   std::function<std::shared_ptr<Model>(const TeacherRequest&)> open_teacher;
 };
 
-/// Rows from which the steps of a task draw. Several parts are one union, every row as likely as any
-/// other, unless shares are given.
+/// Rows from which the steps of a task draw. Several parts are one union, every row as likely as
+/// any other, unless shares are given.
 struct TrainingPlan {
   struct Part {
     RowsPtr rows;
@@ -77,11 +77,13 @@ class Update {
   /// strength * sum importance (theta - anchor)^2; an empty importance counts as 1. Its gradient is
   /// applied in the fused pass, its value comes out of it.
   void add_quadratic(double strength, const Twin& importance, const Twin& anchor);
-  /// path -= gradient * displacement, in the fused pass; `total` adds the quadratic terms' gradients.
+  /// path -= gradient * displacement, in the fused pass; `total` adds the quadratic terms'
+  /// gradients.
   void add_path(const Twin& path, bool total);
   /// The flat gradient (n) of task loss plus extra losses; may be rewritten.
   Tensor gradient() { return arena_.gradient(); }
-  /// A term whose gradient is known: added to the flat gradient; its value is reported with the penalty.
+  /// A term whose gradient is known: added to the flat gradient; its value is reported with the
+  /// penalty.
   void add_gradient(const Tensor& flat, double penalty);
   /// The gradient of the task loss on another batch, into `twin`; the flat gradient stays as it is.
   void gradient_of(const Batch& other, const Twin& twin) { gradient_of_(other, twin.tensor()); }
@@ -105,7 +107,8 @@ struct StepEnd {
   Arena& arena;
 };
 
-/// After the last step of a task, before evaluation. Values, mode and generators must stay as they are.
+/// After the last step of a task, before evaluation. Values, mode and generators must stay as they
+/// are.
 struct TaskEnd {
   int64_t task;
   const TaskStream& stream;
@@ -128,7 +131,9 @@ class Strategy {
   virtual Tensor extra_loss(const Step&) { return {}; }
   virtual void contribute(Update&) {}
   virtual void after_step(const StepEnd&) {}
-  virtual bool reads_step() const { return false; }  ///< whether after_step reads gradient, displacement
+  virtual bool reads_step() const {
+    return false;
+  }  ///< whether after_step reads gradient, displacement
   virtual void after_task(const TaskEnd&) {}
   virtual void state(Archive&) {}
 };

@@ -11,7 +11,8 @@
 
 namespace lethe {
 
-/// Rows of one distribution and split. A row's id is unique within its stream: `first_id() + index`.
+/// Rows of one distribution and split. A row's id is unique within its stream: `first_id() +
+/// index`.
 class Rows {
  public:
   explicit Rows(int64_t first_id) : first_id_(first_id) {}
@@ -46,7 +47,7 @@ class TextSource {
 
 struct Task {
   std::string name;
-  MetricInfo metric;         ///< accuracy, exact_match or loss
+  MetricInfo metric;  ///< accuracy, exact_match or loss
   RowsPtr train, validation, test;
   std::vector<int64_t> classes;  ///< the classes of this task; empty for text
 };
@@ -65,17 +66,18 @@ struct TaskStream {
   Scenario scenario = Scenario::domain_incremental;
   std::vector<Task> tasks;
   std::vector<Probe> probes;
-  int64_t classes = 0;             ///< output units a classifier needs; 0 for text
-  int64_t features = 0;            ///< input width of a classifier; 0 for text
-  int64_t longest = 0;             ///< tokens of the longest row; 0 for images
+  int64_t classes = 0;                ///< output units a classifier needs; 0 for text
+  int64_t features = 0;               ///< input width of a classifier; 0 for text
+  int64_t longest = 0;                ///< tokens of the longest row; 0 for images
   std::vector<std::string> warnings;  ///< such as rows shared by training and test
 };
 
 /// Every row in batches of `batch_size`, in order; the last may be smaller.
 std::vector<std::vector<int64_t>> in_batches(int64_t rows, int64_t batch_size);
 
-/// Throws for a task without rows in a split, for a label outside the classes, names task and split;
-/// fills `warnings` where training and test rows (or training and validation rows) share content.
+/// Throws for a task without rows in a split, for a label outside the classes, names task and
+/// split; fills `warnings` where training and test rows (or training and validation rows) share
+/// content.
 void check_stream(TaskStream& stream);
 
 }  // namespace lethe

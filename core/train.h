@@ -52,12 +52,13 @@ struct Progress {
   std::string phase;  ///< "train", "evaluate", "importance"
   int64_t task = 0, tasks = 0, step = 0, steps = 0;
   double loss = 0;
-  double per_second = 0;     ///< rows, or tokens where rows have tokens
+  double per_second = 0;  ///< rows, or tokens where rows have tokens
   bool tokens = false;
   double seconds_left = -1;  ///< of the whole trial; negative = not known
 };
 
-/// Thrown by train() when `stop` turned true; the checkpoint, if asked for, holds the last finished task.
+/// Thrown by train() when `stop` turned true; the checkpoint, if asked for, holds the last finished
+/// task.
 class Interrupted : public Error {
  public:
   Interrupted() : Error("interrupted") {}
@@ -78,8 +79,8 @@ struct TrainRequest {
   int64_t last_task = 0;   ///< stop after that task as if interrupted (tests); 0 = all
 };
 
-/// Trains through the stream under the method; the whole R matrix with row 0, curves, usage, timing,
-/// samples. Throws Error for a loss that is not finite, naming task and step.
+/// Trains through the stream under the method; the whole R matrix with row 0, curves, usage,
+/// timing, samples. Throws Error for a loss that is not finite, naming task and step.
 TrialResult train(const TrainRequest& request);
 
 /// The scores of every task's test rows and every probe, as they stand. `after_task` and `step` are

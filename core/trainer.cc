@@ -60,7 +60,8 @@ void Trainer::adapt(int64_t task) {
   for (auto& strategy : strategies_) strategy->adapt(setup, task);
   arena_.lay_out(model_);
   if (arena_.size() == 0) {
-    fail("nothing is trained in task {}: every parameter is frozen; name at least one target", task);
+    fail("nothing is trained in task {}: every parameter is frozen; name at least one target",
+         task);
   }
 }
 
@@ -138,13 +139,14 @@ bool Trainer::improving(const TrainingPlan& plan, double& best, int64_t& waited)
 }
 
 void Trainer::close(int64_t task) {
-  const TaskEnd end{task,
-                    stream_,
-                    *stream_.tasks[static_cast<size_t>(task) - 1].train,
-                    model_,
-                    arena_,
-                    make_generator(seed_for(request_.seed, "task end") + static_cast<uint64_t>(task)),
-                    options_.eval_batch};
+  const TaskEnd end{
+      task,
+      stream_,
+      *stream_.tasks[static_cast<size_t>(task) - 1].train,
+      model_,
+      arena_,
+      make_generator(seed_for(request_.seed, "task end") + static_cast<uint64_t>(task)),
+      options_.eval_batch};
   for (auto& strategy : strategies_) strategy->after_task(end);
 }
 
@@ -168,7 +170,8 @@ void Trainer::keep_samples(int64_t after_task) {
     const auto made = model_.generate(prompts, text->longest_response(), text->end_id());
     for (int64_t row = 0; row < kept; ++row) {
       result_.samples.push_back({after_task, static_cast<int64_t>(t) + 1, row, text->prompt(row),
-                                 text->expected(row), text->decode(made[static_cast<size_t>(row)])});
+                                 text->expected(row),
+                                 text->decode(made[static_cast<size_t>(row)])});
     }
   }
 }

@@ -72,9 +72,10 @@ void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
     timing.tokens += batch.tokens;
   }
   if (!std::isfinite(loss + extra_)) {
-    fail("the loss of task {} ('{}') is {} at step {}; lower the learning rate or the strengths, or "
-         "set train.clip",
-         task, stream_.tasks[static_cast<size_t>(task) - 1].name, loss + extra_, task_step_ + 1);
+    fail(
+        "the loss of task {} ('{}') is {} at step {}; lower the learning rate or the strengths, or "
+        "set train.clip",
+        task, stream_.tasks[static_cast<size_t>(task) - 1].name, loss + extra_, task_step_ + 1);
   }
   const bool reads = std::any_of(strategies_.begin(), strategies_.end(),
                                  [](const auto& strategy) { return strategy->reads_step(); });
@@ -85,8 +86,9 @@ void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
     before = arena_.values().clone();
   }
   const double penalty = extra_ + move_values(lr_factor, norm);
-  const StepEnd end{task,     step_, batch, logits.detach(),
-                    gradient, reads ? arena_.values() - before : Tensor(), model_, arena_};
+  const StepEnd end{
+      task,   step_, batch, logits.detach(), gradient, reads ? arena_.values() - before : Tensor(),
+      model_, arena_};
   for (auto& strategy : strategies_) strategy->after_step(end);
   note(task, loss, penalty, options_.lr * lr_factor, norm);
   ++step_;
@@ -118,11 +120,12 @@ void Trainer::tell(int64_t task, int64_t done, int64_t steps, double loss) {
   progress.steps = steps;
   progress.loss = loss;
   progress.tokens = timing.tokens > 0;
-  progress.per_second = static_cast<double>(progress.tokens ? timing.tokens : timing.samples) / gone;
-  const double share =
-      steps == 0 ? 0
-                 : (static_cast<double>(task - 1) + static_cast<double>(done) / static_cast<double>(steps)) /
-                       static_cast<double>(tasks);
+  progress.per_second =
+      static_cast<double>(progress.tokens ? timing.tokens : timing.samples) / gone;
+  const double share = steps == 0 ? 0
+                                  : (static_cast<double>(task - 1) +
+                                     static_cast<double>(done) / static_cast<double>(steps)) /
+                                        static_cast<double>(tasks);
   progress.seconds_left = share > 0 ? gone * (1 - share) / share : -1;
   request_.progress(progress);
 }

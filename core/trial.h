@@ -1,4 +1,5 @@
-// A trial, what decides it and what it yields. Free of libtorch: the store and the analysis read it.
+// A trial, what decides it and what it yields. Free of libtorch: the store and the analysis read
+// it.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,8 @@ struct TrialSpec {
 /// "lora+ewc", "finetune"; "qlora" for lora on a model with base = nf4.
 std::string method_label(const TrialSpec& spec);
 
-/// One line a fact ("method.0.ewc.lambda = 100"), sorted, equal for equal trials whatever the order in
-/// which their sweep named things.
+/// One line a fact ("method.0.ewc.lambda = 100"), sorted, equal for equal trials whatever the order
+/// in which their sweep named things.
 std::string canonical_text(const TrialSpec& spec);
 
 /// Under what a result is stored: a new build's or another device's result is another row.
@@ -40,18 +41,18 @@ struct TrialKey {
 
 /// Which names and values a metric goes by.
 struct MetricInfo {
-  std::string name;       ///< "accuracy", "exact_match", "loss"
-  std::string unit;       ///< "fraction", "nats"
+  std::string name;  ///< "accuracy", "exact_match", "loss"
+  std::string unit;  ///< "fraction", "nats"
   bool higher_is_better = true;
 };
 
 /// One score: task `on_task` measured after learning task `after_task`.
 struct Evaluation {
-  int64_t after_task = 0;  ///< 1-based; 0 = before any training; -1 = random initialisation
-  int64_t step = 0;        ///< optimizer steps done in the trial
+  int64_t after_task = 0;    ///< 1-based; 0 = before any training; -1 = random initialisation
+  int64_t step = 0;          ///< optimizer steps done in the trial
   bool within_task = false;  ///< an eval_every measurement inside task `after_task`
-  int64_t on_task = 0;     ///< 1-based; 0 = a probe of what the base model could do
-  std::string task;        ///< the task's or probe's name
+  int64_t on_task = 0;       ///< 1-based; 0 = a probe of what the base model could do
+  std::string task;          ///< the task's or probe's name
   MetricInfo metric;
   int64_t correct = 0;  ///< counts, for metrics that count; else 0
   int64_t total = 0;    ///< rows (counts) or predicted tokens (loss)
@@ -64,8 +65,8 @@ struct CurvePoint {
   double loss = 0, penalty = 0, learning_rate = 0, gradient_norm = 0;
 };
 
-/// Bytes of one category in one phase. `peak` is the category's own peak; `at_peak` what it held at the
-/// instant of the phase's total peak: those add up to that peak, the peaks do not.
+/// Bytes of one category in one phase. `peak` is the category's own peak; `at_peak` what it held at
+/// the instant of the phase's total peak: those add up to that peak, the peaks do not.
 struct Usage {
   std::string phase;     ///< "load", "train", "evaluate"
   std::string category;  ///< "base weights", ..., or "process peak RSS"
@@ -74,7 +75,7 @@ struct Usage {
 };
 
 struct Timing {
-  std::string phase;  ///< "load", "train", "evaluate", "importance", "teacher"
+  std::string phase;         ///< "load", "train", "evaluate", "importance", "teacher"
   double wall = 0, cpu = 0;  ///< seconds
   int64_t tokens = 0, samples = 0;
 };

@@ -13,7 +13,8 @@ double update_on(const at::Device& device, const kernels::Update& step) {
 #ifdef LETHE_CUDA
   if (device.is_cuda()) return cuda_update(device.index(), step);
 #endif
-  if (!device.is_cpu()) fail("this build has no update for {}; build with -DLETHE_CUDA=ON", device.str());
+  if (!device.is_cpu())
+    fail("this build has no update for {}; build with -DLETHE_CUDA=ON", device.str());
   return kernels::update(step);
 }
 
@@ -21,7 +22,8 @@ double squared_norm_on(const at::Device& device, const kernels::Update& step) {
 #ifdef LETHE_CUDA
   if (device.is_cuda()) return cuda_squared_norm(device.index(), step);
 #endif
-  if (!device.is_cpu()) fail("this build has no norm for {}; build with -DLETHE_CUDA=ON", device.str());
+  if (!device.is_cpu())
+    fail("this build has no norm for {}; build with -DLETHE_CUDA=ON", device.str());
   return kernels::squared_norm(step);
 }
 
@@ -51,8 +53,11 @@ at::Device open_device(const std::string& name) {
 #ifdef LETHE_CUDA
   return cuda_open(name);
 #else
-  fail("no CUDA device: this build of Lethe has no CUDA support, so '{}' can't be used; use --device "
-       "cpu, or build with -DLETHE_CUDA=ON on a machine with nvcc", name);
+  fail(
+      "no CUDA device: this build of Lethe has no CUDA support, so '{}' can't be used; use "
+      "--device "
+      "cpu, or build with -DLETHE_CUDA=ON on a machine with nvcc",
+      name);
 #endif
 }
 

@@ -22,7 +22,8 @@ constexpr int kInterruptedExit = 3;
 /// An exclusive lock on a file, held while it lives.
 class Lock {
  public:
-  explicit Lock(const std::string& path) : file_(open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644)) {
+  explicit Lock(const std::string& path)
+      : file_(open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644)) {
     if (file_ < 0) {
       fail("the cache can't be written: {}: {}; set LETHE_CACHE to a folder that can", path,
            std::strerror(errno));
@@ -84,9 +85,10 @@ std::string cache_folder() {
   const char* own = std::getenv("LETHE_CACHE");
   const char* xdg = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
-  const std::string folder = own != nullptr   ? own
-                             : xdg != nullptr ? std::string(xdg) + "/lethe"
-                                              : std::string(home != nullptr ? home : ".") + "/.cache/lethe";
+  const std::string folder = own != nullptr ? own
+                             : xdg != nullptr
+                                 ? std::string(xdg) + "/lethe"
+                                 : std::string(home != nullptr ? home : ".") + "/.cache/lethe";
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) fail("cache folder {} can't be made: {}; set LETHE_CACHE", folder, error.message());
@@ -96,7 +98,8 @@ std::string cache_folder() {
 std::string cached(const std::string& kind, const std::string& what,
                    const std::function<void(const std::string& path)>& make,
                    const std::function<void(const std::string& path)>& accept) {
-  const std::string path = fmt::format("{}/{}-{}.safetensors", cache_folder(), kind, sha256(what).substr(0, 16));
+  const std::string path =
+      fmt::format("{}/{}-{}.safetensors", cache_folder(), kind, sha256(what).substr(0, 16));
   const Lock lock(path + ".lock");
   if (std::filesystem::exists(path)) {
     try {

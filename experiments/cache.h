@@ -6,12 +6,14 @@
 
 namespace lethe {
 
-/// The folder: $LETHE_CACHE, or $XDG_CACHE_HOME/lethe, or ~/.cache/lethe. Made when it is not there.
+/// The folder: $LETHE_CACHE, or $XDG_CACHE_HOME/lethe, or ~/.cache/lethe. Made when it is not
+/// there.
 std::string cache_folder();
 
-/// The path of `kind`-<digest of `what`>.safetensors in the cache. Where it is missing, or `accept` throws
-/// on it, `make(path)` writes it, in one process at a time (a lock beside the file) and in a child process,
-/// so that neither its memory nor its time is the trial's. `what` is everything that decides the content.
+/// The path of `kind`-<digest of `what`>.safetensors in the cache. Where it is missing, or `accept`
+/// throws on it, `make(path)` writes it, in one process at a time (a lock beside the file) and in a
+/// child process, so that neither its memory nor its time is the trial's. `what` is everything that
+/// decides the content.
 std::string cached(const std::string& kind, const std::string& what,
                    const std::function<void(const std::string& path)>& make,
                    const std::function<void(const std::string& path)>& accept);

@@ -11,6 +11,7 @@
 #include "core/plugin.h"
 #include "core/update.h"
 #include "experiments/default_sweep.h"
+#include "experiments/summary.h"
 #include "experiments/workers.h"
 #include "methods/methods.h"
 #include "results/store.h"
@@ -26,14 +27,14 @@ int dry_run(const std::vector<Trial>& trials, const RunArguments& arguments) {
     if (there) {
       const ResultStore store(arguments.db, OpenMode::read_only);
       const TrialState found = store.state(key_of(trial, arguments.device));
-      state = found == TrialState::done     ? "done"
-              : found == TrialState::failed ? "failed"
+      state = found == TrialState::done      ? "done"
+              : found == TrialState::failed  ? "failed"
               : found == TrialState::running ? "running"
                                              : "to run";
       if (found == TrialState::done) ++done;
     }
-    fmt::print("{:<8} {} | {} | {} | seed {}\n", state, trial.stream_label, trial.model_label, trial.label,
-               trial.spec.seed);
+    fmt::print("{:<8} {} | {} | {} | seed {}\n", state, trial.stream_label, trial.model_label,
+               trial.label, trial.spec.seed);
   }
   fmt::print("{} trials, {} done\n", trials.size(), done);
   return 0;
@@ -69,16 +70,19 @@ int run_command(const RunArguments& arguments) {
   WorkSettings settings;
   settings.db = arguments.db;
   settings.device = arguments.device;
-  settings.jobs = arguments.jobs > 0 ? arguments.jobs
-                                     : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  settings.jobs = arguments.jobs > 0
+                      ? arguments.jobs
+                      : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   settings.quiet = arguments.quiet;
   settings.retry_failed = arguments.retry_failed;
   settings.registry = &registry;
   const WorkOutcome outcome = run_trials(trials, settings);
   if (!arguments.quiet) {
-    if (!outcome.interrupted) fmt::print("{}\n", report("md", stored_comparisons(arguments.db, sweep.name, "")));
-    fmt::print("{} trials finished, {} failed, {} were there before; store: {}\n", outcome.done, outcome.failed,
-               outcome.skipped, arguments.db);
+    if (!outcome.interrupted) {
+      fmt::print("{}", summary_text(stored_comparisons(arguments.db, sweep.name, "")));
+    }
+    fmt::print("{} trials finished, {} failed, {} were there before; store: {}\n", outcome.done,
+               outcome.failed, outcome.skipped, arguments.db);
   }
   if (outcome.interrupted) return 130;
   return outcome.failed > 0 ? 1 : 0;
@@ -90,8 +94,9 @@ int report_command(const ReportArguments& arguments) {
     const std::string ending = std::filesystem::path(arguments.output).extension().string();
     format = ending.empty() ? "md" : ending.substr(1);
   }
-  const std::string text = report(format.empty() ? "md" : format,
-                                  stored_comparisons(arguments.db, arguments.sweep, arguments.build));
+  const std::string text =
+      report(format.empty() ? "md" : format,
+             stored_comparisons(arguments.db, arguments.sweep, arguments.build));
   if (arguments.output.empty()) {
     fmt::print("{}", text);
     return 0;
@@ -101,7 +106,9 @@ int report_command(const ReportArguments& arguments) {
   std::ofstream file(arguments.output, std::ios::binary);
   file << text;
   file.close();
-  if (!file) fail("report {} can't be written; check the folder and the space on its disk", arguments.output);
+  if (!file)
+    fail("report {} can't be written; check the folder and the space on its disk",
+         arguments.output);
   return 0;
 }
 

@@ -1,5 +1,5 @@
-// The `lethe` program's subcommands. Each returns its exit code: 0 done, 1 failed trials or a broken
-// baseline, 2 wrong usage.
+// The `lethe` program's subcommands. Each returns its exit code: 0 done, 1 failed trials or a
+// broken baseline, 2 wrong usage.
 #pragma once
 
 #include <string>
@@ -35,7 +35,8 @@ int list_command(const std::string& what, const std::string& format,
 /// The built-in methods and those of the plugins.
 StrategyRegistry registry_with(const std::vector<std::string>& plugins);
 
-/// The table of `lethe list`: "methods", "streams", "models" or "metrics" as plain text or Markdown.
+/// The table of `lethe list`: "methods", "streams", "models" or "metrics" as plain text or
+/// Markdown.
 std::string list_text(const std::string& what, bool markdown, const StrategyRegistry& registry);
 
 }  // namespace lethe

@@ -42,8 +42,8 @@ std::string as_text(const std::vector<Listed>& all) {
     text += fmt::format("{}\n  {}\n  source: {}\n", one.name, one.summary, one.source);
     for (const auto& [key, value] : one.facts) text += fmt::format("  {}: {}\n", key, value);
     for (const OptionDoc& doc : one.options) {
-      text += fmt::format("    {} = {}  ({}; {})\n", doc.name, doc.fallback.empty() ? "\"\"" : doc.fallback,
-                          doc.range, doc.doc);
+      text += fmt::format("    {} = {}  ({}; {})\n", doc.name,
+                          doc.fallback.empty() ? "\"\"" : doc.fallback, doc.range, doc.doc);
     }
   }
   return text;
@@ -79,8 +79,11 @@ std::string list_text(const std::string& what, bool markdown, const StrategyRegi
     }
   } else if (what == "metrics") {
     for (const MetricDoc& doc : metric_docs()) {
-      all.push_back({doc.key, doc.title + ": " + doc.definition, doc.source.empty() ? "-" : doc.source,
-                     {{"unit", doc.unit}}, {}});
+      all.push_back({doc.key,
+                     doc.title + ": " + doc.definition,
+                     doc.source.empty() ? "-" : doc.source,
+                     {{"unit", doc.unit}},
+                     {}});
     }
   } else {
     fail("unknown list '{}'; known lists: methods, metrics, models, streams", what);

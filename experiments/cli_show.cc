@@ -23,20 +23,21 @@ void show_matrix(const TrialResult& result) {
 void show_costs(const TrialResult& result) {
   fmt::print("\nmemory (bytes: peak of the category, share at the phase's peak)\n");
   for (const Usage& u : result.usage) {
-    fmt::print("  {:<10} {:<18} {:<8} {:>14} {:>14}\n", u.phase, u.category, u.device, u.peak, u.at_peak);
+    fmt::print("  {:<10} {:<18} {:<8} {:>14} {:>14}\n", u.phase, u.category, u.device, u.peak,
+               u.at_peak);
   }
   fmt::print("\ntime (seconds)\n");
   for (const Timing& t : result.timing) {
-    fmt::print("  {:<10} wall {:>9.3f}  cpu {:>9.3f}  samples {}  tokens {}\n", t.phase, t.wall, t.cpu,
-               t.samples, t.tokens);
+    fmt::print("  {:<10} wall {:>9.3f}  cpu {:>9.3f}  samples {}  tokens {}\n", t.phase, t.wall,
+               t.cpu, t.samples, t.tokens);
   }
 }
 
 void show_samples(const TrialResult& result) {
   if (!result.samples.empty()) fmt::print("\nsamples\n");
   for (const Sample& s : result.samples) {
-    fmt::print("  after task {} on task {} row {}: {}\n    expected  {}\n    generated {}\n", s.after_task,
-               s.on_task, s.row, s.prompt, s.expected, s.generated);
+    fmt::print("  after task {} on task {} row {}: {}\n    expected  {}\n    generated {}\n",
+               s.after_task, s.on_task, s.row, s.prompt, s.expected, s.generated);
   }
 }
 
@@ -44,18 +45,20 @@ void show_samples(const TrialResult& result) {
 
 int show_command(const std::string& db, const std::string& trial) {
   const TrialRecord record = ResultStore(db, OpenMode::read_only).find(trial);
-  fmt::print("trial {} ({})\n{} | {} | {} | seed {}\nstatus {}\n", record.id, record.digest, record.stream,
-             record.model, record.method, record.seed, record.status);
+  fmt::print("trial {} ({})\n{} | {} | {} | seed {}\nstatus {}\n", record.id, record.digest,
+             record.stream, record.model, record.method, record.seed, record.status);
   if (!record.error.empty()) fmt::print("error: {}\n", record.error);
   const Environment& e = record.environment;
-  fmt::print("build {}, libtorch {}, {}, {} on {}, {} job(s), commit {}\n\n{}\n", record.key.build.substr(0, 16),
-             e.libtorch, e.compiler, e.device, e.cpu, e.jobs, e.git_commit, record.key.text);
+  fmt::print("build {}, libtorch {}, {}, {} on {}, {} job(s), commit {}\n\n{}\n",
+             record.key.build.substr(0, 16), e.libtorch, e.compiler, e.device, e.cpu, e.jobs,
+             e.git_commit, record.key.text);
   if (record.status != "done") return 0;
   show_matrix(record.result);
   if (!record.result.curve.empty()) {
     const CurvePoint& last = record.result.curve.back();
-    fmt::print("\nlast point of the curve: task {} step {} loss {:.4f} penalty {:.4g} rate {:.3g}\n", last.task,
-               last.step, last.loss, last.penalty, last.learning_rate);
+    fmt::print(
+        "\nlast point of the curve: task {} step {} loss {:.4f} penalty {:.4g} rate {:.3g}\n",
+        last.task, last.step, last.loss, last.penalty, last.learning_rate);
   }
   show_costs(record.result);
   show_samples(record.result);

@@ -13,19 +13,24 @@ void add_run(CLI::App& app, lethe::RunArguments& run) {
   command->add_option("--jobs", run.jobs, "Worker processes, one thread each; 0 = the cores")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--device", run.device, "cpu, cuda or cuda:INDEX")->capture_default_str();
-  command->add_option("--set", run.overrides, "Override, e.g. train.steps=50, seeds=1,2, method.ewc.lambda=3")
+  command
+      ->add_option("--set", run.overrides,
+                   "Override, e.g. train.steps=50, seeds=1,2, method.ewc.lambda=3")
       ->allow_extra_args(false);
-  command->add_option("--plugin", run.plugins, "Shared object with further methods")->allow_extra_args(false);
+  command->add_option("--plugin", run.plugins, "Shared object with further methods")
+      ->allow_extra_args(false);
   command->add_flag("--dry-run", run.dry_run, "Print the trials and what is done, run nothing");
   command->add_flag("--retry-failed", run.retry_failed, "Also run trials again that failed");
   command->add_flag("--quiet", run.quiet, "Print nothing but errors");
-  command->footer("Example: lethe run sweeps/split_mnist.toml --db mnist.db --jobs 2 --set seeds=1");
+  command->footer(
+      "Example: lethe run sweeps/split_mnist.toml --db mnist.db --jobs 2 --set seeds=1");
 }
 
 void add_report(CLI::App& app, lethe::ReportArguments& report) {
   auto* command = app.add_subcommand("report", "Make the tables again from the store alone");
   command->add_option("--db", report.db, "Result store")->capture_default_str();
-  command->add_option("--format", report.format, "md, html, csv, json or tex; else by the output's ending");
+  command->add_option("--format", report.format,
+                      "md, html, csv, json or tex; else by the output's ending");
   command->add_option("-o,--output", report.output, "File to write; without one, the terminal");
   command->add_option("--sweep", report.sweep, "Only the trials of this sweep");
   command->add_option("--build", report.build, "Build id, or all; without it the newest build");
@@ -34,7 +39,8 @@ void add_report(CLI::App& app, lethe::ReportArguments& report) {
 
 void add_check(CLI::App& app, lethe::CheckArguments& check) {
   auto* command = app.add_subcommand("check", "Hold the store's metrics against a baseline file");
-  command->add_option("--baseline", check.baseline, "TOML file with [[metric]] and [[relation]]")->required();
+  command->add_option("--baseline", check.baseline, "TOML file with [[metric]] and [[relation]]")
+      ->required();
   command->add_option("--db", check.db, "Result store")->capture_default_str();
   command->add_option("--sweep", check.sweep, "Only the trials of this sweep");
   command->add_flag("--update", check.update, "Write the measured values into the baseline");
@@ -46,8 +52,9 @@ void add_check(CLI::App& app, lethe::CheckArguments& check) {
 int main(int argc, char** argv) {
   CLI::App app("Lethe: what a model forgets while it learns");
   app.require_subcommand(1);
-  app.set_version_flag("--version", std::string("lethe build ") + lethe::build_id() + "\nlibtorch " +
-                                        lethe::libtorch_version() + "\n" + lethe::compiler_version());
+  app.set_version_flag("--version", std::string("lethe build ") + lethe::build_id() +
+                                        "\nlibtorch " + lethe::libtorch_version() + "\n" +
+                                        lethe::compiler_version());
   lethe::RunArguments run;
   lethe::ReportArguments report;
   lethe::CheckArguments check;
@@ -59,8 +66,10 @@ int main(int argc, char** argv) {
   auto* list = app.add_subcommand("list", "Tables of what there is");
   list->add_option("what", what, "methods, streams, models or metrics")->required();
   list->add_option("--format", list_format, "text or md")->check(CLI::IsMember({"text", "md"}));
-  list->add_option("--plugin", plugins, "Shared object with further methods")->allow_extra_args(false);
-  auto* show = app.add_subcommand("show", "One stored trial: settings, R matrix, memory, time, samples");
+  list->add_option("--plugin", plugins, "Shared object with further methods")
+      ->allow_extra_args(false);
+  auto* show =
+      app.add_subcommand("show", "One stored trial: settings, R matrix, memory, time, samples");
   show->add_option("trial", trial, "Number or digest (4 characters or more)")->required();
   show->add_option("--db", show_db, "Result store")->capture_default_str();
   try {

@@ -58,9 +58,7 @@ void pretrain(Model& model, int64_t steps, const std::atomic<bool>* stop) {
 /// The union of all tasks' training rows, whatever the task.
 class AllRows : public Strategy {
  public:
-  void training_plan(const TaskStream&, int64_t, TrainingPlan& plan) override {
-    plan = plan_;
-  }
+  void training_plan(const TaskStream&, int64_t, TrainingPlan& plan) override { plan = plan_; }
   TrainingPlan plan_;
 };
 
@@ -104,8 +102,8 @@ std::unique_ptr<Model> starting_model(const Part& part, const ModelShape& shape,
   OptionMap options = part.options;
   options.erase("base");
   const std::string what =
-      fmt::format("{}\n{}\n{}vocabulary = {}\nlongest = {}\n", build_id(), part.name, text_of(options),
-                  shape.vocabulary, shape.longest);
+      fmt::format("{}\n{}\n{}vocabulary = {}\nlongest = {}\n", build_id(), part.name,
+                  text_of(options), shape.vocabulary, shape.longest);
   cached(
       "pretrained", what,
       [&](const std::string& path) {
@@ -116,10 +114,11 @@ std::unique_ptr<Model> starting_model(const Part& part, const ModelShape& shape,
   return model;
 }
 
-std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream, const TeacherRequest& request,
-                                     const std::atomic<bool>* stop) {
+std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream,
+                                     const TeacherRequest& request, const std::atomic<bool>* stop) {
   const MemoryTag tag(Category::method_state);
-  Part part{trial.spec.model.name, widened(trial.spec.model.name, trial.spec.model.options, request.scale)};
+  Part part{trial.spec.model.name,
+            widened(trial.spec.model.name, trial.spec.model.options, request.scale)};
   const ModelShape shape = shape_for(stream);
   std::shared_ptr<Model> teacher = starting_model(part, shape, kPretrainingSeed, stop);
   TrainOptions options = parse_options<TrainOptions>("train", trial.spec.training);

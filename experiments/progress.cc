@@ -11,9 +11,21 @@
 namespace lethe {
 
 std::string encode(const WorkerNews& news) {
-  const nlohmann::json line = {static_cast<int>(news.kind), news.trial, news.label, news.seed, news.task,
-                               news.tasks, news.step, news.steps, news.loss, news.per_second,
-                               news.seconds_left, news.seconds, news.tokens, news.phase, news.error};
+  const nlohmann::json line = {static_cast<int>(news.kind),
+                               news.trial,
+                               news.label,
+                               news.seed,
+                               news.task,
+                               news.tasks,
+                               news.step,
+                               news.steps,
+                               news.loss,
+                               news.per_second,
+                               news.seconds_left,
+                               news.seconds,
+                               news.tokens,
+                               news.phase,
+                               news.error};
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -48,11 +60,11 @@ std::string clock_text(double seconds) {
 std::string worker_line(const WorkerNews& news) {
   std::string line = fmt::format("{:<16} seed {:<3}", news.label, news.seed);
   if (news.kind == WorkerNews::Kind::began) return line + " loading";
-  line += fmt::format(" task {}/{}  step {}/{}  loss {:.3f}", news.task, news.tasks, news.step, news.steps,
-                      news.loss);
+  line += fmt::format(" task {}/{}  step {}/{}  loss {:.3f}", news.task, news.tasks, news.step,
+                      news.steps, news.loss);
   const bool thousands = news.per_second >= 1000;
-  line += fmt::format("  {:.{}f}{} {}/s", thousands ? news.per_second / 1000 : news.per_second, thousands ? 1 : 0,
-                      thousands ? "k" : "", news.tokens ? "tokens" : "samples");
+  line += fmt::format("  {:.{}f}{} {}/s", thousands ? news.per_second / 1000 : news.per_second,
+                      thousands ? 1 : 0, thousands ? "k" : "", news.tokens ? "tokens" : "samples");
   if (news.seconds_left >= 0) line += fmt::format("  {} left", clock_text(news.seconds_left));
   return line;
 }
@@ -89,10 +101,10 @@ void ProgressView::tell(int worker, const WorkerNews& news) {
     ++finished_;
     if (news.kind == Kind::failed) ++failed_;
     latest_.erase(worker);
-    say(news.kind == Kind::failed
-            ? fmt::format("[{}/{}] {} seed {} failed: {}", finished_, total_, news.label, news.seed, news.error)
-            : fmt::format("[{}/{}] {} seed {} done in {}", finished_, total_, news.label, news.seed,
-                          clock_text(news.seconds)));
+    say(news.kind == Kind::failed ? fmt::format("[{}/{}] {} seed {} failed: {}", finished_, total_,
+                                                news.label, news.seed, news.error)
+                                  : fmt::format("[{}/{}] {} seed {} done in {}", finished_, total_,
+                                                news.label, news.seed, clock_text(news.seconds)));
     return;
   }
   latest_[worker] = news;

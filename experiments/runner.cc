@@ -59,7 +59,8 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
   }
   Method method = make_method(*settings.registry, trial.spec.method);
   const auto loaded = std::chrono::steady_clock::now();
-  TrainRequest request{*model, stream, method, parse_options<TrainOptions>("train", trial.spec.training),
+  TrainRequest request{*model,          stream,
+                       method,          parse_options<TrainOptions>("train", trial.spec.training),
                        trial.spec.seed, device};
   request.open_teacher = [&](const TeacherRequest& wanted) {
     auto teacher = joint_teacher(trial, stream, wanted, settings.stop);

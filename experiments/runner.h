@@ -25,14 +25,15 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings);
 /// The shape that the stream (and, for text, the tokenizer and the mixture) ask of a model.
 ModelShape shape_for(const TaskStream& stream);
 
-/// A model of the trial's kind with its starting weights: pretrained for text, where asked for, else fresh
-/// from the trial's seed. The base's format is not applied yet.
+/// A model of the trial's kind with its starting weights: pretrained for text, where asked for,
+/// else fresh from the trial's seed. The base's format is not applied yet.
 std::unique_ptr<Model> starting_model(const Part& part, const ModelShape& shape, int64_t seed,
                                       const std::atomic<bool>* stop);
 
-/// A model trained jointly on all tasks of the trial's stream, `request.scale` times as wide; cached.
-std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream, const TeacherRequest& request,
-                                     const std::atomic<bool>* stop);
+/// A model trained jointly on all tasks of the trial's stream, `request.scale` times as wide;
+/// cached.
+std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream,
+                                     const TeacherRequest& request, const std::atomic<bool>* stop);
 
 /// Quantises the blocks' Linear seams; the head and embeddings stay.
 void apply_base(Model& model, const std::string& format);

@@ -43,8 +43,8 @@ struct Sweep {
   std::vector<SweepMethod> methods;
 };
 
-/// Parses; `overrides` are "train.steps=50", "seeds=1,2", "method.ewc.lambda=3", ... Throws Error with
-/// FILE:LINE for bad TOML, unknown keys (listing the known ones) and values of the wrong type.
+/// Parses; `overrides` are "train.steps=50", "seeds=1,2", "method.ewc.lambda=3", ... Throws Error
+/// with FILE:LINE for bad TOML, unknown keys (listing the known ones) and values of the wrong type.
 Sweep parse_sweep(const std::string& text, const std::string& path,
                   const std::vector<std::string>& overrides);
 Sweep read_sweep(const std::string& path, const std::vector<std::string>& overrides);

@@ -87,14 +87,16 @@ bool holds(const Grid& when, const OptionMap& stream) {
   for (const auto& [key, option] : when) {
     const auto found = stream.find(key);
     const std::string value = found == stream.end() ? "" : found->second;
-    if (std::find(option.values.begin(), option.values.end(), value) == option.values.end()) return false;
+    if (std::find(option.values.begin(), option.values.end(), value) == option.values.end())
+      return false;
   }
   return true;
 }
 
 class Expansion {
  public:
-  Expansion(const Sweep& sweep, const StrategyRegistry& registry) : sweep_(sweep), registry_(registry) {}
+  Expansion(const Sweep& sweep, const StrategyRegistry& registry)
+      : sweep_(sweep), registry_(registry) {}
 
   std::vector<Trial> all() {
     check();

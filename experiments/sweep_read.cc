@@ -1,9 +1,10 @@
+#include <toml++/toml.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "core/error.h"
 #include "experiments/sweep.h"
@@ -26,16 +27,18 @@ std::string scalar(const Place& place, const std::string& key, const toml::node&
   if (const auto* value = node.as_integer()) return std::to_string(value->get());
   if (const auto* value = node.as_floating_point()) return number_text(value->get());
   if (const auto* value = node.as_boolean()) return value->get() ? "true" : "false";
-  place.fail_at(line_of(node), fmt::format("'{}' holds a table or date; expected a number, true, false, "
-                                           "text, or a list of them",
-                                           key));
+  place.fail_at(line_of(node),
+                fmt::format("'{}' holds a table or date; expected a number, true, false, "
+                            "text, or a list of them",
+                            key));
 }
 
 GridOption grid_option(const Place& place, const std::string& key, const toml::node& node) {
   GridOption option{{}, line_of(node)};
   if (const auto* list = node.as_array()) {
     for (const toml::node& value : *list) option.values.push_back(scalar(place, key, value));
-    if (option.values.empty()) place.fail_at(option.line, fmt::format("'{}' is an empty list; give a value", key));
+    if (option.values.empty())
+      place.fail_at(option.line, fmt::format("'{}' is an empty list; give a value", key));
   } else {
     option.values.push_back(scalar(place, key, node));
   }
@@ -69,7 +72,8 @@ std::string text_at(const Place& place, const toml::table& table, const std::str
   const toml::node* node = table.get(key);
   if (node == nullptr) return fallback;
   const auto* value = node->as_string();
-  if (value == nullptr) place.fail_at(line_of(*node), fmt::format("'{}' is no text; put it in quotes", key));
+  if (value == nullptr)
+    place.fail_at(line_of(*node), fmt::format("'{}' is no text; put it in quotes", key));
   return value->get();
 }
 
@@ -90,12 +94,15 @@ std::vector<TextTaskSpec> text_tasks(const Place& place, const toml::array& tabl
   std::vector<TextTaskSpec> tasks;
   for (const toml::node& node : tables) {
     const auto* table = node.as_table();
-    if (table == nullptr) place.fail_at(line_of(node), "stream.task holds no table; write [[stream.task]]");
-    only_known(place, *table, "[[stream.task]]",
-               {"name", "file", "train", "validation", "test", "prompt", "response", "labels", "metric"});
+    if (table == nullptr)
+      place.fail_at(line_of(node), "stream.task holds no table; write [[stream.task]]");
+    only_known(
+        place, *table, "[[stream.task]]",
+        {"name", "file", "train", "validation", "test", "prompt", "response", "labels", "metric"});
     TextTaskSpec task;
     task.name = text_at(place, *table, "name", "");
-    if (task.name.empty()) place.fail_at(line_of(node), "a [[stream.task]] lacks 'name'; give it one");
+    if (task.name.empty())
+      place.fail_at(line_of(node), "a [[stream.task]] lacks 'name'; give it one");
     task.file = resolved(place, text_at(place, *table, "file", ""));
     task.train = resolved(place, text_at(place, *table, "train", ""));
     task.validation = resolved(place, text_at(place, *table, "validation", ""));
@@ -111,12 +118,13 @@ std::vector<TextTaskSpec> text_tasks(const Place& place, const toml::array& tabl
   return tasks;
 }
 
-void read_section(const Place& place, const toml::table& root, const std::string& section, Grid& grid,
-                  std::string* name, int64_t* line, std::vector<TextTaskSpec>* texts) {
+void read_section(const Place& place, const toml::table& root, const std::string& section,
+                  Grid& grid, std::string* name, int64_t* line, std::vector<TextTaskSpec>* texts) {
   const toml::node* node = root.get(section);
   if (node == nullptr) return;
   const auto* table = node->as_table();
-  if (table == nullptr) place.fail_at(line_of(*node), fmt::format("'{}' is no table; write [{}]", section, section));
+  if (table == nullptr)
+    place.fail_at(line_of(*node), fmt::format("'{}' is no table; write [{}]", section, section));
   for (const auto& [key, value] : *table) {
     if (name != nullptr && key.str() == "name") {
       *name = scalar(place, section + ".name", value);
@@ -198,12 +206,15 @@ void override_with(Sweep& sweep, const Place& place, const std::string& given) {
     const std::string strategy = rest.substr(0, rest.find('.'));
     for (SweepMethod& method : sweep.methods) {
       const auto names = split(method.name, '+');
-      if (std::find(names.begin(), names.end(), strategy) != names.end()) method.options[rest] = option;
+      if (std::find(names.begin(), names.end(), strategy) != names.end())
+        method.options[rest] = option;
     }
   } else {
-    fail("--set '{}': unknown key '{}'; expected seeds, train.OPTION, stream.OPTION, model.OPTION or "
-         "method.STRATEGY.OPTION",
-         given, key);
+    fail(
+        "--set '{}': unknown key '{}'; expected seeds, train.OPTION, stream.OPTION, model.OPTION "
+        "or "
+        "method.STRATEGY.OPTION",
+        given, key);
   }
 }
 
@@ -229,14 +240,17 @@ Sweep parse_sweep(const std::string& text, const std::string& path,
   if (const toml::node* seeds = root.get("seeds")) {
     sweep.seeds = read_seeds(place, grid_option(place, "seeds", *seeds));
   }
-  read_section(place, root, "stream", sweep.stream_options, &sweep.stream, &sweep.stream_line, &sweep.texts);
+  read_section(place, root, "stream", sweep.stream_options, &sweep.stream, &sweep.stream_line,
+               &sweep.texts);
   read_section(place, root, "model", sweep.model_options, &sweep.model, &sweep.model_line, nullptr);
   read_section(place, root, "train", sweep.training, nullptr, nullptr, nullptr);
   const toml::node* methods = root.get("method");
   if (methods == nullptr || !methods->is_array()) {
-    fail("{}: no method; add one [[method]] table a method, e.g. [[method]] name = \"finetune\"", path);
+    fail("{}: no method; add one [[method]] table a method, e.g. [[method]] name = \"finetune\"",
+         path);
   }
-  for (const toml::node& node : *methods->as_array()) sweep.methods.push_back(read_method(place, node));
+  for (const toml::node& node : *methods->as_array())
+    sweep.methods.push_back(read_method(place, node));
   for (const std::string& given : overrides) override_with(sweep, place, given);
   return sweep;
 }

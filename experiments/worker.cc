@@ -51,10 +51,12 @@ class Worker {
     bool all = true;
     for (size_t index = 0; index < trials_.size() && !stopping; ++index) {
       const TrialRecord record = record_of(trials_[index], settings_);
-      const auto id = store_.claim(record, name_, kLease, settings_.retry_failed && tried_.count(index) == 0);
+      const auto id =
+          store_.claim(record, name_, kLease, settings_.retry_failed && tried_.count(index) == 0);
       if (id) {
         tried_.insert(index);
-        store_.add_to_sweep(record.key, trials_[index].sweep, trials_[index].label, trials_[index].position);
+        store_.add_to_sweep(record.key, trials_[index].sweep, trials_[index].label,
+                            trials_[index].position);
         run(index, *id);
       } else if (store_.state(record.key) == TrialState::running) {
         all = false;
@@ -145,8 +147,9 @@ TrialRecord record_of(const Trial& trial, const WorkSettings& settings) {
   record.stream = trial.stream_label;
   record.sweep = trial.sweep;
   record.seed = trial.spec.seed;
-  record.environment = {build_id(), libtorch_version(), compiler_version(), settings.device, processor(),
-                        at::get_cpu_capability(), git_commit(), 1, settings.jobs};
+  record.environment = {build_id(),   libtorch_version(),       compiler_version(), settings.device,
+                        processor(),  at::get_cpu_capability(), git_commit(),       1,
+                        settings.jobs};
   return record;
 }
 

@@ -40,7 +40,8 @@ class SignalCount {
   SignalCount& operator=(const SignalCount&) = delete;
 
  private:
-  struct sigaction interrupt_ {}, terminate_ {};
+  struct sigaction interrupt_ {
+  }, terminate_{};
 };
 
 class Crew {
@@ -57,7 +58,8 @@ class Crew {
       if (signals > forwarded) {
         forwarded = signals;
         if (forwarded == 1) view_.say("stopping: finished trials stay; press Ctrl-C again to kill");
-        for (const auto& [fd, member] : members_) kill(member.process, forwarded == 1 ? SIGTERM : SIGKILL);
+        for (const auto& [fd, member] : members_)
+          kill(member.process, forwarded == 1 ? SIGTERM : SIGKILL);
       }
     }
     outcome_.interrupted = forwarded > 0;
@@ -68,8 +70,8 @@ class Crew {
   struct Member {
     int slot = 0;
     pid_t process = 0;
-    std::string pending;       // bytes of a line not yet whole
-    int64_t trial = -1;        // under way
+    std::string pending;  // bytes of a line not yet whole
+    int64_t trial = -1;   // under way
   };
 
   void start(int slot) {
@@ -137,14 +139,16 @@ class Crew {
 
   /// A worker died of a signal: its trial fails with that, the sweep goes on with a new worker.
   void lost(const Member& member, int signal) {
-    if (member.trial < 0) fail("a worker died of signal {} ({}) between trials", signal, strsignal(signal));
+    if (member.trial < 0)
+      fail("a worker died of signal {} ({}) between trials", signal, strsignal(signal));
     const Trial& trial = trials_[static_cast<size_t>(member.trial)];
     WorkerNews news;
     news.kind = WorkerNews::Kind::failed;
     news.label = trial.label;
     news.seed = trial.spec.seed;
-    news.error = fmt::format("the worker died of signal {} ({}); 'Killed' most often means out of memory",
-                             signal, strsignal(signal));
+    news.error =
+        fmt::format("the worker died of signal {} ({}); 'Killed' most often means out of memory",
+                    signal, strsignal(signal));
     {
       ResultStore store(settings_.db, OpenMode::read_write);
       const TrialKey key = key_of(trial, settings_.device);
@@ -178,10 +182,12 @@ WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& set
     ResultStore store(settings.db, OpenMode::read_write);
     for (const Trial& trial : trials) {
       const TrialState state = store.state(key_of(trial, settings.device));
-      const bool finished = state == TrialState::done || (state == TrialState::failed && !settings.retry_failed);
+      const bool finished =
+          state == TrialState::done || (state == TrialState::failed && !settings.retry_failed);
       if (!finished) ++left;
       if (state != TrialState::missing) {
-        store.add_to_sweep(key_of(trial, settings.device), trial.sweep, trial.label, trial.position);
+        store.add_to_sweep(key_of(trial, settings.device), trial.sweep, trial.label,
+                           trial.position);
       }
     }
   }  // no connection is carried across a fork

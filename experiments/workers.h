@@ -20,9 +20,10 @@ struct WorkOutcome {
   bool interrupted = false;
 };
 
-/// Runs every trial that the store lacks. Call before any libtorch operation of this process: workers are
-/// forked. SIGINT and SIGTERM stop workers at their next step; a second signal kills them. A worker that
-/// dies leaves its trial failed with the signal's name, and another takes its place.
+/// Runs every trial that the store lacks. Call before any libtorch operation of this process:
+/// workers are forked. SIGINT and SIGTERM stop workers at their next step; a second signal kills
+/// them. A worker that dies leaves its trial failed with the signal's name, and another takes its
+/// place.
 WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& settings);
 
 /// Under what a trial is stored by this build on that device.

@@ -1,12 +1,13 @@
 // Distillation: keeps the outputs of a teacher.
 //   extra = alpha * s * T^2? * CE(softmax(teacher / T), softmax(student / T)), mean over positions
-// teacher = previous (learning without forgetting): the model before the task, over the units it had
-//   learned. Task-incremental: each past task's units by themselves, averaged, s = number of past tasks
-//   (weighting = contexts); class-incremental: all past units together, s = 1.
-// teacher = larger: a wider model trained jointly on all tasks (cached), over all units, in every task.
-// Cross-entropy and KL(teacher || student) differ by the teacher's entropy, which has no gradient.
-// Sources: Li & Hoiem 2016, arXiv:1606.09282; Hinton et al. 2015, arXiv:1503.02531; the weighting:
-// van de Ven et al. 2022, Nature MI 4:1185.
+// teacher = previous (learning without forgetting): the model before the task, over the units it
+// had
+//   learned. Task-incremental: each past task's units by themselves, averaged, s = number of past
+//   tasks (weighting = contexts); class-incremental: all past units together, s = 1.
+// teacher = larger: a wider model trained jointly on all tasks (cached), over all units, in every
+// task. Cross-entropy and KL(teacher || student) differ by the teacher's entropy, which has no
+// gradient. Sources: Li & Hoiem 2016, arXiv:1606.09282; Hinton et al. 2015, arXiv:1503.02531; the
+// weighting: van de Ven et al. 2022, Nature MI 4:1185.
 
 #include "core/error.h"
 #include "core/loss.h"
@@ -27,7 +28,8 @@ class Distill : public Strategy {
     int64_t teacher_steps = 1000;
     template <class Visit>
     void fields(Visit&& visit) {
-      visit("teacher", teacher, one_of({"previous", "larger"}), "the model before the task, or a wider one");
+      visit("teacher", teacher, one_of({"previous", "larger"}),
+            "the model before the task, or a wider one");
       visit("alpha", alpha, at_least(0.0), "weight beside the task loss; 0 = finetune");
       visit("temperature", temperature, above(0.0), "divides both logits");
       visit("t_squared", t_squared, any(), "also multiply by temperature squared");
@@ -44,7 +46,9 @@ class Distill : public Strategy {
       before_ = setup.arena.twin("distill.teacher");
     } else if (options_.alpha > 0) {
       if (!setup.open_teacher) {
-        fail("distill: teacher = larger needs a way to train one, which this run lacks; use previous");
+        fail(
+            "distill: teacher = larger needs a way to train one, which this run lacks; use "
+            "previous");
       }
       larger_ = setup.open_teacher({options_.scale, options_.teacher_steps});
       larger_->train(false);
@@ -83,8 +87,8 @@ class Distill : public Strategy {
   /// By scenario: which units are compared, and the factor s.
   Tensor summed_units(const Step& step, const Tensor& taught) const {
     const Tensor student = larger_ ? masked_logits(step.logits, step.batch) : step.logits;
-    const bool whole = larger_ || step.stream.classes == 0 ||
-                       step.stream.scenario == Scenario::domain_incremental;
+    const bool whole =
+        larger_ || step.stream.classes == 0 || step.stream.scenario == Scenario::domain_incremental;
     const auto past = step.task - 1;
     const bool contexts = before_ && options_.weighting == "contexts" &&
                           step.stream.scenario != Scenario::class_incremental;
@@ -117,7 +121,8 @@ void add_distill(StrategyRegistry& registry) {
   StrategyEntry entry;
   entry.name = "distill";
   entry.role = Role::distillation;
-  entry.summary = "Learning without forgetting, or classic distillation from a larger joint teacher.";
+  entry.summary =
+      "Learning without forgetting, or classic distillation from a larger joint teacher.";
   entry.source = "Li & Hoiem 2016, arXiv:1606.09282; Hinton et al. 2015, arXiv:1503.02531";
   entry.verified = "hand-computed cross-entropies (spec 3.9)";
   entry.neutral.options = {{"alpha", "0"}};

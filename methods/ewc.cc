@@ -1,11 +1,13 @@
-// Elastic weight consolidation: a quadratic pull towards each past task's optimum, weighted by its Fisher.
-//   penalty = sum_{t} lambda/2 sum_i F_{t,i} (theta_i - theta*_{t,i})^2          (offline, the paper's form)
-// Offline EWC is kept as one importance Fbar = sum_t F_t and one anchor mbar = sum_t F_t theta*_t / Fbar,
-// which differs from the sum of separate anchors by a constant only: exact for any number of tasks.
-// Online: F <- gamma F + F_t, anchor = the latest theta*; `decay_in_loss` multiplies by gamma once more
-// when the penalty is used, as eq. 8 of Schwarz et al. reads.
-// Sources: Kirkpatrick et al. 2017, arXiv:1612.00796, eq. 3; Schwarz et al. 2018, arXiv:1805.06370;
-// the collapse: Huszar 2018, PNAS 115:E2496.
+// Elastic weight consolidation: a quadratic pull towards each past task's optimum, weighted by its
+// Fisher.
+//   penalty = sum_{t} lambda/2 sum_i F_{t,i} (theta_i - theta*_{t,i})^2          (offline, the
+//   paper's form)
+// Offline EWC is kept as one importance Fbar = sum_t F_t and one anchor mbar = sum_t F_t theta*_t /
+// Fbar, which differs from the sum of separate anchors by a constant only: exact for any number of
+// tasks. Online: F <- gamma F + F_t, anchor = the latest theta*; `decay_in_loss` multiplies by
+// gamma once more when the penalty is used, as eq. 8 of Schwarz et al. reads. Sources: Kirkpatrick
+// et al. 2017, arXiv:1612.00796, eq. 3; Schwarz et al. 2018, arXiv:1805.06370; the collapse: Huszar
+// 2018, PNAS 115:E2496.
 #include "core/fisher.h"
 #include "methods/methods.h"
 
@@ -23,14 +25,16 @@ class Ewc : public Strategy {
     int64_t rows = 0;
     template <class Visit>
     void fields(Visit&& visit) {
-      visit("lambda", lambda, at_least(0.0), "penalty weight (the half is in the formula); 0 = finetune");
+      visit("lambda", lambda, at_least(0.0),
+            "penalty weight (the half is in the formula); 0 = finetune");
       visit("mode", mode, one_of({"offline", "online"}), "own anchor per task, or the latest only");
       visit("gamma", gamma, between(0.0, 1.0), "online: how much of the old importance stays");
       visit("decay_in_loss", decay_in_loss, any(), "online: gamma once more in the penalty");
       visit("labels", labels,
             one_of({"auto", "exact", "sampled", "empirical", "predicted", "batched"}),
             "whose labels the Fisher takes; auto = exact for classifiers, sampled for text");
-      visit("rows", rows, at_least(0), "training rows for the Fisher; 0 = all; divisor is their number");
+      visit("rows", rows, at_least(0),
+            "training rows for the Fisher; 0 = all; divisor is their number");
     }
   };
   explicit Ewc(const Options& options) : options_(options) {}
@@ -43,11 +47,13 @@ class Ewc : public Strategy {
   void contribute(Update& update) override {
     if (!held_) return;
     const bool decayed = options_.mode == "online" && options_.decay_in_loss;
-    update.add_quadratic(options_.lambda / 2 * (decayed ? options_.gamma : 1), importance_, anchor_);
+    update.add_quadratic(options_.lambda / 2 * (decayed ? options_.gamma : 1), importance_,
+                         anchor_);
   }
 
   void after_task(const TaskEnd& end) override {
-    if (end.task == static_cast<int64_t>(end.stream.tasks.size())) return;  // nothing comes after it
+    if (end.task == static_cast<int64_t>(end.stream.tasks.size()))
+      return;  // nothing comes after it
     const MemoryTag tag(Category::workspace);
     const Tensor fisher = fisher_diagonal(end, {options_.labels, options_.rows});
     const at::NoGradGuard no_grad;
@@ -56,7 +62,8 @@ class Ewc : public Strategy {
       importance.mul_(options_.gamma).add_(fisher);
       anchor.copy_(end.arena.values());
     } else {
-      // mbar moves by the new task's share of the importance; where nothing is important, any anchor does.
+      // mbar moves by the new task's share of the importance; where nothing is important, any
+      // anchor does.
       importance.add_(fisher);
       const Tensor share = at::where(importance > 0, fisher / importance, at::ones_like(fisher));
       anchor.add_(share * (end.arena.values() - anchor));

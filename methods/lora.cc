@@ -26,9 +26,11 @@ struct LoraOptions {
     visit("alpha", alpha, above(0.0), "scale over rank");
     visit("dropout", dropout, below_from(0.0, 1.0), "on the adapter's input, in training");
     visit("rslora", rslora, any(), "scale by alpha / sqrt(rank)");
-    visit("targets", targets, any(), "all (every Linear but the head), or name endings: q_proj,v_proj");
+    visit("targets", targets, any(),
+          "all (every Linear but the head), or name endings: q_proj,v_proj");
     visit("bias", bias, one_of({"none", "all", "lora_only"}), "which biases are trained beside");
-    visit("modules_to_save", modules_to_save, any(), "seams trained whole, by name ending: classifier");
+    visit("modules_to_save", modules_to_save, any(),
+          "seams trained whole, by name ending: classifier");
   }
 };
 
@@ -38,7 +40,8 @@ class LoraAdapter : public Adapter {
       : options_(options), model_(model) {
     const MemoryTag tag(Category::adapters);
     const double bound = 1 / std::sqrt(static_cast<double>(seam.in_features()));
-    a_ = at::empty({options.rank, seam.in_features()}, at::kFloat).uniform_(-bound, bound, generator);
+    a_ = at::empty({options.rank, seam.in_features()}, at::kFloat)
+             .uniform_(-bound, bound, generator);
     b_ = at::zeros({seam.out_features(), options.rank}, at::kFloat);
     a_.set_requires_grad(true);
     b_.set_requires_grad(true);
@@ -77,7 +80,8 @@ class LoraAdapter : public Adapter {
 bool ends_with_one_of(const std::string& name, const std::string& endings) {
   std::stringstream stream(endings);
   for (std::string ending; std::getline(stream, ending, ',');) {
-    if (name == ending || (name.size() > ending.size() && name.ends_with("." + ending))) return true;
+    if (name == ending || (name.size() > ending.size() && name.ends_with("." + ending)))
+      return true;
   }
   return false;
 }
@@ -91,10 +95,12 @@ class Lora : public Strategy {
     setup.model.set_trainable(false);
     int64_t adapted = 0;
     for (Linear* seam : setup.model.linears()) {
-      const bool chosen = options_.targets == "all" ? seam->kind() == SeamKind::linear
-                                                    : ends_with_one_of(seam->name(), options_.targets);
+      const bool chosen = options_.targets == "all"
+                              ? seam->kind() == SeamKind::linear
+                              : ends_with_one_of(seam->name(), options_.targets);
       if (!chosen) continue;
-      seam->add_adapter(std::make_shared<LoraAdapter>(options_, *seam, setup.model, setup.generator));
+      seam->add_adapter(
+          std::make_shared<LoraAdapter>(options_, *seam, setup.model, setup.generator));
       if (options_.bias == "lora_only") train_bias(*seam);
       ++adapted;
     }

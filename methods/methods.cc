@@ -8,12 +8,17 @@ void add_builtin_methods(StrategyRegistry& registry) {
   add_si(registry);
   add_multitask(registry);
   add_distill(registry);
-  registry.add_alias({"finetune", "Full fine-tuning: no strategy at all, the lower bound.", {}, {}});
-  registry.add_alias({"qlora", "lora on an NF4 base.", {{"lora", {}}}, {{"base", "nf4"}}});
   registry.add_alias(
-      {"joint", "multitask over all tasks at every stage.", {{"multitask", {{"tasks", "all"}}}}, {}});
-  registry.add_alias({"lwf", "distill from the model before the task.",
-                      {{"distill", {{"teacher", "previous"}}}}, {}});
+      {"finetune", "Full fine-tuning: no strategy at all, the lower bound.", {}, {}});
+  registry.add_alias({"qlora", "lora on an NF4 base.", {{"lora", {}}}, {{"base", "nf4"}}});
+  registry.add_alias({"joint",
+                      "multitask over all tasks at every stage.",
+                      {{"multitask", {{"tasks", "all"}}}},
+                      {}});
+  registry.add_alias({"lwf",
+                      "distill from the model before the task.",
+                      {{"distill", {{"teacher", "previous"}}}},
+                      {}});
 }
 
 const StrategyRegistry& builtin_methods() {

@@ -14,7 +14,8 @@ class Multitask : public Strategy {
     std::string tasks = "seen";
     template <class Visit>
     void fields(Visit&& visit) {
-      visit("tasks", tasks, one_of({"seen", "all"}), "the union up to the present task, or of all tasks");
+      visit("tasks", tasks, one_of({"seen", "all"}),
+            "the union up to the present task, or of all tasks");
     }
   };
   explicit Multitask(const Options& options) : options_(options) {}

@@ -2,9 +2,9 @@
 //   omega_i += -g_i (theta_i(after) - theta_i(before))                        at every step
 //   Omega_i <- max(0, Omega_i + omega_i / ((theta_i - theta_i,start)^2 + xi))  at the task's end
 //   penalty = c sum_i Omega_i (theta_i - theta*_i)^2                            (no half)
-// g is the gradient of the unregularised loss, as in the paper; `gradient = total` adds the penalty's, as
-// much public code does. The displacement is the real one, the optimizer's scaling in it.
-// Source: Zenke, Poole & Ganguli 2017, arXiv:1703.04200, eqs. 3 to 5.
+// g is the gradient of the unregularised loss, as in the paper; `gradient = total` adds the
+// penalty's, as much public code does. The displacement is the real one, the optimizer's scaling in
+// it. Source: Zenke, Poole & Ganguli 2017, arXiv:1703.04200, eqs. 3 to 5.
 #include "methods/methods.h"
 
 namespace lethe {
@@ -47,9 +47,7 @@ class SynapticIntelligence : public Strategy {
     const MemoryTag tag(Category::workspace);
     const at::NoGradGuard no_grad;
     const Tensor moved = end.arena.values() - anchor_.tensor();
-    importance_.tensor()
-        .add_(path_.tensor() / (moved.square() + options_.xi))
-        .clamp_min_(0);
+    importance_.tensor().add_(path_.tensor() / (moved.square() + options_.xi)).clamp_min_(0);
     held_ = true;
   }
 

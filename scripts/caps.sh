@@ -9,7 +9,7 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 
 sources() {
   find core methods results analysis experiments tests -type f \
-    \( -name '*.cc' -o -name '*.cu' -o -name '*.h' \) 2>/dev/null | sort
+    \( -name '*.cc' -o -name '*.cu' -o -name '*.h' \) 2>/dev/null | sort || true
 }
 
 long_files() {

@@ -9,7 +9,5 @@ scripts/build.sh
 mkdir -p out
 say "running the default sweep into out/demo.db"
 build/lethe run --db out/demo.db "$@"
-say "the comparison"
-build/lethe report --db out/demo.db --format md
 build/lethe report --db out/demo.db --format html -o out/report.html
 say "the same with figures, matrices and samples: out/report.html"

@@ -1,5 +1,5 @@
-// Catch for tests that use libtorch: c10 defines a CHECK of its own, which aborts instead of reporting.
-// Include this before every other header, and Catch never directly.
+// Catch for tests that use libtorch: c10 defines a CHECK of its own, which aborts instead of
+// reporting. Include this before every other header, and Catch never directly.
 #pragma once
 
 #include "core/torch.h"

@@ -67,7 +67,8 @@ void Attention::project(const Tensor& x, Tensor& q, Tensor& k, Tensor& v) const 
   v = split.select(which, 2).transpose(1, 2);
 }
 
-Tensor Attention::forward(const Tensor& x, const AttentionInputs& inputs, KeyValueCache* cache) const {
+Tensor Attention::forward(const Tensor& x, const AttentionInputs& inputs,
+                          KeyValueCache* cache) const {
   Tensor q, k, v;
   project(x, q, k, v);
   if (inputs.cos.defined()) {

@@ -15,14 +15,15 @@ struct KeyValueCache {
 
 /// What every block of one forward pass shares.
 struct AttentionInputs {
-  Tensor bias;      ///< (B or 1, heads or 1, Tq, Tk) added to the scores; undefined = plainly causal
+  Tensor bias;  ///< (B or 1, heads or 1, Tq, Tk) added to the scores; undefined = plainly causal
   Tensor cos, sin;  ///< (B or 1, 1, Tq, head width) of rotary positions; undefined without
 };
 
 class Attention {
  public:
   Attention(const DecoderConfig& config, const std::string& layer, at::Generator generator);
-  /// x (B, T, width) -> (B, T, width). With a cache, x holds the new tokens only and is added to it.
+  /// x (B, T, width) -> (B, T, width). With a cache, x holds the new tokens only and is added to
+  /// it.
   Tensor forward(const Tensor& x, const AttentionInputs& inputs, KeyValueCache* cache) const;
   void add_seams(std::vector<Seam*>& seams);
 

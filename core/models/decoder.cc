@@ -15,8 +15,8 @@ struct Decoder::Block {
     const auto make = [&](const std::string& name, int64_t in, int64_t out, double scale) {
       const double deviation = scale / std::sqrt(static_cast<double>(in));
       Tensor bias = config.biases ? at::zeros({out}, at::kFloat) : Tensor();
-      return std::make_unique<Linear>(layer + "." + name, normal_weight(out, in, deviation, generator),
-                                      bias);
+      return std::make_unique<Linear>(layer + "." + name,
+                                      normal_weight(out, in, deviation, generator), bias);
     };
     attention_norm = std::make_unique<Norm>(layer + "." + names.attention_norm, config.norm,
                                             config.width, config.norm_epsilon);
@@ -69,8 +69,8 @@ Decoder::Decoder(DecoderConfig config, at::Generator generator) : config_(std::m
                                              config_.norm_epsilon);
   }
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    blocks_.push_back(std::make_unique<Block>(
-        config_, fmt::format(fmt::runtime(names.layer), layer), generator));
+    blocks_.push_back(
+        std::make_unique<Block>(config_, fmt::format(fmt::runtime(names.layer), layer), generator));
   }
   if (config_.norm_first) {
     final_norm_ =
@@ -78,8 +78,8 @@ Decoder::Decoder(DecoderConfig config, at::Generator generator) : config_(std::m
   }
   if (!config_.tied) {
     head_ = std::make_unique<Linear>(
-        names.head, normal_weight(config_.vocabulary, config_.width, deviation, generator), Tensor(),
-        SeamKind::head);
+        names.head, normal_weight(config_.vocabulary, config_.width, deviation, generator),
+        Tensor(), SeamKind::head);
   }
   if (config_.positions == Positions::alibi) slopes_ = alibi_slopes(config_.heads);
 }
@@ -107,8 +107,8 @@ AttentionInputs Decoder::attention_inputs(const Tensor& position_ids, const Tens
   const int64_t queries = position_ids.size(1), keys = past + queries;
   const auto options = tokens_->weight().options();
   if (config_.positions == Positions::rotary) {
-    const Tensor rates =
-        at::pow(config_.rope_theta, at::arange(0, config_.head_dim, 2, options).div_(-config_.head_dim));
+    const Tensor rates = at::pow(
+        config_.rope_theta, at::arange(0, config_.head_dim, 2, options).div_(-config_.head_dim));
     const Tensor angles = position_ids.to(at::kFloat).unsqueeze(-1) * rates;  // (B, T, d/2)
     const Tensor both = at::cat({angles, angles}, -1).unsqueeze(1);
     inputs.cos = both.cos();

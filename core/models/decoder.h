@@ -24,7 +24,8 @@ class Decoder : public Model {
   /// undefined; caches empty, or one a block.
   Tensor hidden(const Tensor& ids, const Tensor& position_ids, const Tensor& mask,
                 std::vector<KeyValueCache>& caches);
-  AttentionInputs attention_inputs(const Tensor& position_ids, const Tensor& mask, int64_t past) const;
+  AttentionInputs attention_inputs(const Tensor& position_ids, const Tensor& mask,
+                                   int64_t past) const;
   Tensor head(const Tensor& hidden) const;
 
   const DecoderConfig config_;

@@ -10,18 +10,30 @@ namespace {
 
 DecoderConfig gpt2() {
   DecoderConfig config;
-  config.names = {"wte",         "wpe",  "",      "h.{}",     "attn.c_attn", "",          "", "",
-                  "attn.c_proj", "ln_1", "ln_2",  "",         "mlp.c_fc",    "mlp.c_proj", "ln_f",
-                  "lm_head"};
+  config.names = {
+      "wte",         "wpe",  "",     "h.{}", "attn.c_attn", "",           "",     "",
+      "attn.c_proj", "ln_1", "ln_2", "",     "mlp.c_fc",    "mlp.c_proj", "ln_f", "lm_head"};
   return config;
 }
 
 DecoderConfig opt() {
   DecoderConfig config;
-  config.names = {"decoder.embed_tokens", "decoder.embed_positions", "", "decoder.layers.{}", "",
-                  "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj",
-                  "self_attn_layer_norm", "final_layer_norm", "", "fc1", "fc2",
-                  "decoder.final_layer_norm", "lm_head"};
+  config.names = {"decoder.embed_tokens",
+                  "decoder.embed_positions",
+                  "",
+                  "decoder.layers.{}",
+                  "",
+                  "self_attn.q_proj",
+                  "self_attn.k_proj",
+                  "self_attn.v_proj",
+                  "self_attn.out_proj",
+                  "self_attn_layer_norm",
+                  "final_layer_norm",
+                  "",
+                  "fc1",
+                  "fc2",
+                  "decoder.final_layer_norm",
+                  "lm_head"};
   config.fused = FusedLayout::none;
   config.activation = Activation::relu;
   config.position_offset = 2;
@@ -30,10 +42,22 @@ DecoderConfig opt() {
 
 DecoderConfig bloom() {
   DecoderConfig config;
-  config.names = {"word_embeddings", "", "word_embeddings_layernorm", "h.{}",
-                  "self_attention.query_key_value", "", "", "", "self_attention.dense",
-                  "input_layernorm", "post_attention_layernorm", "", "mlp.dense_h_to_4h",
-                  "mlp.dense_4h_to_h", "ln_f", "lm_head"};
+  config.names = {"word_embeddings",
+                  "",
+                  "word_embeddings_layernorm",
+                  "h.{}",
+                  "self_attention.query_key_value",
+                  "",
+                  "",
+                  "",
+                  "self_attention.dense",
+                  "input_layernorm",
+                  "post_attention_layernorm",
+                  "",
+                  "mlp.dense_h_to_4h",
+                  "mlp.dense_4h_to_h",
+                  "ln_f",
+                  "lm_head"};
   config.fused = FusedLayout::per_head;
   config.positions = Positions::alibi;
   config.embedding_norm = true;
@@ -42,10 +66,22 @@ DecoderConfig bloom() {
 
 DecoderConfig llama() {
   DecoderConfig config;
-  config.names = {"embed_tokens", "", "", "layers.{}", "", "self_attn.q_proj", "self_attn.k_proj",
-                  "self_attn.v_proj", "self_attn.o_proj", "input_layernorm",
-                  "post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj",
-                  "norm", "lm_head"};
+  config.names = {"embed_tokens",
+                  "",
+                  "",
+                  "layers.{}",
+                  "",
+                  "self_attn.q_proj",
+                  "self_attn.k_proj",
+                  "self_attn.v_proj",
+                  "self_attn.o_proj",
+                  "input_layernorm",
+                  "post_attention_layernorm",
+                  "mlp.gate_proj",
+                  "mlp.up_proj",
+                  "mlp.down_proj",
+                  "norm",
+                  "lm_head"};
   config.fused = FusedLayout::none;
   config.positions = Positions::rotary;
   config.norm = Norm::Form::rms;
@@ -85,8 +121,10 @@ DecoderConfig decoder_config(const DecoderOptions& options, const ModelShape& sh
   config.dropout = options.dropout;
   if (options.heads % config.kv_heads != 0 ||
       (config.kv_heads != options.heads && config.fused != FusedLayout::none)) {
-    fail("decoder: kv_heads {} does not fit heads {} of family '{}'; give a divisor, with llama only",
-         config.kv_heads, options.heads, options.family);
+    fail(
+        "decoder: kv_heads {} does not fit heads {} of family '{}'; give a divisor, with llama "
+        "only",
+        config.kv_heads, options.heads, options.family);
   }
   if (config.positions == Positions::rotary && config.head_dim % 2 != 0) {
     fail("decoder: rotary positions need an even head width, not {}; change width or heads",
@@ -104,10 +142,12 @@ std::vector<float> alibi_slopes(int64_t heads) {
   while (power * 2 <= heads) power *= 2;
   std::vector<float> slopes;
   for (int64_t i = 1; i <= power; ++i) {
-    slopes.push_back(static_cast<float>(std::exp2(-8.0 * static_cast<double>(i) / static_cast<double>(power))));
+    slopes.push_back(
+        static_cast<float>(std::exp2(-8.0 * static_cast<double>(i) / static_cast<double>(power))));
   }
   for (int64_t i = 1; static_cast<int64_t>(slopes.size()) < heads; i += 2) {
-    slopes.push_back(static_cast<float>(std::exp2(-4.0 * static_cast<double>(i) / static_cast<double>(power))));
+    slopes.push_back(
+        static_cast<float>(std::exp2(-4.0 * static_cast<double>(i) / static_cast<double>(power))));
   }
   return slopes;
 }

@@ -20,7 +20,11 @@ struct DecoderNames {
 
 enum class Activation { relu, gelu, gelu_tanh, silu };
 enum class Positions { learned, rotary, alibi };
-enum class FusedLayout { none, thirds, per_head };  ///< q|k|v whole, or q, k, v of each head in turn
+enum class FusedLayout {
+  none,
+  thirds,
+  per_head
+};  ///< q|k|v whole, or q, k, v of each head in turn
 
 struct DecoderConfig {
   DecoderNames names;
@@ -53,7 +57,8 @@ struct DecoderOptions {
     visit("heads", heads, at_least(1), "attention heads; width is a multiple of it");
     visit("kv_heads", kv_heads, at_least(0), "key and value heads of llama; 0 = heads");
     visit("mlp_width", mlp_width, at_least(0), "0 = 4 * width");
-    visit("max_length", max_length, at_least(0), "positions; 0 = as long as the stream's longest row");
+    visit("max_length", max_length, at_least(0),
+          "positions; 0 = as long as the stream's longest row");
     visit("dropout", dropout, below_from(0.0, 1.0), "after attention and MLP");
     visit("base", base, one_of({"float", "nf4"}), "format of the blocks' frozen weights");
     visit("pretrain_steps", pretrain_steps, at_least(0),

@@ -27,8 +27,8 @@ Tensor left_padded(const std::vector<std::vector<int64_t>>& prompts, Tensor& mas
 
 }  // namespace
 
-std::vector<std::vector<int64_t>> Decoder::generate(const std::vector<std::vector<int64_t>>& prompts,
-                                                    int64_t longest, int64_t end_id) {
+std::vector<std::vector<int64_t>> Decoder::generate(
+    const std::vector<std::vector<int64_t>>& prompts, int64_t longest, int64_t end_id) {
   std::vector<std::vector<int64_t>> made(prompts.size());
   if (prompts.empty()) return made;
   const at::NoGradGuard no_grad;

@@ -65,7 +65,8 @@ OptionMap widened(const std::string& model, OptionMap options, double scale) {
     const int64_t heads = std::stoll(options.at("heads"));
     wide = (wide + heads - 1) / heads * heads;
     if (std::stoll(options.at("mlp_width")) > 0) {
-      options["mlp_width"] = std::to_string(std::llround(std::stod(options.at("mlp_width")) * scale));
+      options["mlp_width"] =
+          std::to_string(std::llround(std::stod(options.at("mlp_width")) * scale));
     }
   }
   options["width"] = std::to_string(wide);

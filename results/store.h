@@ -15,9 +15,9 @@ enum class OpenMode { read_only, read_write };
 
 /// Which trials load() gives.
 struct TrialFilter {
-  std::string build;         ///< empty = newest_build(); "*" = all builds
-  std::string device_class;  ///< empty = all
-  std::string sweep;         ///< empty = all
+  std::string build{};         ///< empty = newest_build(); "*" = all builds
+  std::string device_class{};  ///< empty = all
+  std::string sweep{};         ///< empty = all
   bool finished_only = true;
 };
 

@@ -3,7 +3,7 @@
 
 namespace lethe {
 
-/// SHA-256 over the sources that can change a result (core, methods, streams), libtorch's version,
+/// SHA-256 over the sources that can change a result (core, methods, streams, pretraining), libtorch's version,
 /// the compiler's version and the flags. 64 hexadecimal characters.
 const char* build_id();
 

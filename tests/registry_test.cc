@@ -1,0 +1,121 @@
+// Methods from text: combinations, aliases and what is refused.
+#include "tests/catch.h"
+// After Catch.
+#include "tests/engine_case.h"
+
+using namespace lethe;
+
+namespace {
+
+MethodSpec parsed(const std::string& text, const OptionMap& options = {}) {
+  return parse_method(builtin_methods(), text, options);
+}
+
+std::vector<std::string> names(const MethodSpec& spec) {
+  std::vector<std::string> found;
+  for (const Part& part : spec.parts) found.push_back(part.name);
+  return found;
+}
+
+class Nothing : public Strategy {
+ public:
+  struct Options {
+    double lambda = 1;
+    template <class Visit>
+    void fields(Visit&& visit) {
+      visit("lambda", lambda, at_least(0.0), "unused");
+    }
+  };
+  explicit Nothing(const Options&) {}
+};
+
+StrategyRegistry with(const std::string& name, Role role) {
+  StrategyRegistry registry;
+  add_builtin_methods(registry);
+  StrategyEntry entry;
+  entry.name = name;
+  entry.role = role;
+  registry.add<Nothing>(entry);
+  return registry;
+}
+
+}  // namespace
+
+TEST_CASE("the order of names in a method does not matter") {
+  CHECK(names(parsed("ewc+lora")) == std::vector<std::string>{"lora", "ewc"});
+  const MethodSpec one = parsed("ewc+lora", {{"ewc.lambda", "3"}, {"rank", "2"}});
+  const MethodSpec other = parsed("lora+ewc", {{"ewc.lambda", "3"}, {"rank", "2"}});
+  CHECK(canonical_text({one.parts, {}, {}, {}, 1}) == canonical_text({other.parts, {}, {}, {}, 1}));
+  CHECK(one.parts[0].options.at("rank") == "2");
+  CHECK(one.parts[1].options.at("lambda") == "3");
+}
+
+TEST_CASE("a method's strategies run in the order of their roles") {
+  CHECK(names(parsed("distill+multitask+si+ewc+lora")) ==
+        std::vector<std::string>{"lora", "ewc", "si", "multitask", "distill"});
+}
+
+TEST_CASE("aliases stand for strategies with options, and options of the model") {
+  CHECK(parsed("finetune").parts.empty());
+  const MethodSpec qlora = parsed("qlora+ewc");
+  CHECK(names(qlora) == std::vector<std::string>{"lora", "ewc"});
+  CHECK(qlora.model == OptionMap{{"base", "nf4"}});
+  CHECK(parsed("joint").parts[0].options.at("tasks") == "all");
+  CHECK(parsed("lwf").parts[0].options.at("teacher") == "previous");
+}
+
+TEST_CASE("a parsed method has every option filled in") {
+  CHECK(parsed("si", {{"c", "0.50"}}).parts[0].options ==
+        OptionMap{{"c", "0.5"}, {"gradient", "unregularised"}, {"xi", "0.1"}});
+}
+
+TEST_CASE("an unknown method is refused with the known ones") {
+  CHECK_THROWS_WITH(parsed("ewcc"),
+                    "unknown method 'ewcc'; known methods: distill, ewc, finetune, joint, lora, "
+                    "lwf, multitask, qlora, si");
+}
+
+TEST_CASE("two adapters, two data policies and a strategy twice are refused") {
+  const StrategyRegistry adapters = with("prefix", Role::adapter);
+  CHECK_THROWS_WITH(
+      parse_method(adapters, "lora+ewc+prefix", {}),
+      "method 'lora+ewc+prefix' has two strategies of role adapter, 'lora' and 'prefix'; keep one");
+  const StrategyRegistry data = with("replay", Role::data);
+  CHECK_THROWS_WITH(
+      parse_method(data, "replay+joint", {}),
+      "method 'replay+joint' has two strategies of role data, 'replay' and 'multitask'; keep one");
+  CHECK_THROWS_WITH(parsed("ewc+ewc"), "method 'ewc+ewc' has 'ewc' twice; name it once");
+  CHECK_THROWS_WITH(parsed("lora+qlora"), "method 'lora+qlora' has 'lora' twice; name it once");
+}
+
+TEST_CASE("an empty name is refused") {
+  for (const std::string text : {"", "ewc+"}) {
+    CHECK_THROWS_WITH(parsed(text), "method '" + text +
+                                        "' has an empty name; write names joined by '+', e.g. "
+                                        "lora+ewc");
+  }
+}
+
+TEST_CASE("options go to the strategy that has them, and an unclear one is refused") {
+  const StrategyRegistry registry = with("mas", Role::regulariser);
+  CHECK_THROWS_WITH(parse_method(registry, "ewc+mas", {{"lambda", "2"}}),
+                    "option 'lambda' of method 'ewc+mas' belongs to both 'ewc' and 'mas'; write "
+                    "'mas.lambda'");
+  CHECK_THROWS_WITH(parsed("ewc", {{"lora.rank", "2"}}),
+                    "option 'lora.rank' is for 'lora', which method 'ewc' does not have; it has: "
+                    "ewc");
+  CHECK_THROWS_WITH(parsed("si", {{"cc", "2"}}),
+                    "unknown option 'cc' of si; known options: c, gradient, xi");
+  CHECK_THROWS_WITH(parsed("finetune", {{"c", "2"}}),
+                    "unknown option 'c' of method 'finetune'; known options: none");
+}
+
+TEST_CASE("a name is taken once, by a strategy or an alias") {
+  CHECK_THROWS_WITH(with("ewc", Role::data),
+                    "method 'ewc' is there already; give the new one another name");
+  CHECK_THROWS_WITH(with("joint", Role::data),
+                    "method 'joint' is there already; give the new one another name");
+  StrategyRegistry registry = with("mas", Role::data);
+  CHECK_THROWS_WITH(registry.add_alias({"ewc", "", {}, {}}),
+                    "method 'ewc' is there already; give the new alias another name");
+}

@@ -1,3 +1,4 @@
+# Names for the scripts; each can be called by itself.
 .PHONY: demo test check build clean
 
 demo:

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <string>
 
 #include "analysis/relation.h"
 
@@ -16,10 +16,14 @@ bool matches(const std::string& stream, const std::optional<std::string>& model,
   return comparison.stream == stream && (!model || comparison.model == *model);
 }
 
-bool higher_is_better(const std::string& metric) {
-  const std::string key = metric.substr(0, metric.find(':'));
+// The comparison's own docs know that a stream is measured in a loss.
+bool higher_is_better(const Comparison& comparison, const std::string& metric) {
+  for (const MetricDoc& doc : comparison.docs) {
+    if (doc.key == metric) return doc.higher_is_better;
+  }
+  const std::string general = metric.substr(0, metric.find(':'));
   for (const MetricDoc& doc : metric_docs()) {
-    if (doc.key == key) return doc.higher_is_better;
+    if (doc.key == general) return doc.higher_is_better;
   }
   return true;
 }
@@ -47,7 +51,7 @@ void check_bound(const Baseline& baseline, const MetricBound& bound,
     const auto value = measured(comparison, bound.method, bound.metric);
     if (!value) continue;
     found = true;
-    const bool higher = higher_is_better(bound.metric);
+    const bool higher = higher_is_better(comparison, bound.metric);
     const double limit = bound.value + (higher ? -bound.allowed_fall : bound.allowed_fall);
     const double slack = 1e-9 * std::fabs(bound.value);
     const bool kept = higher ? *value >= limit - slack : *value <= limit + slack;
@@ -91,11 +95,15 @@ void check_chain(const Baseline& baseline, const Relation& relation, const Compa
   }
 }
 
-/// 4 significant digits, never stricter than the value.
+// 4 significant digits, not stricter than the value but for rounding (0.74 stays 0.74, whatever its
+// last bit). Read back from the text that the file will hold.
 double lenient(double value, bool higher) {
-  if (value == 0 || !std::isfinite(value)) return value;
+  if (value == 0) return value;
   const double unit = std::pow(10.0, std::floor(std::log10(std::fabs(value))) - 3);
-  return (higher ? std::floor(value / unit) : std::ceil(value / unit)) * unit;
+  const double units = value / unit;
+  const double rounding = 1e-9 * std::fabs(units);
+  const double whole = higher ? std::floor(units + rounding) : std::ceil(units - rounding);
+  return std::stod(fmt::format("{:.4g}", whole * unit));
 }
 
 }  // namespace
@@ -123,14 +131,16 @@ std::vector<Violation> check_baseline(const Baseline& baseline,
 Baseline with_measured(const Baseline& baseline, const std::vector<Comparison>& comparisons) {
   Baseline updated = baseline;
   for (MetricBound& bound : updated.metrics) {
-    const bool higher = higher_is_better(bound.metric);
     std::optional<double> worst;
     for (const Comparison& comparison : comparisons) {
       if (!matches(bound.stream, bound.model, comparison)) continue;
       const auto value = measured(comparison, bound.method, bound.metric);
-      if (value && (!worst || (higher ? *value < *worst : *value > *worst))) worst = value;
+      if (!value || !std::isfinite(*value)) continue;
+      const bool higher = higher_is_better(comparison, bound.metric);
+      const double limit = lenient(*value, higher);
+      if (!worst || (higher ? limit < *worst : limit > *worst)) worst = limit;
     }
-    if (worst) bound.value = lenient(*worst, higher);
+    if (worst) bound.value = *worst;
   }
   return updated;
 }

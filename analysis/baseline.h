@@ -1,4 +1,4 @@
-// The gate of `lethe check`: a store's metrics against a small TOML file that reviews well in a
+// The gate of `lethe check`: a store's metrics against a small TOML file that can be reviewed in a
 // diff.
 //
 //   [[metric]]                       # a floor; where lower is better, a ceiling
@@ -6,8 +6,7 @@
 //   method = "ewc"
 //   metric = "final_average"
 //   value = 0.71                     # rewritten by --update
-//   allowed_fall = 0.02              # in units of the metric; an allowed rise where lower is
-//   better
+//   allowed_fall = 0.02              # in units of the metric; a rise where lower is better
 //
 //   [[relation]]                     # between the methods' means over seeds
 //   stream = "instructions"
@@ -35,7 +34,7 @@ struct MetricBound {
   double value = 0;
   double allowed_fall = 0;
   int64_t line = 0;  ///< of the entry in the file
-  /// Where the number of `value` stands in the file's text; empty for an entry made in memory.
+  /// Where the number of `value` stands in the file's text.
   size_t value_begin = 0, value_end = 0;
 };
 
@@ -54,9 +53,8 @@ struct Baseline {
   std::vector<Relation> relations;
 };
 
-/// One broken promise: "ewc final_average on instructions (model tiny) = 0.6512 < 0.69 = baseline
-/// 0.71
-/// - allowed fall 0.02 (baseline.toml:3)".
+/// One broken promise, in a line that names method, metric, stream, model, the measured value, the
+/// limit and what makes it, and the entry's FILE:LINE.
 struct Violation {
   std::string text;
 };
@@ -81,6 +79,7 @@ std::vector<Violation> check_baseline(const Baseline& baseline,
 Baseline with_measured(const Baseline& baseline, const std::vector<Comparison>& comparisons);
 
 /// Writes the file: its text as it was read, comments and order included, with the present values.
+/// A number that did not change keeps its spelling.
 /// Throws Error when the file cannot be written.
 void write_baseline(const Baseline& baseline, const std::string& path);
 

@@ -17,6 +17,12 @@ namespace {
 
 using Keys = std::vector<std::string>;
 
+// A probe's keys are named after its own metric: "base_accuracy_drop".
+bool is_probe_key(const std::string& key) {
+  const std::string last = key.substr(key.rfind('_') + 1);
+  return key.starts_with("base_") && (last == "before" || last == "after" || last == "drop");
+}
+
 // One entry of the file with its place, for messages.
 class Entry {
  public:
@@ -72,8 +78,7 @@ class Entry {
     const std::string general = key.substr(0, key.find(':'));
     Keys known;
     for (const auto& doc : metric_docs()) known.push_back(doc.key);
-    const bool is_probe = general.starts_with("base_");  // named after the probe's own metric
-    if (!is_probe && std::find(known.begin(), known.end(), general) == known.end()) {
+    if (!is_probe_key(general) && std::find(known.begin(), known.end(), general) == known.end()) {
       fail("{}:{}: unknown metric '{}'; known metrics: {}", path_,
            node("metric").source().begin.line, key, fmt::join(known, ", "));
     }
@@ -118,6 +123,14 @@ MetricBound parse_bound(const Entry& entry, const std::string& text) {
   return bound;
 }
 
+// The value that the file's text has at a place.
+double value_at(const Baseline& baseline, size_t begin) {
+  for (const MetricBound& bound : baseline.metrics) {
+    if (bound.value_begin == begin) return bound.value;
+  }
+  fail("baseline {} has no value at byte {}; read it again", baseline.path, begin);
+}
+
 Relation parse_relation(const Entry& entry) {
   entry.allow({"stream", "model", "metric", "expression", "margin"});
   Relation relation;
@@ -125,7 +138,11 @@ Relation parse_relation(const Entry& entry) {
   relation.model = entry.optional_text("model");
   relation.metric = entry.metric();
   relation.expression = entry.text("expression");
-  parse_chain(relation.expression);
+  try {
+    parse_chain(relation.expression);
+  } catch (const Error& error) {
+    fail("{}: {}", entry.place(), error.what());
+  }
   if (entry.has("margin")) relation.margin = entry.allowance("margin");
   relation.line = entry.line();
   return relation;
@@ -174,9 +191,11 @@ void write_baseline(const Baseline& baseline, const std::string& path) {
     return a.value_begin > b.value_begin;
   });
   std::string text = baseline.text;
+  const Baseline before = parse_baseline(baseline.text, baseline.path);
   for (const MetricBound& bound : bounds) {  // from the back, so that places stay right
+    if (bound.value == value_at(before, bound.value_begin)) continue;
     text.replace(bound.value_begin, bound.value_end - bound.value_begin,
-                 fmt::format("{:.6g}", bound.value));
+                 fmt::format("{}", bound.value));
   }
   std::ofstream file(path, std::ios::binary);
   file << text;

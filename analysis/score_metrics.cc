@@ -28,10 +28,6 @@ Number probe_mean(const std::vector<ProbeScores>& probes) {
   return mean(scores);
 }
 
-}  // namespace
-
-namespace {
-
 std::vector<ScoreMetric> level_metrics() {
   return {
       {{"final_average", "Final average", "score",

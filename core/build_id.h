@@ -3,8 +3,8 @@
 
 namespace lethe {
 
-/// SHA-256 over the sources that can change a result (core, methods, streams, pretraining), libtorch's version,
-/// the compiler's version and the flags. 64 hexadecimal characters.
+/// SHA-256 over the sources that can change a result (core, methods, streams, pretraining),
+/// libtorch's version, the compiler's version and the flags. 64 hexadecimal characters.
 const char* build_id();
 
 const char* libtorch_version();  ///< "2.11.0+cu130"

@@ -8,8 +8,8 @@ using namespace lethe;
 namespace {
 
 struct Adapted {
-  explicit Adapted(const OptionMap& options, std::unique_ptr<Model> given = mlp(6, 8, 2, 4))
-      : model(std::move(given)), stream(random_stream(Scenario::class_incremental, 2)) {
+  explicit Adapted(const OptionMap& options)
+      : model(mlp(6, 8, 2, 4)), stream(random_stream(Scenario::class_incremental, 2)) {
     batch = stream.tasks[0].train->batch({0, 1, 2, 3, 4});
     before = model->forward(batch).detach();
     strategy = builtin_methods().at("lora").make(options);
@@ -44,12 +44,12 @@ std::vector<std::string> trained(Model& model) {
 }  // namespace
 
 TEST_CASE("the logits do not change before training") {
-  Adapted adapted({{"rank", "2"}});
+  Adapted adapted(OptionMap{{"rank", "2"}});
   CHECK(adapted.model->forward(adapted.batch).equal(adapted.before));
 }
 
 TEST_CASE("rank times (in + out) values are trained for each adapted Linear") {
-  Adapted adapted({{"rank", "2"}});
+  Adapted adapted(OptionMap{{"rank", "2"}});
   CHECK(adapted.model->count(true) == 2 * (6 + 8) + 2 * (8 + 8));
   CHECK(trained(*adapted.model) ==
         std::vector<std::string>{"fc1.lora_A.weight", "fc1.lora_B.weight", "fc2.lora_A.weight",
@@ -77,7 +77,7 @@ TEST_CASE("the adapter adds alpha / rank times B A x, or alpha / sqrt(rank)") {
 }
 
 TEST_CASE("merged weights give the same logits") {
-  Adapted adapted({{"rank", "2"}});
+  Adapted adapted(OptionMap{{"rank", "2"}});
   adapted.move();
   const Tensor with = adapted.model->forward(adapted.batch).detach();
   CHECK(largest_difference(with, adapted.before) > 1e-3);
@@ -98,7 +98,7 @@ TEST_CASE("targets, biases and whole modules are chosen by name") {
 }
 
 TEST_CASE("a target that no Linear has is refused with the names there are") {
-  CHECK_THROWS_WITH(Adapted({{"targets", "q_proj,c1"}}),
+  CHECK_THROWS_WITH(Adapted(OptionMap{{"targets", "q_proj,c1"}}),
                     "lora: no Linear ends with one of 'q_proj,c1'; the model has: fc1, fc2, "
                     "classifier");
 }

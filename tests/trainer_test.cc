@@ -1,0 +1,132 @@
+// The training loop: accumulation, clipping, schedule, early stopping, evaluation within tasks.
+#include "tests/catch.h"
+// After Catch.
+#include "tests/engine_case.h"
+
+using namespace lethe;
+
+namespace {
+
+struct Trained {
+  TrialResult result;
+  Tensor values;
+};
+
+/// One task of 64 rows, trained under `options`.
+Trained trained(const TrainOptions& options, int64_t tasks = 1, const std::string& method = "finetune") {
+  const auto model = mlp(6, 8, 1, 2 * tasks);
+  TaskStream stream = random_stream(Scenario::class_incremental, tasks);
+  Method strategies = method_of(method);
+  TrainRequest request = small_request(*model, stream, strategies);
+  request.options = options;
+  Trained done{train(request), {}};
+  std::vector<Tensor> flat;
+  for (const Parameter& parameter : model->parameters()) {
+    flat.push_back(parameter.value.detach().clone().view({-1}));
+  }
+  done.values = at::cat(flat);
+  return done;
+}
+
+TrainOptions few_steps() {
+  TrainOptions options;
+  options.steps = 4;
+  options.batch = 32;
+  options.lr = 0.05;
+  options.log_every = 1;
+  return options;
+}
+
+double largest_difference(const Tensor& a, const Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
+}  // namespace
+
+TEST_CASE("two accumulated batches of 16 make the step of one batch of 32") {
+  TrainOptions options = few_steps();
+  options.optimizer = "sgd";
+  const Trained whole = trained(options);
+  options.batch = 16;
+  options.accumulate = 2;
+  const Trained halves = trained(options);
+  CHECK(largest_difference(whole.values, halves.values) < 1e-6);
+  CHECK(halves.result.curve.back().step == 4);
+  options.accumulate = 1;
+  CHECK(largest_difference(whole.values, trained(options).values) > 1e-4);
+}
+
+TEST_CASE("a clipped step of SGD is as long as the rate times the clip") {
+  TrainOptions options = few_steps();
+  options.optimizer = "sgd";
+  options.steps = 1;
+  options.lr = 1e-9;
+  const Tensor start = trained(options).values;
+  options.lr = 0.5;
+  options.clip = 0.01;
+  const Trained clipped = trained(options);
+  CHECK((clipped.values - start).norm().item<double>() == Approx(0.005).epsilon(1e-3));
+  CHECK(clipped.result.curve[0].gradient_norm > 0.01);
+  options.clip = 1e6;
+  options.lr = 0.5;
+  CHECK((trained(options).values - start).norm().item<double>() ==
+        Approx(0.5 * clipped.result.curve[0].gradient_norm).epsilon(1e-3));
+}
+
+TEST_CASE("the cosine schedule starts again in every task") {
+  TrainOptions options = few_steps();
+  options.schedule = "cosine";
+  const auto curve = trained(options, 2).result.curve;
+  REQUIRE(curve.size() == 8);
+  const double half = std::sqrt(0.5) / 2;  // 0.5 (1 + cos(pi / 4)) = 0.5 + half
+  const std::vector<double> factors = {1, 0.5 + half, 0.5, 0.5 - half};
+  for (size_t i = 0; i < curve.size(); ++i) {
+    CHECK(curve[i].learning_rate == Approx(0.05 * factors[i % 4]));
+  }
+}
+
+TEST_CASE("training stops after `patience` epochs without a better validation loss") {
+  TrainOptions options = few_steps();
+  options.epochs = 50;
+  options.lr = 1e-12;  // too small to move a float: no epoch is better than the first
+  options.patience = 2;
+  CHECK(trained(options).result.curve.back().step == 3 * 2);  // 64 rows: two steps an epoch
+  options.patience = 0;
+  CHECK(trained(options).result.curve.back().step == 50 * 2);
+}
+
+TEST_CASE("a loss that is not finite ends the trial, naming task and step") {
+  TrainOptions options = few_steps();
+  options.optimizer = "sgd";
+  options.lr = 1e38;
+  CHECK_THROWS_WITH(trained(options),
+                    "the loss of task 1 ('task1') is nan at step 2; lower the learning rate or the "
+                    "strengths, or set train.clip");
+}
+
+TEST_CASE("every task is scored before training, after each task, and within tasks where asked") {
+  TrainOptions options = few_steps();
+  options.eval_every = 2;
+  const auto scores = trained(options, 2).result.evaluations;
+  std::vector<std::vector<int64_t>> found;
+  for (const Evaluation& e : scores) {
+    found.push_back({e.after_task, e.step, e.within_task ? 1 : 0, e.on_task, e.total});
+  }
+  CHECK(found == std::vector<std::vector<int64_t>>{{0, 0, 0, 1, 64},
+                                                   {0, 0, 0, 2, 64},
+                                                   {1, 2, 1, 1, 64},
+                                                   {1, 2, 1, 2, 64},
+                                                   {1, 4, 0, 1, 64},
+                                                   {1, 4, 0, 2, 64},
+                                                   {2, 6, 1, 1, 64},
+                                                   {2, 6, 1, 2, 64},
+                                                   {2, 8, 0, 1, 64},
+                                                   {2, 8, 0, 2, 64}});
+}
+
+TEST_CASE("evaluation within a task leaves the training as it is") {
+  TrainOptions options = few_steps();
+  const std::string digest = trained(options, 2).result.weights_digest;
+  options.eval_every = 1;
+  CHECK(trained(options, 2).result.weights_digest == digest);
+}

@@ -1,9 +1,11 @@
-# Benchmarks, and one test that runs each of them once.
+# Benchmarks, one program a file, each also run once as a test.
 find_package(benchmark QUIET)
 if(NOT benchmark_FOUND)
   message(STATUS "Google Benchmark is not installed: no benchmarks")
   return()
 endif()
-add_executable(lethe_bench bench/nf4_bench.cc bench/update_bench.cc)
-target_link_libraries(lethe_bench PRIVATE lethe_core benchmark::benchmark benchmark::benchmark_main)
-add_test(NAME bench_test COMMAND lethe_bench --benchmark_min_time=0)
+foreach(name nf4_bench update_bench)
+  add_executable(${name} bench/${name}.cc)
+  target_link_libraries(${name} PRIVATE lethe_base benchmark::benchmark)
+  add_test(NAME ${name} COMMAND ${name} --benchmark_min_time=0)
+endforeach()

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <filesystem>
 
@@ -57,7 +56,8 @@ TaskStream small_stream(Scenario scenario) {
       ++seen;
     }
     for (auto [rows, split] : {std::pair{&task.train, 0}, {&task.validation, 1}, {&task.test, 2}}) {
-      *rows = std::make_shared<ImageRows>(next_id, images, view, splits[static_cast<size_t>(split)]);
+      *rows =
+          std::make_shared<ImageRows>(next_id, images, view, splits[static_cast<size_t>(split)]);
       next_id += (*rows)->size();
     }
     stream.tasks.push_back(std::move(task));
@@ -116,15 +116,17 @@ class Watched : public Strategy {
  private:
   /// Whether every parameter's gradient is still the arena's.
   static bool attached(const TaskEnd& end) {
-    return std::all_of(end.arena.ranges().begin(), end.arena.ranges().end(), [&](const auto& range) {
-      const Tensor part = end.arena.slice(end.arena.gradient(), range);
-      return range.parameter.grad().defined() &&
-             range.parameter.grad().data_ptr() == part.data_ptr();
-    });
+    return std::all_of(end.arena.ranges().begin(), end.arena.ranges().end(),
+                       [&](const auto& range) {
+                         const Tensor part = end.arena.slice(end.arena.gradient(), range);
+                         return range.parameter.grad().defined() &&
+                                range.parameter.grad().data_ptr() == part.data_ptr();
+                       });
   }
 
   void note(int64_t task, const char* what, bool kept) {
-    if (!kept) faults_.push_back(fmt::format("{}: after_task of task {} changes {}", name_, task, what));
+    if (!kept)
+      faults_.push_back(fmt::format("{}: after_task of task {} changes {}", name_, task, what));
   }
 
   std::string name_;
@@ -188,17 +190,16 @@ class Contract {
   }
 
   Outcome continued() {
-    static std::atomic<int> count{0};
-    const auto file = std::filesystem::temp_directory_path() /
-                      fmt::format("lethe-contract-{}-{}", getpid(), ++count);
-    const std::string path = file.string();
+    static int count = 0;
+    const std::string name = fmt::format("lethe-contract-{}-{}", getpid(), ++count);
+    const std::string path = (std::filesystem::temp_directory_path() / name).string();
     try {
       run(method_, path, 1);
       faults_.push_back("a run asked to stop after task 1 goes on");
     } catch (const Interrupted&) {
     }
     Outcome outcome = run(method_, path);
-    std::filesystem::remove(file);
+    std::filesystem::remove(path);
     return outcome;
   }
 
@@ -242,14 +243,14 @@ class Contract {
     double largest = 0;
     for (const CurvePoint& point : run(parts).result.curve) {
       if (point.task == 1 && point.penalty != 0) {
-        faults_.push_back(fmt::format("the penalty of task 1 is {} at step {}, expected 0",
-                                      point.penalty, point.step));
-        return;
+        return faults_.push_back(fmt::format("the penalty of task 1 is {} at step {}, expected 0",
+                                             point.penalty, point.step));
       }
       if (point.task == 2) largest = std::max(largest, point.penalty);
     }
     if (!(largest > 0)) {
-      faults_.push_back(fmt::format("the penalty of task 2 is at most {}, expected above 0", largest));
+      faults_.push_back(
+          fmt::format("the penalty of task 2 is at most {}, expected above 0", largest));
     }
   }
 

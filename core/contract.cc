@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "core/contract_case.h"
 #include "core/error.h"
 #include "core/image_rows.h"
 #include "core/models/models.h"
@@ -15,63 +16,6 @@
 
 namespace lethe {
 namespace {
-
-constexpr int64_t kTasks = 3, kClasses = 6, kSide = 3, kRows = 48;
-
-/// Noisy images of one bright corner or edge a class.
-std::shared_ptr<const ImageSet> small_images() {
-  Random random(1);
-  std::vector<uint8_t> pixels, labels;
-  for (int64_t i = 0; i < 2 * kRows * kTasks; ++i) {
-    const int64_t label = i % kClasses;
-    labels.push_back(static_cast<uint8_t>(label));
-    for (int64_t p = 0; p < kSide * kSide; ++p) {
-      pixels.push_back(static_cast<uint8_t>((p == label ? 155 : 0) + random.below(100)));
-    }
-  }
-  return std::make_shared<ImageSet>(kSide, kSide, std::move(pixels), std::move(labels));
-}
-
-TaskStream small_stream(Scenario scenario) {
-  const auto images = small_images();
-  TaskStream stream;
-  stream.name = "contract";
-  stream.scenario = scenario;
-  stream.classes = kClasses;
-  stream.features = kSide * kSide;
-  int64_t next_id = 0;
-  for (int64_t t = 0; t < kTasks; ++t) {
-    Task task;
-    task.name = fmt::format("task {}", t + 1);
-    task.metric = {"accuracy", "fraction", true};
-    task.classes = {2 * t, 2 * t + 1};
-    ImageView view;
-    for (int64_t c = 0; c < kClasses; ++c) view.class_of.push_back(c);
-    view.classes = kClasses;
-    if (scenario == Scenario::task_incremental) view.active = task.classes;
-    std::vector<std::vector<int64_t>> splits(3);
-    for (int64_t i = 0, seen = 0; i < images->size(); ++i) {
-      if (images->labels[static_cast<size_t>(i)] / 2 != t) continue;
-      splits[seen < kRows ? 0 : 1 + static_cast<size_t>(seen % 2)].push_back(i);
-      ++seen;
-    }
-    for (auto [rows, split] : {std::pair{&task.train, 0}, {&task.validation, 1}, {&task.test, 2}}) {
-      *rows =
-          std::make_shared<ImageRows>(next_id, images, view, splits[static_cast<size_t>(split)]);
-      next_id += (*rows)->size();
-    }
-    stream.tasks.push_back(std::move(task));
-  }
-  return stream;
-}
-
-std::unique_ptr<Model> small_model(double scale) {
-  ModelShape shape;
-  shape.features = kSide * kSide;
-  shape.classes = kClasses;
-  const OptionMap options = widened("mlp", {{"width", "12"}, {"layers", "2"}}, scale);
-  return model_entry("mlp").make(options, shape, make_generator(seed_for(1, "init")));
-}
 
 /// One thread while it lives: on models this small, threads only wait for each other.
 class OneThread {

@@ -1,0 +1,17 @@
+// The small trial on which the contract suite runs: images of a few pixels and a perceptron.
+#pragma once
+
+#include <memory>
+
+#include "core/model.h"
+#include "core/task.h"
+
+namespace lethe {
+
+/// Three tasks of two classes, made in memory.
+TaskStream small_stream(Scenario scenario);
+
+/// A perceptron for that stream, always with the same weights, `scale` times as wide.
+std::unique_ptr<Model> small_model(double scale);
+
+}  // namespace lethe

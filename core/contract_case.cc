@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/error.h"
 #include "core/image_rows.h"
 #include "core/models/models.h"
 #include "core/random.h"

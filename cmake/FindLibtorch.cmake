@@ -3,7 +3,7 @@
 #
 # Makes Libtorch::torch_cpu and Libtorch::c10; with LETHE_CUDA also Libtorch::torch_cuda and
 # Libtorch::c10_cuda. Sets Libtorch_VERSION (all of it, with the build's suffix), Libtorch_ROOT (the
-# folder) and Libtorch_RUNTIME_DIRS (what a program's rpath needs).
+# folder), Libtorch_SHORT_VERSION ("2.11") and Libtorch_RUNTIME_DIRS (what a program's rpath needs).
 set(LETHE_TORCH "$ENV{LETHE_TORCH}" CACHE PATH "Folder of libtorch, with include/ and lib/")
 set(_torch "${LETHE_TORCH}")
 if(NOT _torch)
@@ -29,6 +29,7 @@ if(NOT _short STREQUAL Libtorch_FIND_VERSION)
           "${Libtorch_FIND_VERSION}: ${_advice}")
 endif()
 
+set(Libtorch_SHORT_VERSION ${_short})
 set(Libtorch_ROOT ${_torch})
 set(Libtorch_RUNTIME_DIRS ${_torch}/lib)
 get_filename_component(_runtime ${_torch}/../nvidia/cu13/lib ABSOLUTE)

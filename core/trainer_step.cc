@@ -71,11 +71,14 @@ void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
     timing.samples += batch.rows();
     timing.tokens += batch.tokens;
   }
-  if (!std::isfinite(loss + extra_)) {
+  const double total = loss + extra_;
+  if (!std::isfinite(total)) {
     fail(
         "the loss of task {} ('{}') is {} at step {}; lower the learning rate or the strengths, or "
         "set train.clip",
-        task, stream_.tasks[static_cast<size_t>(task) - 1].name, loss + extra_, task_step_ + 1);
+        task, stream_.tasks[static_cast<size_t>(task) - 1].name,
+        std::isnan(total) ? std::abs(total) : total,  // a NaN may carry a sign, which says nothing
+        task_step_ + 1);
   }
   const bool reads = std::any_of(strategies_.begin(), strategies_.end(),
                                  [](const auto& strategy) { return strategy->reads_step(); });

@@ -16,6 +16,9 @@
 
 namespace lethe {
 
+/// On models this small, threads only wait for each other.
+inline const bool kOneThread = (at::set_num_threads(1), true);
+
 /// Rows given as vectors and labels; `active` as in Batch, empty for all.
 class VectorRows : public Rows {
  public:
@@ -77,8 +80,8 @@ inline RowsPtr random_rows(uint64_t seed, int64_t rows, int64_t features,
     }
   }
   return std::make_shared<VectorRows>(static_cast<int64_t>(seed) * 100000, std::move(inputs),
-                                      std::move(labels),
-                                      masked ? classes : std::vector<int64_t>{}, units);
+                                      std::move(labels), masked ? classes : std::vector<int64_t>{},
+                                      units);
 }
 
 /// `tasks` tasks of two classes each over 6 features.
@@ -90,11 +93,11 @@ inline TaskStream random_stream(Scenario scenario, int64_t tasks, int64_t rows =
   stream.classes = 2 * tasks;
   for (int64_t t = 0; t < tasks; ++t) {
     const std::vector<int64_t> classes = {2 * t, 2 * t + 1};
-    stream.tasks.push_back(vector_task(
-        "task" + std::to_string(t + 1),
-        random_rows(static_cast<uint64_t>(t) + 1, rows, 6, classes,
-                    scenario == Scenario::task_incremental, stream.classes),
-        classes));
+    stream.tasks.push_back(
+        vector_task("task" + std::to_string(t + 1),
+                    random_rows(static_cast<uint64_t>(t) + 1, rows, 6, classes,
+                                scenario == Scenario::task_incremental, stream.classes),
+                    classes));
   }
   return stream;
 }

@@ -91,10 +91,9 @@ TEST_CASE("targets, biases and whole modules are chosen by name") {
                    {"targets", "fc2"},
                    {"bias", "lora_only"},
                    {"modules_to_save", "classifier"}});
-  CHECK(trained(*adapted.model) == std::vector<std::string>{"fc2.bias", "fc2.lora_A.weight",
-                                                            "fc2.lora_B.weight",
-                                                            "classifier.weight",
-                                                            "classifier.bias"});
+  CHECK(trained(*adapted.model) ==
+        std::vector<std::string>{"fc2.bias", "fc2.lora_A.weight", "fc2.lora_B.weight",
+                                 "classifier.weight", "classifier.bias"});
 }
 
 TEST_CASE("a target that no Linear has is refused with the names there are") {

@@ -251,7 +251,8 @@ TEST_CASE("base ability is undefined without probes or without one of the two sc
 }
 
 TEST_CASE("the stability gap is the mean depth of dips inside later tasks", "[metrics]") {
-  TrialResult result = finished("x", 1, {{.1, .1, .1}, {.9, .2, .2}, {.8, .9, .2}, {.7, .9, .9}}).result;
+  TrialResult result =
+      finished("x", 1, {{.1, .1, .1}, {.9, .2, .2}, {.8, .9, .2}, {.7, .9, .9}}).result;
   CHECK_FALSE(stability_gap(result, "accuracy"));
   const auto inside = [&](int64_t during, int64_t on, double score) {
     Evaluation cell = scored(during, on, score);

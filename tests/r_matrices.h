@@ -9,7 +9,8 @@
 
 namespace lethe {
 
-/// The matrix that every golden value of docs/metrics.md belongs to, with its random-initialisation row.
+/// The matrix that every golden value of docs/metrics.md belongs to, with its random-initialisation
+/// row.
 inline RMatrix golden_r() {
   RMatrix r = make_rmatrix(
       {{.90, .30, .25, .20}, {.95, .80, .85, .30}, {.70, .60, .80, .40}, {.75, .88, .70, .92}});
@@ -47,9 +48,8 @@ inline TrialRecord finished(const std::string& method, int64_t seed,
   }
   for (size_t after = 0; after < rows.size(); ++after) {
     for (size_t on = 0; on < rows[after].size(); ++on) {
-      record.result.evaluations.push_back(scored(static_cast<int64_t>(after),
-                                                 static_cast<int64_t>(on) + 1, rows[after][on],
-                                                 metric));
+      record.result.evaluations.push_back(scored(
+          static_cast<int64_t>(after), static_cast<int64_t>(on) + 1, rows[after][on], metric));
     }
   }
   return record;

@@ -8,7 +8,8 @@
 namespace lethe {
 namespace {
 
-// P(T <= t) by Simpson's rule over the density of Student's t: slow, and another way than the library's.
+// P(T <= t) by Simpson's rule over the density of Student's t: slow, and another way than the
+// library's.
 double t_probability(double t, double freedom) {
   const double scale = std::exp(std::lgamma((freedom + 1) / 2) - std::lgamma(freedom / 2)) /
                        std::sqrt(freedom * std::acos(-1.0));

@@ -13,7 +13,8 @@ struct Trained {
 };
 
 /// One task of 64 rows, trained under `options`.
-Trained trained(const TrainOptions& options, int64_t tasks = 1, const std::string& method = "finetune") {
+Trained trained(const TrainOptions& options, int64_t tasks = 1,
+                const std::string& method = "finetune") {
   const auto model = mlp(6, 8, 1, 2 * tasks);
   TaskStream stream = random_stream(Scenario::class_incremental, tasks);
   Method strategies = method_of(method);

@@ -9,3 +9,5 @@ add_dependencies(lethe_tests l2 l2_wrong_build)
 add_test(NAME install_test
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/install_test.sh ${PROJECT_BINARY_DIR})
 set_tests_properties(install_test PROPERTIES TIMEOUT 300)
+set_source_files_properties(plugin_test.cc PROPERTIES
+  COMPILE_DEFINITIONS "LETHE_PLUGIN_BUILD_ID=\"${LETHE_PLUGIN_BUILD_ID}\"")

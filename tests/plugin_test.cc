@@ -1,0 +1,85 @@
+// Plugins built by this tree (tests/plugins): one that fits, one built for another Lethe.
+#include "tests/catch.h"
+// After Catch.
+#include "core/contract.h"
+#include "core/error.h"
+#include "core/plugin.h"
+#include "methods/methods.h"
+
+using namespace lethe;
+using Catch::Matchers::Contains;
+
+namespace {
+
+const std::string kFolder = std::string(LETHE_BINARY_DIR) + "/plugins/";
+
+StrategyRegistry with_builtin() {
+  StrategyRegistry registry;
+  add_builtin_methods(registry);
+  return registry;
+}
+
+std::string refusal(const std::string& path) {
+  StrategyRegistry registry = with_builtin();
+  const size_t before = registry.entries().size();
+  try {
+    load_plugin(path, registry);
+  } catch (const Error& error) {
+    REQUIRE(registry.entries().size() == before);
+    return error.what();
+  }
+  return "loaded";
+}
+
+}  // namespace
+
+TEST_CASE("a plugin's method stands beside the built-in ones and composes with them") {
+  StrategyRegistry registry = with_builtin();
+  load_plugin(kFolder + "l2.so", registry);
+  CHECK(registry.at("l2").source == "Kirkpatrick et al. 2017, arXiv:1612.00796, fig. 2A");
+  const MethodSpec spec = parse_method(registry, "l2+lora", {{"l2.lambda", "3"}});
+  REQUIRE(spec.parts.size() == 2);
+  CHECK(spec.parts[0].name == "lora");
+  CHECK(spec.parts[1].name == "l2");
+  CHECK(spec.parts[1].options == OptionMap{{"lambda", "3"}});
+}
+
+TEST_CASE("the contract suite holds for a plugin's method") {
+  StrategyRegistry registry = with_builtin();
+  load_plugin(kFolder + "l2.so", registry);
+  CHECK(contract_violations(registry, {{"l2", {}}}) == std::vector<std::string>{});
+}
+
+TEST_CASE("an option out of range in a plugin is an error of the host's own type") {
+  StrategyRegistry registry = with_builtin();
+  load_plugin(kFolder + "l2.so", registry);
+  CHECK_THROWS_AS(registry.at("l2").make({{"lambda", "-1"}}), Error);
+  CHECK_THROWS_WITH(registry.at("l2").make({{"lamda", "1"}}),
+                    "unknown option 'lamda' of l2; known options: lambda");
+}
+
+TEST_CASE("a plugin built for another Lethe is refused with both build ids") {
+  const std::string path = kFolder + "l2_wrong_build.so";
+  CHECK(refusal(path) == "plugin " + path +
+                             " was built for libtorch 1.0.0, GNU 4, cxx11 ABI, headers "
+                             "0000000000000000, this Lethe is " LETHE_PLUGIN_BUILD_ID
+                             "; rebuild the plugin against this Lethe");
+}
+
+TEST_CASE("a plugin whose name is taken is refused") {
+  StrategyRegistry registry = with_builtin();
+  load_plugin(kFolder + "l2.so", registry);
+  CHECK_THROWS_WITH(load_plugin(kFolder + "l2.so", registry), Contains("'l2'"));
+}
+
+TEST_CASE("a file that is no plugin is refused by name") {
+  CHECK(refusal("/nowhere/l2.so") ==
+        "plugin /nowhere/l2.so is not there; give the path of a shared object");
+  const std::string base = std::string(LETHE_BINARY_DIR) + "/liblethe_base.so";
+  CHECK(refusal(base) == "plugin " + base +
+                             " exports no symbol 'lethe_plugin'; define extern \"C\" const "
+                             "lethe::Plugin lethe_plugin as docs/plugins.md shows");
+  const std::string text = std::string(LETHE_SOURCE_DIR) + "/CMakeLists.txt";
+  CHECK_THAT(refusal(text),
+             Contains("plugin " + text + " can't be loaded: ") && Contains("invalid ELF header"));
+}

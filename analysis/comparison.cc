@@ -10,6 +10,7 @@
 #include "analysis/comparison_notes.h"
 #include "analysis/method_trials.h"
 #include "analysis/metric_table.h"
+#include "analysis/report_samples.h"
 
 namespace lethe {
 namespace {
@@ -98,6 +99,20 @@ MetricCell metric_cell(const BySeed& own, const BySeed* finetune) {
   return cell;
 }
 
+void take_samples(const MethodTrials& method, MethodRow& row) {
+  for (const auto& [seed, trial] : method.done) {
+    const auto& samples = trial->result.samples;
+    const auto shown = choose_samples(samples, 1);  // the most telling row of each task
+    const bool lost = std::any_of(shown.begin(), shown.end(), [](const SampleHistory& history) {
+      return history.fate == Fate::learned_and_lost;
+    });
+    if (!row.samples.empty() && !lost) continue;
+    row.samples = samples;
+    row.sample_seed = seed;
+    if (lost) return;
+  }
+}
+
 MethodRow method_row(const MethodTrials& method, const Numbers& numbers, const Numbers& finetune,
                      const MeasuredIn& measured) {
   MethodRow row;
@@ -113,10 +128,9 @@ MethodRow method_row(const MethodTrials& method, const Numbers& numbers, const N
     MeanMatrix matrix = mean_matrix(method, metric);
     if (!matrix.tasks.empty()) row.matrices.push_back(std::move(matrix));
   }
-  if (!method.done.empty()) {
-    row.samples = method.done.begin()->second->result.samples;
-    row.usage = method.done.begin()->second->result.usage;
-  }
+  if (!method.done.empty()) row.usage = method.done.begin()->second->result.usage;
+  take_samples(method, row);
+  for (const auto& [seed, trial] : method.done) row.jobs.insert(trial->environment.jobs);
   for (const auto& [seed, trial] : method.failed) {
     row.errors.push_back(fmt::format("seed {}: {}", seed, trial->error));
   }

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,8 +34,11 @@ struct MethodRow {
   int64_t seeds = 0, failed = 0;
   std::map<std::string, MetricCell> metrics;  ///< by metric key, see metric_docs()
   std::vector<MeanMatrix> matrices;           ///< one per metric that the stream's tasks use
-  std::vector<Sample> samples;                ///< of the smallest seed
-  std::vector<Usage> usage;                   ///< of the smallest seed, every phase
+  /// Of the smallest seed with a row that was learned and lost, else of the smallest.
+  std::vector<Sample> samples;
+  int64_t sample_seed = 0;
+  std::vector<Usage> usage;  ///< of the smallest seed, every phase
+  std::set<int64_t> jobs;    ///< trials at a time, of the finished ones
   std::vector<std::string> errors;
 };
 

@@ -35,6 +35,10 @@ const std::vector<ScoreMetric>& score_metrics();
 const std::vector<ProbeMetric>& probe_metrics();
 const std::vector<CostMetric>& cost_metrics();
 
+/// Whether a row of usage is of the whole process or of an allocator's cache: such figures stand
+/// beside the categories and are no part of their sum.
+bool stands_beside(const Usage& usage);
+
 /// In which metrics the trials of one comparison measured tasks and probes.
 struct MeasuredIn {
   std::vector<MetricInfo> tasks, probes;

@@ -208,8 +208,8 @@ std::optional<double> stability_gap(const TrialResult& result, const std::string
   const RMatrix r = rmatrix_of(result, metric);
   std::map<std::pair<int64_t, int64_t>, double> lowest;  // by stage and task
   for (const auto& evaluation : result.evaluations) {
-    if (!evaluation.within_task || evaluation.metric.name != metric || evaluation.total <= 0)
-      continue;
+    if (!evaluation.within_task || evaluation.metric.name != metric) continue;
+    if (evaluation.total <= 0 || !std::isfinite(evaluation.score())) return std::nullopt;
     const std::pair place(evaluation.after_task, evaluation.on_task);
     const auto [entry, is_new] = lowest.emplace(place, evaluation.score());
     if (!is_new) entry->second = worst(r.metric, entry->second, evaluation.score());

@@ -83,7 +83,7 @@ std::optional<double> diaz_forward_transfer(const RMatrix& r);
 /// Depth of the dips inside later tasks: mean over k >= 2, j < k of how far the worst measurement
 /// of task j within task k lies below both R[k-1][j] and R[k][j], 0 where it does not (after De
 /// Lange et al. 2023, arXiv:2205.13452). Needs `eval_every`: nullopt where a task k has no
-/// measurement inside it.
+/// measurement inside it, and where one is no number.
 std::optional<double> stability_gap(const TrialResult& result, const std::string& metric);
 
 /// Mean over the probes of one metric of what the base model lost: the loss after the last task

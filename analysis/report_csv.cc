@@ -1,4 +1,7 @@
 // The report as CSV (RFC 4180, lines end in CRLF).
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "analysis/report.h"
 #include "analysis/report_document.h"
 #include "analysis/report_escape.h"
@@ -18,21 +21,22 @@ std::string metric_record(const Comparison& comparison, const MethodRow& method,
   const Summary& s = cell.over_seeds;
   const Summary difference = cell.minus_finetune.value_or(Summary{});
   const bool has_value = s.n > 0, has_difference = difference.n > 0;
+  const std::string jobs = fmt::format("{}", fmt::join(method.jobs, " "));
   return record({comparison.title, comparison.stream, comparison.model, comparison.build,
                  comparison.device_class, method.label, doc.key, doc.unit,
                  doc.higher_is_better ? "higher" : "lower", std::to_string(s.n),
                  has_value ? exact(s.mean) : "", exact(s.sd), exact(s.half_width),
                  std::to_string(difference.n), has_difference ? exact(difference.mean) : "",
-                 exact(difference.half_width)});
+                 exact(difference.half_width), jobs});
 }
 
 }  // namespace
 
 std::string report_csv(const std::vector<Comparison>& comparisons,
                        const std::vector<MetricDoc>& docs) {
-  std::string text =
-      record({"comparison", "stream", "model", "build", "device", "method", "metric", "unit",
-              "better", "n", "mean", "sd", "half_width", "diff_n", "diff_mean", "diff_half_width"});
+  std::string text = record({"comparison", "stream", "model", "build", "device", "method", "metric",
+                             "unit", "better", "n", "mean", "sd", "half_width", "diff_n",
+                             "diff_mean", "diff_half_width", "jobs"});
   for (const Comparison& comparison : comparisons) {
     const std::vector<MetricDoc> present = metrics_present(comparison, docs);
     for (const MethodRow& method : comparison.methods) {

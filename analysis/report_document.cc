@@ -1,9 +1,11 @@
 #include "analysis/report_document.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "analysis/report_numbers.h"
 #include "analysis/report_tables.h"
@@ -30,8 +32,11 @@ Facts what_was_run(const Comparison& c) {
                     : c.device_class + " (" + e.device + ")");
   add("CPU", e.cpu_capability.empty() ? e.cpu : e.cpu + " (" + e.cpu_capability + ")");
   add("Threads per trial", std::to_string(e.threads));
-  add("Jobs at a time", std::to_string(e.jobs));
-  add("Build", c.build);
+  std::set<int64_t> jobs;
+  for (const MethodRow& method : c.methods) jobs.insert(method.jobs.begin(), method.jobs.end());
+  if (jobs.empty()) jobs = {e.jobs};
+  add("Jobs at a time", fmt::format("{}", fmt::join(jobs, ", ")));
+  add("Build", c.build.substr(0, 16));
   add("libtorch", e.libtorch);
   add("Compiler", e.compiler);
   add("Commit", e.git_commit);
@@ -61,14 +66,15 @@ Blocks sample_section(const Comparison& c) {
   Blocks blocks;
   for (const MethodRow& method : c.methods) {
     if (method.samples.empty()) continue;
-    blocks.push_back(SampleBlock{method.label, stream_tasks(method),
+    blocks.push_back(SampleBlock{method.label, method.sample_seed, stream_tasks(method),
                                  choose_samples(method.samples, kSamplesPerTask)});
   }
   if (blocks.empty()) return {};
   Blocks section = {
       Heading{3, "Samples"},
-      Paragraph{"What each method generated before and after the tasks, from its smallest "
-                "seed. Rows that were learned and then lost come first."}};
+      Paragraph{"What each method generated before and after the tasks, in one seed: the smallest "
+                "with a row that was learned and then lost, else the smallest. Such rows come "
+                "first."}};
   append(section, std::move(blocks));
   return section;
 }
@@ -160,6 +166,8 @@ Blocks sections(const Comparison& comparison, const std::vector<MetricDoc>& docs
   append(blocks, score_section(comparison, present));
   if (figures) append(blocks, figure_section(comparison, present));
   append(blocks, matrix_section(comparison));
+  append(blocks, transfer_section(comparison, present));
+  append(blocks, base_section(comparison, present));
   append(blocks, memory_section(comparison, present));
   append(blocks, time_section(comparison, present));
   append(blocks, sample_section(comparison));

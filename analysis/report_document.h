@@ -65,6 +65,7 @@ struct Panels {
 /// One method's samples; `tasks` names task j as tasks[j - 1] where it is long enough.
 struct SampleBlock {
   std::string method{};
+  int64_t seed = 0;
   std::vector<std::string> tasks{};
   std::vector<SampleHistory> histories{};
 };

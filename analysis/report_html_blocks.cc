@@ -156,7 +156,10 @@ std::string HtmlBlocks::operator()(const Panels& panels) {
 }
 
 std::string HtmlBlocks::operator()(const SampleBlock& block) {
-  std::string text = "<details><summary>" + escape_html(block.method) + "</summary>\n";
+  // The first is open, so that a reader sees what hides in the others.
+  std::string text =
+      fmt::format("<details{}><summary>{}, seed {}</summary>\n", samples_++ == 0 ? " open" : "",
+                  escape_html(block.method), block.seed);
   for (const SampleHistory& history : block.histories) {
     text += "<h4>" + escape_html(sample_title(block, history)) + "</h4>\n<pre class=\"prompt\">" +
             escape_html(history.prompt) +

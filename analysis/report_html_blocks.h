@@ -7,7 +7,7 @@
 
 namespace lethe {
 
-/// Renders blocks; counts the figures, so that ids of inline SVGs are unique in a page.
+/// Renders the blocks of a page; counts figures, so that ids of inline SVGs are unique in it.
 class HtmlBlocks {
  public:
   std::string all(const Blocks& blocks);
@@ -23,7 +23,7 @@ class HtmlBlocks {
 
  private:
   std::string figure(const Panel& panel);
-  int figures_ = 0;
+  int figures_ = 0, samples_ = 0;
 };
 
 /// "background:#rrggbb;color:#rrggbb" for a heat map's cell at `shade` in 0..1: from near white to

@@ -74,10 +74,16 @@ Json method_json(const MethodRow& method, const std::vector<MetricDoc>& present)
                        {"expected", s.expected},
                        {"generated", s.generated}});
   }
-  return {{"method", method.label},  {"seeds", method.seeds},
-          {"failed", method.failed}, {"metrics", metrics_json(method, present)},
-          {"matrices", matrices},    {"usage", usage},
-          {"samples", samples},      {"errors", method.errors}};
+  return {{"method", method.label},
+          {"seeds", method.seeds},
+          {"failed", method.failed},
+          {"jobs", method.jobs},
+          {"metrics", metrics_json(method, present)},
+          {"matrices", matrices},
+          {"usage", usage},
+          {"sample_seed", method.sample_seed},
+          {"samples", samples},
+          {"errors", method.errors}};
 }
 
 Json environment_json(const Environment& e) {

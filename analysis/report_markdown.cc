@@ -75,7 +75,8 @@ struct MarkdownBlock {
   }
   std::string operator()(const Panels&) const { return ""; }  // figures stand in the HTML report
   std::string operator()(const SampleBlock& block) const {
-    std::string text = "#### Samples of " + escape_markdown(block.method) + "\n\n";
+    std::string text =
+        fmt::format("#### Samples of {}, seed {}\n\n", escape_markdown(block.method), block.seed);
     for (const SampleHistory& history : block.histories) {
       text += escape_markdown(sample_title(block, history)) + "\n\n" + fenced(history.prompt);
       Table table{.head = {"Stage", "Right", "Text"}, .labels = 3};

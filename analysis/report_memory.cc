@@ -1,20 +1,12 @@
 // The memory section: what a trial held at its peak, and the peaks of its phases.
 #include <algorithm>
 
+#include "analysis/metric_table.h"
 #include "analysis/report_numbers.h"
 #include "analysis/report_tables.h"
 
 namespace lethe {
 namespace {
-
-// Figures of the whole process or of the CUDA cache stand beside the categories: they are no part
-// of a sum.
-bool stands_beside(const std::string& category) {
-  return category.find("process") != std::string::npos ||
-         category.find("reserved") != std::string::npos;
-}
-
-bool is_beside(const Usage& usage) { return stands_beside(usage.category); }
 
 template <class Get>
 std::vector<std::string> distinct(const Comparison& comparison, Get&& get) {
@@ -36,10 +28,12 @@ struct Peak {
 };
 
 // A phase's peak is the sum of what its categories held at that instant.
-int64_t phase_peak(const MethodRow& method, const std::string& device, const std::string& phase) {
-  int64_t bytes = 0;
+std::optional<int64_t> phase_peak(const MethodRow& method, const std::string& device,
+                                  const std::string& phase) {
+  std::optional<int64_t> bytes;
   for (const Usage& usage : method.usage) {
-    if (usage.device == device && usage.phase == phase && !is_beside(usage)) bytes += usage.at_peak;
+    const bool counts = usage.device == device && usage.phase == phase && !stands_beside(usage);
+    if (counts) bytes = bytes.value_or(0) + usage.at_peak;
   }
   return bytes;
 }
@@ -69,9 +63,9 @@ struct Columns {
 
 Columns columns_of(const Comparison& comparison) {
   return {distinct(comparison, [](const Usage& u) { return u.device; }),
-          distinct(comparison, [](const Usage& u) { return is_beside(u) ? "" : u.phase; }),
-          distinct(comparison, [](const Usage& u) { return is_beside(u) ? "" : u.category; }),
-          distinct(comparison, [](const Usage& u) { return is_beside(u) ? u.category : ""; })};
+          distinct(comparison, [](const Usage& u) { return stands_beside(u) ? "" : u.phase; }),
+          distinct(comparison, [](const Usage& u) { return stands_beside(u) ? "" : u.category; }),
+          distinct(comparison, [](const Usage& u) { return stands_beside(u) ? u.category : ""; })};
 }
 
 Table composition(const Comparison& comparison, const Columns& columns) {
@@ -86,8 +80,8 @@ Table composition(const Comparison& comparison, const Columns& columns) {
       if (!uses(method, device)) continue;
       Peak peak;
       for (const std::string& phase : columns.phases) {
-        const int64_t bytes = phase_peak(method, device, phase);
-        if (bytes > peak.bytes) peak = {phase, bytes};
+        const auto bytes = phase_peak(method, device, phase);
+        if (bytes.value_or(0) > peak.bytes) peak = {phase, *bytes};
       }
       std::vector<TableCell> row = {{method.label}, {device}, {peak.phase}, bytes_cell(peak.bytes)};
       for (const std::string& category : columns.categories) {

@@ -1,6 +1,7 @@
 #include "analysis/report_tables.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -47,36 +48,47 @@ TableCell difference_cell(const MethodRow& method, const MetricDoc& doc) {
   return cell;
 }
 
-Table value_table(const Comparison& comparison, const std::vector<MetricDoc>& docs) {
+Table value_table(const Comparison& comparison, const std::vector<MetricDoc>& docs,
+                  MetricKind kind) {
   Table table{.head = {"Method", "n"}, .labels = 2};
   const bool failures = std::any_of(comparison.methods.begin(), comparison.methods.end(),
                                     [](const MethodRow& m) { return m.failed > 0; });
   if (failures) {
     table.head.emplace_back("failed");
-    table.labels = 3;
+    ++table.labels;
+  }
+  if (kind == MetricKind::time) {
+    table.head.emplace_back("Jobs");
+    ++table.labels;
   }
   for (const MetricDoc& doc : docs) table.head.push_back(column_title(doc));
   for (const MethodRow& method : comparison.methods) {
     std::vector<TableCell> row = {{method.label}, {std::to_string(method.seeds)}};
     if (failures) row.push_back({std::to_string(method.failed)});
+    if (kind == MetricKind::time) row.push_back({jobs_text(method)});
     for (const MetricDoc& doc : docs) row.push_back(value_cell(method, doc));
     table.rows.push_back(row);
   }
   return table;
 }
 
-// Methods without any difference (finetune itself, failed ones) and metrics without any are left
-// out.
+// Methods without any difference (finetune itself, failed ones) are left out, and metrics in which
+// no method differs from finetune.
 Table difference_table(const Comparison& comparison, const std::vector<MetricDoc>& docs) {
   const auto has = [](const MethodRow& method, const MetricDoc& doc) {
     const auto found = method.metrics.find(doc.key);
     return found != method.metrics.end() && found->second.minus_finetune &&
            found->second.minus_finetune->n > 0;
   };
+  const auto differs = [&](const MethodRow& method, const MetricDoc& doc) {
+    if (!has(method, doc)) return false;
+    const Summary& difference = *method.metrics.at(doc.key).minus_finetune;
+    return difference.mean != 0 || difference.half_width.value_or(0) != 0;
+  };
   std::vector<MetricDoc> columns;
   for (const MetricDoc& doc : docs) {
     if (std::any_of(comparison.methods.begin(), comparison.methods.end(),
-                    [&](const MethodRow& method) { return has(method, doc); })) {
+                    [&](const MethodRow& method) { return differs(method, doc); })) {
       columns.push_back(doc);
     }
   }
@@ -116,25 +128,42 @@ Blocks in_short(const Comparison& comparison, const std::vector<MetricDoc>& pres
   return {Paragraph{fmt::format("Forgets least: {}; most: {}.", text(least), text(most))}};
 }
 
+Blocks titled(const std::string& title, const Blocks& tables) {
+  if (tables.empty()) return {};
+  Blocks blocks = {Heading{3, title}};
+  blocks.insert(blocks.end(), tables.begin(), tables.end());
+  return blocks;
+}
+
 }  // namespace
 
 MetricKind metric_kind(const MetricDoc& doc) {
   const std::string& unit = doc.unit;
   if (unit == "bytes" || unit == "count") return MetricKind::memory;
-  return unit == "seconds" || unit == "1/s" ? MetricKind::time : MetricKind::score;
+  if (unit == "seconds" || unit == "1/s") return MetricKind::time;
+  if (doc.key.starts_with("base_")) return MetricKind::base;
+  for (const char* start : {"forgetting_", "forward_", "retention", "stability_"}) {
+    if (doc.key.starts_with(start)) return MetricKind::transfer;
+  }
+  return MetricKind::score;
+}
+
+std::string jobs_text(const MethodRow& method) {
+  return method.jobs.empty() ? "-" : fmt::format("{}", fmt::join(method.jobs, ", "));
 }
 
 Blocks metric_tables(const Comparison& comparison, const std::vector<MetricDoc>& present,
                      MetricKind kind, const std::string& caption) {
   const std::vector<MetricDoc> docs = of_kind(present, kind);
   if (docs.empty()) return {};
-  Table values = value_table(comparison, docs);
+  Table values = value_table(comparison, docs, kind);
   values.caption = caption;
   Blocks blocks = {values};
   Table differences = difference_table(comparison, docs);
   if (differences.rows.empty()) return blocks;
   differences.caption =
-      "Difference to finetune, paired by seed. ▲ better, ▼ worse: the interval excludes 0.";
+      "Difference to finetune, paired by seed. ▲ better, ▼ worse: the interval excludes 0. Metrics "
+      "in which no method differs are left out.";
   blocks.emplace_back(differences);
   return blocks;
 }
@@ -153,19 +182,29 @@ Blocks score_section(const Comparison& comparison, const std::vector<MetricDoc>&
   return blocks;
 }
 
+Blocks transfer_section(const Comparison& comparison, const std::vector<MetricDoc>& present) {
+  return titled("Transfer and other readings of forgetting",
+                metric_tables(comparison, present, MetricKind::transfer,
+                              "Mean over n seeds ± half width of the 95 % interval."));
+}
+
+Blocks base_section(const Comparison& comparison, const std::vector<MetricDoc>& present) {
+  return titled("Base ability",
+                metric_tables(comparison, present, MetricKind::base,
+                              "What the model could do before it learned any of these tasks, on "
+                              "held-out rows: mean over n seeds ± half width of the 95 % "
+                              "interval."));
+}
+
 Blocks time_section(const Comparison& comparison, const std::vector<MetricDoc>& present) {
-  const int64_t jobs = comparison.environment.jobs;
+  const int64_t threads = comparison.environment.threads;
   const Blocks tables = metric_tables(
       comparison, present, MetricKind::time,
       fmt::format(
-          "Wall-clock and CPU time per trial, mean ± half width over seeds; {} {} at a time, {} "
-          "{} each.",
-          jobs, jobs == 1 ? "job" : "jobs", comparison.environment.threads,
-          comparison.environment.threads == 1 ? "thread" : "threads"));
-  if (tables.empty()) return {};
-  Blocks blocks = {Heading{3, "Time"}};
-  blocks.insert(blocks.end(), tables.begin(), tables.end());
-  return blocks;
+          "Per trial, mean ± half width over seeds; {} thread{} a trial, and as many trials "
+          "at a time as there were jobs. Times compare where the jobs are equal.",
+          threads, threads == 1 ? "" : "s"));
+  return titled("Time", tables);
 }
 
 }  // namespace lethe

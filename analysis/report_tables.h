@@ -7,12 +7,18 @@
 namespace lethe {
 
 /// Kinds of metrics, each with tables of its own.
-enum class MetricKind : uint8_t { score, memory, time };
-/// By the unit: bytes and counts (of parameters) are memory; seconds and 1/s are time.
+enum class MetricKind : uint8_t { score, transfer, base, memory, time };
+/// By the unit: bytes and counts (of parameters) are memory; seconds and 1/s are time. Else by the
+/// key: those of probes ("base_...") are base; what a first look does not need is transfer.
 MetricKind metric_kind(const MetricDoc& doc);
+
+/// The numbers of jobs under which a method's trials ran: "2", "1, 2"; "-" when none finished.
+std::string jobs_text(const MethodRow& method);
 
 /// Methods by metrics, and the paired differences to finetune.
 Blocks score_section(const Comparison& comparison, const std::vector<MetricDoc>& present);
+Blocks transfer_section(const Comparison& comparison, const std::vector<MetricDoc>& present);
+Blocks base_section(const Comparison& comparison, const std::vector<MetricDoc>& present);
 Blocks memory_section(const Comparison& comparison, const std::vector<MetricDoc>& present);
 Blocks time_section(const Comparison& comparison, const std::vector<MetricDoc>& present);
 Blocks matrix_section(const Comparison& comparison);

@@ -1,4 +1,9 @@
 # Benchmarks, one program a file, each also run once as a test.
+add_executable(split_mnist_bound bench/split_mnist_bound.cc)
+target_link_libraries(split_mnist_bound PRIVATE lethe_core)
+target_precompile_headers(split_mnist_bound REUSE_FROM lethe_core)
+add_test(NAME split_mnist_bound COMMAND split_mnist_bound 1)
+
 find_package(benchmark QUIET)
 if(NOT benchmark_FOUND)
   message(STATUS "Google Benchmark is not installed: no benchmarks")

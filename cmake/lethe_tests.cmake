@@ -1,5 +1,6 @@
 # lethe_test_program(name SUPPORT file... FILES test...): a program of these test files, one CTest test each.
-# A test named *_shared_test reads files beside the repository and reports SKIPPED where they are absent.
+# A test named *_shared_test reads files beside the repository, one named cuda_*_test needs a GPU; both report
+# SKIPPED where that is absent. All others are kept from opening one.
 function(lethe_test_program name)
   cmake_parse_arguments(ARG "" "" "SUPPORT;FILES" ${ARGN})
   list(TRANSFORM ARG_FILES APPEND .cc OUTPUT_VARIABLE sources)
@@ -10,10 +11,14 @@ function(lethe_test_program name)
   target_link_options(${name} PRIVATE LINKER:--as-needed)
   target_compile_definitions(${name} PRIVATE
     LETHE_SOURCE_DIR="${PROJECT_SOURCE_DIR}" LETHE_BINARY_DIR="${PROJECT_BINARY_DIR}")
-  foreach(test IN LISTS ARG_FILES)
+  foreach(file IN LISTS ARG_FILES)
+    get_filename_component(test ${file} NAME)
     add_test(NAME ${test} COMMAND ${name} "-#" "[#${test}]")
     set_tests_properties(${test} PROPERTIES TIMEOUT 300)
-    if(test MATCHES "_shared_test$")
+    if(NOT test MATCHES "^cuda_")
+      set_tests_properties(${test} PROPERTIES ENVIRONMENT CUDA_VISIBLE_DEVICES=)
+    endif()
+    if(test MATCHES "_shared_test$|^cuda_")
       set_tests_properties(${test} PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED:")
     endif()
   endforeach()

@@ -22,7 +22,8 @@ class Archive {
   /// Names that follow are prefixed, e.g. by the strategy's name.
   void set_prefix(const std::string& prefix) { prefix_ = prefix; }
 
-  void operator()(const std::string& name, Tensor& value);  ///< undefined tensors allowed
+  /// Undefined tensors are allowed. A tensor is read back on the CPU, wherever it was.
+  void operator()(const std::string& name, Tensor& value);
   void operator()(const std::string& name, bool& value);
   void operator()(const std::string& name, int64_t& value);
   void operator()(const std::string& name, double& value);

@@ -1,5 +1,6 @@
 #include "core/base_weight.h"
 
+#include "core/cuda_device.h"
 #include "core/error.h"
 #include "core/kernels/nf4.h"
 #include "core/memory.h"
@@ -54,17 +55,25 @@ class Nf4Weight : public BaseWeight {
     const MemoryTag tag(Category::base_weights);
     const Tensor dense = weight.detach().contiguous();
     const int64_t n = dense.numel();
-    codes_ = at::empty({(n + 1) / 2}, at::kByte);
-    absmax_ = at::empty({(n + block - 1) / block}, at::kFloat);
-    kernels::quantize_nf4(dense.data_ptr<float>(), n, block, codes_.data_ptr<uint8_t>(),
-                          absmax_.data_ptr<float>());
+    codes_ = at::empty({(n + 1) / 2}, dense.options().dtype(at::kByte));
+    absmax_ = at::empty({(n + block - 1) / block}, dense.options());
+    if (dense.is_cuda()) {
+      cuda_quantize_nf4(dense, block, codes_, absmax_);
+    } else {
+      kernels::quantize_nf4(dense.data_ptr<float>(), n, block, codes_.data_ptr<uint8_t>(),
+                            absmax_.data_ptr<float>());
+    }
   }
   Tensor apply(const Tensor& x, const Tensor& bias) const override {
     return QuantisedProduct::apply(x, bias, static_cast<const BaseWeight*>(this));
   }
   Tensor dense() const override {
     const MemoryTag tag(Category::workspace);
-    Tensor out = at::empty({out_, in_}, at::kFloat);
+    Tensor out = at::empty({out_, in_}, absmax_.options());
+    if (codes_.is_cuda()) {
+      cuda_dequantize_nf4(codes_, absmax_, block_, out);
+      return out;
+    }
     kernels::dequantize_nf4(codes_.data_ptr<uint8_t>(), absmax_.data_ptr<float>(), out_ * in_,
                             block_, out.data_ptr<float>());
     return out;

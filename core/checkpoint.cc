@@ -76,7 +76,7 @@ void read_results(const json& all, TrialResult& result) {
     result.curve.push_back({p[0], p[1], p[2], p[3], p[4], p[5]});
   }
   for (const json& t : all.value("timing", json::array())) {
-    result.timing.push_back({t[0], t[1], t[2], t[3], t[4]});
+    Clock(result).add({t[0], t[1], t[2], t[3], t[4]});
   }
   for (const json& s : all.value("samples", json::array())) {
     result.samples.push_back({s[0], s[1], s[2], s[3], s[4], s[5]});

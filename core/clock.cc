@@ -1,18 +1,34 @@
+#include <sys/resource.h>
+
+#include <chrono>
 #include <ctime>
 
 #include "core/memory.h"
 #include "core/trainer.h"
+#include "core/update.h"
 
 namespace lethe {
 namespace {
 
-double cpu_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+}
+
+double wall_seconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
 }
 
 }  // namespace
+
+double cpu_seconds() {
+  timespec own{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+  rusage children{};
+  getrusage(RUSAGE_CHILDREN, &children);
+  return static_cast<double>(own.tv_sec) + 1e-9 * static_cast<double>(own.tv_nsec) +
+         seconds(children.ru_utime) + seconds(children.ru_stime);
+}
 
 Timing& Clock::phase(const std::string& name) {
   for (Timing& timing : result_.timing) {
@@ -23,14 +39,29 @@ Timing& Clock::phase(const std::string& name) {
   return result_.timing.back();
 }
 
+void Clock::add(const Timing& more) {
+  Timing& timing = phase(more.phase);
+  timing.wall += more.wall;
+  timing.cpu += more.cpu;
+  timing.tokens += more.tokens;
+  timing.samples += more.samples;
+}
+
+void Clock::enter(const std::string& name) {
+  wait_for(device_);
+  const double wall = wall_seconds(), cpu = cpu_seconds();
+  if (!current_.empty()) add({current_, wall - wall_, cpu - cpu_, 0, 0});
+  wall_ = wall;
+  cpu_ = cpu;
+  current_ = name;
+  if (!name.empty()) begin_phase(name);
+}
+
 void Clock::time(const std::string& name, const std::function<void()>& work) {
-  begin_phase(name);
-  const auto wall = std::chrono::steady_clock::now();
-  const double cpu = cpu_seconds();
+  const std::string outer = current_;
+  enter(name);
   work();
-  Timing& timing = phase(name);
-  timing.wall += std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count();
-  timing.cpu += cpu_seconds() - cpu;
+  enter(outer);
 }
 
 }  // namespace lethe

@@ -29,6 +29,17 @@ std::vector<int64_t> chosen_rows(const TaskEnd& end, const FisherOptions& option
   return rows;
 }
 
+Batch on_device(const TaskEnd& end, const std::vector<int64_t>& rows) {
+  return end.rows.batch(rows).to(end.arena.values().device());
+}
+
+/// A batch of the rows from `at` on.
+Batch batch_from(const TaskEnd& end, const std::vector<int64_t>& rows, size_t at) {
+  const size_t last = std::min(rows.size(), at + static_cast<size_t>(end.batch_size));
+  return on_device(
+      end, {rows.begin() + static_cast<int64_t>(at), rows.begin() + static_cast<int64_t>(last)});
+}
+
 std::string labels_for(const TaskEnd& end, const FisherOptions& options) {
   const bool text = end.stream.classes == 0;
   if (options.labels == "auto") {
@@ -47,7 +58,10 @@ std::string labels_for(const TaskEnd& end, const FisherOptions& options) {
 /// The labels (P) by which a position's likelihood is differentiated.
 Tensor drawn_labels(const std::string& labels, const Tensor& probabilities, const Batch& batch,
                     at::Generator generator) {
-  if (labels == "sampled") return probabilities.multinomial(1, true, generator).squeeze(1);
+  if (labels == "sampled") {  // drawn on the CPU, where every device gets the same numbers
+    const Tensor drawn = probabilities.cpu().multinomial(1, true, generator).squeeze(1);
+    return drawn.to(probabilities.device());
+  }
   if (labels == "predicted") return probabilities.argmax(1);
   return batch.targets;
 }
@@ -99,7 +113,7 @@ std::vector<Tensor> squared_gradients(const Capture& capture, const std::string&
   for (int64_t k = 0; k < probabilities.size(1); ++k) {
     const Tensor weight = probabilities.select(1, k).sqrt().unsqueeze(1);
     if (weight.sum().item<double>() == 0) continue;  // a class that no row may take
-    add(cotangent_of(probabilities, at::full({batch.rows()}, k, at::kLong)) * weight);
+    add(cotangent_of(probabilities, at::full({batch.rows()}, k, batch.targets.options())) * weight);
   }
   return squares;
 }
@@ -122,9 +136,7 @@ Tensor batched(const TaskEnd& end, const std::vector<int64_t>& rows) {
   Tensor gradient = at::empty_like(total);
   int64_t batches = 0;
   for (size_t at = 0; at < rows.size(); at += static_cast<size_t>(end.batch_size), ++batches) {
-    const size_t last = std::min(rows.size(), at + static_cast<size_t>(end.batch_size));
-    const Batch batch = end.rows.batch(
-        {rows.begin() + static_cast<int64_t>(at), rows.begin() + static_cast<int64_t>(last)});
+    const Batch batch = batch_from(end, rows, at);
     gradient_of(end.model, end.arena, batch, gradient);
     total.addcmul_(gradient, gradient);
   }
@@ -152,7 +164,7 @@ void add_row(const TaskEnd& end, const Batch& row, const std::string& labels, co
   }
   for (int64_t k = 0; k < probabilities.size(1); ++k) {
     const double weight = probabilities[0][k].item<double>();
-    if (weight > 0) add(at::full({1}, k, at::kLong), weight);
+    if (weight > 0) add(at::full({1}, k, row.targets.options()), weight);
   }
 }
 
@@ -165,23 +177,21 @@ Tensor fisher_by_rows(const TaskEnd& end, const FisherOptions& options) {
   if (labels == "batched") return batched(end, rows);
   Tensor total = at::zeros_like(end.arena.values());
   for (const int64_t row : rows) {
-    add_row(end, end.rows.batch({row}).to(end.arena.values().device()), labels, total);
+    add_row(end, on_device(end, {row}), labels, total);
   }
   return total.div_(static_cast<double>(rows.size()));
 }
 
 Tensor fisher_diagonal(const TaskEnd& end, const FisherOptions& options) {
   const std::string labels = labels_for(end, options);
-  if (labels == "batched" || !one_vector_per_row(end.model, end.arena, end.rows.batch({0}))) {
+  if (labels == "batched" || !one_vector_per_row(end.model, end.arena, on_device(end, {0}))) {
     return fisher_by_rows(end, options);
   }
   const Evaluating evaluating(end.model);
   const std::vector<int64_t> rows = chosen_rows(end, options);
   Tensor total = at::zeros_like(end.arena.values());
   for (size_t at = 0; at < rows.size(); at += static_cast<size_t>(end.batch_size)) {
-    const size_t last = std::min(rows.size(), at + static_cast<size_t>(end.batch_size));
-    const Batch batch = end.rows.batch(
-        {rows.begin() + static_cast<int64_t>(at), rows.begin() + static_cast<int64_t>(last)});
+    const Batch batch = batch_from(end, rows, at);
     const Capture capture(end.model, batch);
     const at::NoGradGuard no_grad;
     add_outer_squares(end, capture, squared_gradients(capture, labels, batch, end.generator),

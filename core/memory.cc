@@ -6,103 +6,14 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
-#include <algorithm>
-#include <array>
-#include <deque>
-#include <mutex>
+#include <fstream>
 #include <new>
 
 #include "core/error.h"
+#include "core/memory_ledger.h"
 
 namespace lethe {
 namespace {
-
-using Counts = std::array<int64_t, kCategories>;
-
-struct Phase {
-  std::string name;
-  Counts peak{};  ///< each category's own
-  int64_t total_peak = 0;
-  Counts at_peak{};  ///< what was live when the total was at its peak
-};
-
-/// All counts change under one lock: only so is the composition at a peak exact when several
-/// threads allocate. Without contention the lock costs less than a tenth of an allocation.
-class Ledger {
- public:
-  void add(Category category, int64_t bytes) {
-    const std::lock_guard lock(mutex_);
-    book(category, bytes);
-  }
-
-  void move(Category from, Category to, int64_t bytes) {
-    const std::lock_guard lock(mutex_);
-    book(from, -bytes);
-    book(to, bytes);
-  }
-
-  int64_t live(Category category) {
-    const std::lock_guard lock(mutex_);
-    return live_[static_cast<size_t>(category)];
-  }
-
-  int64_t live() {
-    const std::lock_guard lock(mutex_);
-    return total_;
-  }
-
-  void begin(const std::string& name) {
-    const std::lock_guard lock(mutex_);
-    const auto known = std::find_if(phases_.begin(), phases_.end(),
-                                    [&](const Phase& phase) { return phase.name == name; });
-    current_ = known != phases_.end() ? &*known : &phases_.emplace_back(Phase{.name = name});
-    for (size_t c = 0; c < kCategories; ++c) raise_peak(c);
-    raise_total();
-  }
-
-  void reset() {
-    const std::lock_guard lock(mutex_);
-    phases_.clear();
-    current_ = nullptr;
-  }
-
-  std::vector<Phase> phases() {
-    const std::lock_guard lock(mutex_);
-    return {phases_.begin(), phases_.end()};
-  }
-
- private:
-  void book(Category category, int64_t bytes) {
-    const auto c = static_cast<size_t>(category);
-    live_[c] += bytes;
-    total_ += bytes;
-    if (current_ == nullptr || bytes <= 0) return;
-    raise_peak(c);
-    raise_total();
-  }
-
-  void raise_peak(size_t c) { current_->peak[c] = std::max(current_->peak[c], live_[c]); }
-
-  void raise_total() {
-    if (total_ <= current_->total_peak) return;
-    current_->total_peak = total_;
-    current_->at_peak = live_;
-  }
-
-  std::mutex mutex_;
-  Counts live_{};
-  int64_t total_ = 0;
-  std::deque<Phase> phases_;  // a deque: current_ stays valid
-  Phase* current_ = nullptr;
-};
-
-/// Never destroyed: tensors in static storage are freed after main.
-Ledger& ledger() {
-  static Ledger& only = *new Ledger;
-  return only;
-}
-
-thread_local Category tag = Category::other;
 
 /// Stands before every allocation's data and takes exactly its alignment.
 struct alignas(64) Header {
@@ -118,7 +29,7 @@ Header* header_of(void* data) { return static_cast<Header*>(data) - 1; }
 void release(void* data) {
   if (data == nullptr) return;
   Header* header = header_of(data);
-  ledger().add(header->category, -header->bytes);
+  host_ledger().add(header->category, -header->bytes);
   header->mark = 0;
   c10::free_cpu(header);
 }
@@ -129,8 +40,8 @@ class CountingAllocator final : public c10::Allocator {
     const c10::Device cpu(c10::DeviceType::CPU);
     if (bytes == 0) return {nullptr, nullptr, &release, cpu};
     void* memory = c10::alloc_cpu(bytes + sizeof(Header));
-    auto* header = new (memory) Header{Header::kMark, static_cast<int64_t>(bytes), tag};
-    ledger().add(header->category, header->bytes);
+    auto* header = new (memory) Header{Header::kMark, static_cast<int64_t>(bytes), host_tag()};
+    host_ledger().add(header->category, header->bytes);
     void* data = header + 1;
     return {data, data, &release, cpu};
   }
@@ -146,6 +57,14 @@ class CountingAllocator final : public c10::Allocator {
 constexpr const char* kNames[kCategories] = {"other",        "base weights", "trained weights",
                                              "adapters",     "gradients",    "optimizer",
                                              "method state", "activations",  "workspace"};
+
+void add_rows(Ledger& ledger, const char* device, std::vector<Usage>& rows) {
+  for (const PhasePeaks& phase : ledger.phases()) {
+    for (size_t c = 0; c < kCategories; ++c) {
+      rows.push_back({phase.name, kNames[c], device, phase.peak[c], phase.at_peak[c]});
+    }
+  }
+}
 
 }  // namespace
 
@@ -164,11 +83,8 @@ void install_memory_meter() {
   static_cast<void>(installed);
 }
 
-MemoryTag::MemoryTag(Category category) : before_(tag) { tag = category; }
-MemoryTag::~MemoryTag() { tag = before_; }
-
-int64_t live_bytes(Category category) { return ledger().live(category); }
-int64_t live_bytes() { return ledger().live(); }
+int64_t live_bytes(Category category) { return host_ledger().live(category); }
+int64_t live_bytes() { return host_ledger().live(); }
 
 void rebook(void* storage, Category category) {
   if (storage == nullptr) return;
@@ -180,24 +96,37 @@ void rebook(void* storage, Category category) {
         "install_memory_meter()",
         category_name(category));
   }
-  ledger().move(header->category, category, header->bytes);
+  host_ledger().move(header->category, category, header->bytes);
   header->category = category;
 }
 
-void begin_phase(const std::string& name) { ledger().begin(name); }
-void reset_phases() { ledger().reset(); }
+void begin_phase(const std::string& name) {
+  host_ledger().begin(name);
+  device_ledger().begin(name);
+}
+
+void reset_phases() {
+  host_ledger().reset();
+  device_ledger().reset();
+  // The system's peak starts again too, or a trial would show that of the trials before it. Where
+  // the file can't be written the peak stays the process's.
+  malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << 5;
+}
+
+bool uses_gpu() { return device_ledger().most_reserved() > 0; }
 
 std::vector<Usage> usage_by_phase() {
   std::vector<Usage> rows;
-  for (const Phase& phase : ledger().phases()) {
-    for (size_t c = 0; c < kCategories; ++c) {
-      rows.push_back({phase.name, kNames[c], "host", phase.peak[c], phase.at_peak[c]});
-    }
-  }
+  add_rows(host_ledger(), "host", rows);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   const int64_t resident = int64_t{usage.ru_maxrss} * 1024;
   rows.push_back({"process", "process peak RSS", "host", resident, resident});
+  if (!uses_gpu()) return rows;
+  add_rows(device_ledger(), "cuda", rows);
+  const int64_t reserved = device_ledger().most_reserved();
+  rows.push_back({"process", "CUDA reserved", "cuda", reserved, reserved});
   return rows;
 }
 

@@ -25,7 +25,8 @@ constexpr int kCategories = 9;
 const char* category_name(Category category);  ///< "base weights", "method state", ...
 
 /// Puts the counting allocator under libtorch's CPU tensors. Call once, first thing in main, before
-/// any tensor exists: tensors made earlier are not counted. A second call does nothing.
+/// any tensor exists: tensors made earlier are not counted. A second call does nothing. A GPU's
+/// memory is metered from cuda_open() on.
 void install_memory_meter();
 
 /// The category under which this thread's allocations are booked, for the tag's lifetime. A
@@ -41,7 +42,7 @@ class MemoryTag {
   Category before_;
 };
 
-/// Bytes live now, by category, in the whole process.
+/// Bytes of host memory live now, by category, in the whole process.
 int64_t live_bytes(Category category);
 int64_t live_bytes();
 /// Moves a live CPU tensor's storage (its data pointer as the allocator returned it) to another
@@ -51,10 +52,15 @@ void rebook(void* storage, Category category);
 /// Starts phase `name`: its peaks begin at what is live now. Phases of one name are merged
 /// (maximum).
 void begin_phase(const std::string& name);
-/// Forgets all phases, e.g. between trials of one process.
+/// Forgets all phases and the process's peak, e.g. between trials of one process.
 void reset_phases();
+/// Whether this process uses a GPU. Autograd has started threads then, and no process forked from
+/// it can train, not even on the CPU.
+bool uses_gpu();
 /// All phases so far: per phase and category the category's peak and its share at the phase's peak,
-/// and one row "process peak RSS" of getrusage. Device "host".
+/// and one row "process peak RSS" of getrusage since reset_phases(), on device "host". Where GPU
+/// memory was taken, the same on device "cuda", with the row "CUDA reserved": the most that the
+/// allocator took from the driver since reset_phases().
 std::vector<Usage> usage_by_phase();
 
 }  // namespace lethe

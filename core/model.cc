@@ -65,6 +65,13 @@ Tensor dropout(const Tensor& x, double p, at::Generator generator) {
   return x * keep;
 }
 
+void move_to(Model& model, const at::Device& device) {
+  const at::NoGradGuard no_grad;
+  for (Parameter& parameter : model.parameters()) {
+    if (parameter.value.device() != device) parameter.value.set_data(parameter.value.to(device));
+  }
+}
+
 void load_parameters(Model& model, const std::string& path) {
   const SafetensorsFile file(path);
   std::string faults;

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "core/digest.h"
 #include "core/error.h"
 
 namespace lethe {
@@ -30,7 +31,15 @@ void load_plugin(const std::string& path, StrategyRegistry& registry) {
     fail("plugin {} was built for {}, this Lethe is {}; rebuild the plugin against this Lethe",
          path, plugin->build_id, LETHE_PLUGIN_BUILD_ID);
   }
-  plugin->add(registry);
+  // A changed plugin is another method, though its name and options stay: its trials run again.
+  registry.come_from(sha256_file(absolute));
+  try {
+    plugin->add(registry);
+  } catch (...) {
+    registry.come_from("");
+    throw;
+  }
+  registry.come_from("");
 }
 
 }  // namespace lethe

@@ -12,7 +12,8 @@
 namespace lethe {
 
 /// Loads `path` (dlopen with RTLD_NOW | RTLD_LOCAL, never closed), checks ABI and build id, and
-/// adds its strategies. Throws Error naming the file and, on a mismatch, both ids and what to do.
+/// adds its strategies, whose entries name the file's SHA-256. Throws Error naming the file and, on
+/// a mismatch, both ids and what to do.
 void load_plugin(const std::string& path, StrategyRegistry& registry);
 
 }  // namespace lethe

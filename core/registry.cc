@@ -24,6 +24,7 @@ const char* role_name(Role role) {
 
 void StrategyRegistry::add_entry(StrategyEntry entry) {
   const std::string name = entry.name;
+  entry.plugin = plugin_;
   if (aliases_.count(name) != 0 || !entries_.emplace(name, std::move(entry)).second) {
     fail("method '{}' is there already; give the new one another name", name);
   }
@@ -142,7 +143,11 @@ MethodSpec parse_method(const StrategyRegistry& registry, const std::string& tex
     const Role first = registry.at(a.name).role, second = registry.at(b.name).role;
     return first != second ? first < second : a.name < b.name;
   });
-  for (Part& part : spec.parts) part.options = registry.at(part.name).complete(part.options);
+  for (Part& part : spec.parts) {
+    const StrategyEntry& entry = registry.at(part.name);
+    part.options = entry.complete(part.options);
+    part.plugin = entry.plugin;
+  }
   return spec;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/strategy.h"
@@ -28,6 +29,7 @@ struct StrategyEntry {
   std::string summary;   ///< one sentence
   std::string source;    ///< paper with arXiv number
   std::string verified;  ///< against what its numbers were checked
+  std::string plugin;    ///< SHA-256 of the file it comes from, by the registry; empty = built in
   Neutral neutral;
   std::function<std::vector<OptionDoc>()> docs;
   std::function<OptionMap(const OptionMap&)> complete;  ///< checked, with every default filled in
@@ -47,6 +49,9 @@ class StrategyRegistry {
   template <class T>
   void add(StrategyEntry entry);
   void add_alias(Alias alias);
+  /// Strategies added from now on come from the plugin whose file has this SHA-256; empty = built
+  /// in.
+  void come_from(std::string plugin) { plugin_ = std::move(plugin); }
 
   const std::map<std::string, StrategyEntry>& entries() const { return entries_; }
   const std::map<std::string, Alias>& aliases() const { return aliases_; }
@@ -58,6 +63,7 @@ class StrategyRegistry {
 
   std::map<std::string, StrategyEntry> entries_;
   std::map<std::string, Alias> aliases_;
+  std::string plugin_;
 };
 
 template <class T>

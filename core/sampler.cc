@@ -17,10 +17,15 @@ Tensor padded(const Tensor& rows, int64_t length) {
 
 /// Fills what some batches lack, so that all can be joined.
 void complete(Batch& batch, bool mask, bool weights, int64_t classes) {
-  if (mask && !batch.mask.defined()) batch.mask = at::ones(batch.inputs.sizes(), at::kBool);
-  if (weights && !batch.weights.defined()) batch.weights = at::ones({batch.rows()}, at::kFloat);
+  const auto options = batch.inputs.options();
+  if (mask && !batch.mask.defined()) {
+    batch.mask = at::ones(batch.inputs.sizes(), options.dtype(at::kBool));
+  }
+  if (weights && !batch.weights.defined()) {
+    batch.weights = at::ones({batch.rows()}, options.dtype(at::kFloat));
+  }
   if (classes > 0 && !batch.active.defined()) {
-    batch.active = at::ones({batch.rows(), classes}, at::kBool);
+    batch.active = at::ones({batch.rows(), classes}, options.dtype(at::kBool));
   }
 }
 

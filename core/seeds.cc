@@ -1,5 +1,7 @@
 #include "core/seeds.h"
 
+#include "core/cuda_device.h"
+
 namespace lethe {
 
 uint64_t seed_for(int64_t seed, std::string_view purpose) {
@@ -10,6 +12,9 @@ uint64_t seed_for(int64_t seed, std::string_view purpose) {
   return hash ^ (hash >> 31);
 }
 
-at::Generator make_generator(uint64_t seed) { return at::detail::createCPUGenerator(seed); }
+at::Generator make_generator(uint64_t seed, const at::Device& device) {
+  if (device.is_cuda()) return cuda_generator(device.index(), seed);
+  return at::detail::createCPUGenerator(seed);
+}
 
 }  // namespace lethe

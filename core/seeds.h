@@ -10,7 +10,8 @@ namespace lethe {
 
 /// A seed for one purpose ("init", "order", "dropout", "strategy"), a fixed mix of both arguments.
 uint64_t seed_for(int64_t seed, std::string_view purpose);
-/// A CPU generator of its own.
-at::Generator make_generator(uint64_t seed);
+/// A generator of its own, on the CPU by default. A GPU's gives other numbers for the same seed, so
+/// only dropout draws from one: weights and labels are drawn on the CPU and copied.
+at::Generator make_generator(uint64_t seed, const at::Device& device = at::Device(at::kCPU));
 
 }  // namespace lethe

@@ -38,7 +38,8 @@ void Update::add_path(const Twin& path, bool total) {
 }
 
 void Update::add_gradient(const Tensor& flat, double penalty) {
-  gradient().add_(flat);
+  added_ = added_.defined() ? added_ + flat : flat.contiguous();
+  step_.added = added_.data_ptr<float>();
   added_penalty_ += penalty;
 }
 

@@ -25,12 +25,14 @@ struct TeacherRequest {
   int64_t steps = 1000;  ///< updates on the union of all tasks
 };
 
-/// Before training and before each task: freeze, extend, quantise through the seams.
+/// Before training and before each task: freeze, extend, quantise through the seams. Parameters
+/// that are added may lie on the CPU: they are moved to the trial's device before the arena is laid
+/// out.
 struct Setup {
   Model& model;
   Arena& arena;
   const TaskStream& stream;
-  at::Generator generator;  ///< for the strategy's own draws (initial adapters)
+  at::Generator generator;  ///< the CPU's, for the strategy's own draws (initial adapters)
   std::function<std::shared_ptr<Model>(const TeacherRequest&)> open_teacher;
 };
 
@@ -77,13 +79,12 @@ class Update {
   /// strength * sum importance (theta - anchor)^2; an empty importance counts as 1. Its gradient is
   /// applied in the fused pass, its value comes out of it.
   void add_quadratic(double strength, const Twin& importance, const Twin& anchor);
-  /// path -= gradient * displacement, in the fused pass; `total` adds the quadratic terms'
-  /// gradients.
+  /// path -= gradient * displacement, in the fused pass; `total` adds the penalties' gradients.
   void add_path(const Twin& path, bool total);
   /// The flat gradient (n) of task loss plus extra losses; may be rewritten.
   Tensor gradient() { return arena_.gradient(); }
-  /// A term whose gradient is known: added to the flat gradient; its value is reported with the
-  /// penalty.
+  /// A penalty of this value and gradient (n), which is kept until the step is done. As the
+  /// quadratic terms' gradients it stays out of gradient() and of paths that are not total.
   void add_gradient(const Tensor& flat, double penalty);
   /// The gradient of the task loss on another batch, into `twin`; the flat gradient stays as it is.
   void gradient_of(const Batch& other, const Twin& twin) { gradient_of_(other, twin.tensor()); }
@@ -95,6 +96,7 @@ class Update {
   kernels::Update& step_;
   std::function<void(const Batch&, Tensor)> gradient_of_;
   double added_penalty_ = 0;
+  Tensor added_;
 };
 
 /// Values have moved. gradient and displacement (n) are defined only for strategies that read them.

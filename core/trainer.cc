@@ -18,13 +18,14 @@ Trainer::Trainer(const TrainRequest& request)
       model_(request.model),
       stream_(request.stream),
       strategies_(request.method.strategies),
-      clock_(result_),
+      clock_(result_, request.device),
       began_(std::chrono::steady_clock::now()) {}
 
 TrialResult Trainer::run() {
-  prepare();
+  clock_.time("load", [&] { prepare(); });
   const auto tasks = static_cast<int64_t>(stream_.tasks.size());
-  const int64_t done = restore();
+  int64_t done = 0;
+  clock_.time("importance", [&] { done = restore(); });
   if (done == 0) clock_.time("evaluate", [&] { measure(0); });
   for (int64_t task = done + 1; task <= tasks; ++task) {
     learn(task);
@@ -42,22 +43,33 @@ TrialResult Trainer::run() {
 
 void Trainer::prepare() {
   for (const Task& task : stream_.tasks) result_.task_names.push_back(task.name);
-  for (Parameter& parameter : model_.parameters()) {
-    const at::NoGradGuard no_grad;
-    if (parameter.value.device() != request_.device) {
-      parameter.value.set_data(parameter.value.to(request_.device));
-    }
+  {
+    const MemoryTag tag(Category::base_weights);
+    move_to(model_, request_.device);
   }
   Setup setup{model_, arena_, stream_, make_generator(seed_for(request_.seed, "strategy")),
-              request_.open_teacher};
+              teacher_opener()};
   for (auto& strategy : strategies_) strategy->prepare(setup);
+}
+
+std::function<std::shared_ptr<Model>(const TeacherRequest&)> Trainer::teacher_opener() {
+  if (!request_.open_teacher) return {};
+  return [this](const TeacherRequest& wanted) {
+    std::shared_ptr<Model> teacher;
+    clock_.time("teacher", [&] { teacher = request_.open_teacher(wanted); });
+    return teacher;
+  };
 }
 
 void Trainer::adapt(int64_t task) {
   Setup setup{model_, arena_, stream_,
               make_generator(seed_for(request_.seed, "strategy") + static_cast<uint64_t>(task)),
-              request_.open_teacher};
+              teacher_opener()};
   for (auto& strategy : strategies_) strategy->adapt(setup, task);
+  {
+    const MemoryTag tag(Category::adapters);
+    move_to(model_, request_.device);
+  }
   arena_.lay_out(model_);
   if (arena_.size() == 0) {
     fail("nothing is trained in task {}: every parameter is frozen; name at least one target",
@@ -77,12 +89,12 @@ void Trainer::open_moments() {
 }
 
 void Trainer::learn(int64_t task) {
-  adapt(task);
+  clock_.time("importance", [&] { adapt(task); });
   TrainingPlan plan;
   plan.parts.push_back({stream_.tasks[static_cast<size_t>(task) - 1].train});
   for (auto& strategy : strategies_) strategy->training_plan(stream_, task, plan);
-  model_.set_generator(
-      make_generator(seed_for(request_.seed, "dropout") + static_cast<uint64_t>(task)));
+  model_.set_generator(make_generator(
+      seed_for(request_.seed, "dropout") + static_cast<uint64_t>(task), request_.device));
   clock_.time("importance", [&] {
     open_moments();
     const TaskBegin begin{task, stream_, plan, model_, arena_, options_.batch};
@@ -106,9 +118,7 @@ void Trainer::train_steps(int64_t task, const TrainingPlan& plan, Sampler& sampl
              schedule_factor(options_.schedule, options_.warmup, task_step_, task_steps_));
     const bool last = task_step_ + 1 == task_steps_;
     if (options_.eval_every > 0 && (task_step_ + 1) % options_.eval_every == 0 && !last) {
-      auto scores = evaluate(model_, stream_, task, step_, options_.eval_batch);
-      for (Evaluation& score : scores) score.within_task = true;
-      result_.evaluations.insert(result_.evaluations.end(), scores.begin(), scores.end());
+      clock_.time("evaluate", [&] { measure_within(task); });
     }
     const bool epoch_ends = epochs && (task_step_ + 1) % per_epoch == 0;
     if (epoch_ends && options_.patience > 0 && !improving(plan, best, waited)) break;
@@ -156,6 +166,15 @@ void Trainer::measure(int64_t after_task) {
   for (const Evaluation& score : scores) clock_.phase("evaluate").samples += score.total;
   keep_samples(after_task);
   tell(after_task, task_steps_, task_steps_, result_.curve.empty() ? 0 : result_.curve.back().loss);
+}
+
+void Trainer::measure_within(int64_t task) {
+  auto scores = evaluate(model_, stream_, task, step_, options_.eval_batch);
+  for (Evaluation& score : scores) {
+    score.within_task = true;
+    clock_.phase("evaluate").samples += score.total;
+  }
+  result_.evaluations.insert(result_.evaluations.end(), scores.begin(), scores.end());
 }
 
 void Trainer::keep_samples(int64_t after_task) {

@@ -12,16 +12,28 @@
 
 namespace lethe {
 
+/// Processor time of this process and of its finished children, which train what is cached.
+double cpu_seconds();
+
 /// Wall and CPU seconds by phase.
 class Clock {
  public:
-  explicit Clock(TrialResult& result) : result_(result) {}
-  /// Adds what `work` took to phase `phase`, whose memory phase has the same name.
+  /// `device` is waited for where a phase ends.
+  explicit Clock(TrialResult& result, const at::Device& device = at::Device(at::kCPU))
+      : result_(result), device_(device) {}
+  /// Adds what `work` took to phase `phase`, whose memory phase has the same name. Phases may nest:
+  /// every second belongs to the innermost, so that seconds of phases add up.
   void time(const std::string& phase, const std::function<void()>& work);
   Timing& phase(const std::string& name);
+  void add(const Timing& more);
 
  private:
+  void enter(const std::string& name);
+
   TrialResult& result_;
+  at::Device device_;
+  std::string current_;        // empty outside of phases
+  double wall_ = 0, cpu_ = 0;  // when it began or was come back to
 };
 
 class Trainer {
@@ -32,7 +44,10 @@ class Trainer {
  private:
   void prepare();
   void adapt(int64_t task);
+  /// The way to a teacher, timed as a phase of its own; empty where the request has none.
+  std::function<std::shared_ptr<Model>(const TeacherRequest&)> teacher_opener();
   void measure(int64_t after_task);
+  void measure_within(int64_t task);
   void keep_samples(int64_t after_task);
   void learn(int64_t task);
   void close(int64_t task);

@@ -67,6 +67,9 @@ std::string canonical_text(const TrialSpec& spec) {
   lines.push_back("method = " + joined(strategy_names(spec), "+"));
   for (const Part& strategy : spec.method) {
     add_options(lines, "method." + strategy.name, strategy.options);
+    if (!strategy.plugin.empty()) {
+      lines.push_back(fmt::format("plugin.{} = {}", strategy.name, strategy.plugin));
+    }
   }
   add_part(lines, "model", spec.model);
   add_part(lines, "stream", spec.stream);

@@ -14,6 +14,7 @@ namespace lethe {
 struct Part {
   std::string name;
   OptionMap options;
+  std::string plugin = {};  ///< SHA-256 of the file that a strategy comes from; empty = built in
 };
 
 /// Everything that decides a trial's outcome. Data and checkpoints stand in it by content digest.
@@ -36,7 +37,7 @@ std::string canonical_text(const TrialSpec& spec);
 struct TrialKey {
   std::string text;          ///< canonical_text
   std::string build;         ///< digest of the sources, libtorch and compiler
-  std::string device_class;  ///< "cpu" or "cuda sm_90"
+  std::string device_class;  ///< "cpu" or "cuda NVIDIA H100 80GB HBM3 sm_90"
 };
 
 /// Which names and values a metric goes by.
@@ -69,8 +70,8 @@ struct CurvePoint {
 /// the instant of the phase's total peak: those add up to that peak, the peaks do not.
 struct Usage {
   std::string phase;     ///< "load", "train", "evaluate"
-  std::string category;  ///< "base weights", ..., or "process peak RSS"
-  std::string device;    ///< "host" or "cuda:0"
+  std::string category;  ///< "base weights", ..., or "process peak RSS", "CUDA reserved"
+  std::string device;    ///< "host" or "cuda"
   int64_t peak = 0, at_peak = 0;
 };
 

@@ -1,30 +1,29 @@
 #include "core/update.h"
 
+#include <algorithm>
+
+#include "core/cuda_device.h"
 #include "core/error.h"
 #include "core/loss.h"
 
-#ifdef LETHE_CUDA
-#include "core/cuda_device.h"
-#endif
-
 namespace lethe {
+namespace {
+
+/// "cuda:0" to "cuda:99".
+bool names_cuda_index(const std::string& name) {
+  const std::string index = name.rfind("cuda:", 0) == 0 ? name.substr(5) : "";
+  return !index.empty() && index.size() <= 2 &&
+         std::all_of(index.begin(), index.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
 
 double update_on(const at::Device& device, const kernels::Update& step) {
-#ifdef LETHE_CUDA
-  if (device.is_cuda()) return cuda_update(device.index(), step);
-#endif
-  if (!device.is_cpu())
-    fail("this build has no update for {}; build with -DLETHE_CUDA=ON", device.str());
-  return kernels::update(step);
+  return device.is_cuda() ? cuda_update(device.index(), step) : kernels::update(step);
 }
 
 double squared_norm_on(const at::Device& device, const kernels::Update& step) {
-#ifdef LETHE_CUDA
-  if (device.is_cuda()) return cuda_squared_norm(device.index(), step);
-#endif
-  if (!device.is_cpu())
-    fail("this build has no norm for {}; build with -DLETHE_CUDA=ON", device.str());
-  return kernels::squared_norm(step);
+  return device.is_cuda() ? cuda_squared_norm(device.index(), step) : kernels::squared_norm(step);
 }
 
 void gradient_of(Model& model, const Arena& arena, const Batch& batch, Tensor out) {
@@ -47,25 +46,18 @@ void gradient_of(Model& model, const Arena& arena, const Batch& batch, Tensor ou
 
 at::Device open_device(const std::string& name) {
   if (name == "cpu") return at::Device(at::kCPU);
-  if (name != "cuda" && name.rfind("cuda:", 0) != 0) {
+  if (name != "cuda" && !names_cuda_index(name)) {
     fail("unknown device '{}'; expected cpu, cuda or cuda:INDEX", name);
   }
-#ifdef LETHE_CUDA
   return cuda_open(name);
-#else
-  fail(
-      "no CUDA device: this build of Lethe has no CUDA support, so '{}' can't be used; use "
-      "--device "
-      "cpu, or build with -DLETHE_CUDA=ON on a machine with nvcc",
-      name);
-#endif
 }
 
 std::string device_class(const at::Device& device) {
-#ifdef LETHE_CUDA
-  if (device.is_cuda()) return cuda_class(device.index());
-#endif
-  return device.is_cpu() ? "cpu" : device.str();
+  return device.is_cuda() ? cuda_class(device.index()) : "cpu";
+}
+
+void wait_for(const at::Device& device) {
+  if (device.is_cuda()) cuda_wait(device.index());
 }
 
 }  // namespace lethe

@@ -6,18 +6,21 @@
 
 namespace lethe {
 
-/// kernels::update or its CUDA twin. Throws Error in a build without CUDA asked for one.
+/// kernels::update or its CUDA twin.
 double update_on(const at::Device& device, const kernels::Update& step);
 double squared_norm_on(const at::Device& device, const kernels::Update& step);
 
 /// The gradient of the task loss on `batch` into `out` (n), the arena's gradient left as it is.
 void gradient_of(Model& model, const Arena& arena, const Batch& batch, Tensor out);
 
-/// Throws Error naming what was found and what to do where `device` can't be used; "cpu", "cuda",
-/// "cuda:1".
+/// The device called "cpu", "cuda" (the first) or "cuda:INDEX", made the current one. Throws Error
+/// naming what was found and what to do where it can't be used. A process that forks opens no GPU.
 at::Device open_device(const std::string& name);
 
-/// "cpu", or "cuda sm_90": trials of different classes are never mixed.
+/// "cpu", or "cuda NVIDIA H100 80GB HBM3 sm_90": trials of different classes are never mixed.
 std::string device_class(const at::Device& device);
+
+/// Returns when `device` has done all queued work: for clocks. Nothing is queued on the CPU.
+void wait_for(const at::Device& device);
 
 }  // namespace lethe

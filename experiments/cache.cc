@@ -1,11 +1,14 @@
 #include "experiments/cache.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -13,11 +16,10 @@
 
 #include "core/digest.h"
 #include "core/error.h"
+#include "core/memory.h"
 
 namespace lethe {
 namespace {
-
-constexpr int kInterruptedExit = 3;
 
 /// An exclusive lock on a file, held while it lives.
 class Lock {
@@ -40,19 +42,37 @@ class Lock {
 };
 
 [[noreturn]] void child(const std::function<void()>& work, int out) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // what nobody waits for need not be made
   int code = 0;
   try {
     work();
   } catch (const std::exception& error) {
     const std::string text = error.what();
-    code = text == "interrupted" ? kInterruptedExit : 1;
-    if (write(out, text.data(), text.size()) < 0) code = 1;
+    code = write(out, text.data(), text.size()) < 0 ? 2 : 1;
   }
   _exit(code);
 }
 
+bool told_to_stop(const std::atomic<bool>* stop) { return stop != nullptr && *stop; }
+
+/// What the other end writes until it closes; meanwhile hands a stop on to `process`.
+std::string read_all(int end, pid_t process, const std::atomic<bool>* stop) {
+  std::string message;
+  char block[1024];
+  for (;;) {
+    pollfd ready{end, POLLIN, 0};
+    if (poll(&ready, 1, 200) <= 0) {
+      if (told_to_stop(stop)) kill(process, SIGTERM);
+      continue;
+    }
+    const ssize_t got = read(end, block, sizeof block);
+    if (got > 0) message.append(block, static_cast<size_t>(got));
+    if (got == 0 || (got < 0 && errno != EINTR)) return message;
+  }
+}
+
 /// Runs `work` in a forked process and throws what it threw.
-void in_child(const std::function<void()>& work) {
+void in_child(const std::function<void()>& work, const std::atomic<bool>* stop) {
   int ends[2];
   if (pipe(ends) != 0) fail("no pipe to a child process: {}", std::strerror(errno));
   std::fflush(nullptr);
@@ -63,18 +83,13 @@ void in_child(const std::function<void()>& work) {
     child(work, ends[1]);
   }
   close(ends[1]);
-  std::string message;
-  char block[1024];
-  for (;;) {
-    const ssize_t got = read(ends[0], block, sizeof block);
-    if (got > 0) message.append(block, static_cast<size_t>(got));
-    if (got == 0 || (got < 0 && errno != EINTR)) break;
-  }
+  std::string message = read_all(ends[0], process, stop);
   close(ends[0]);
   int status = 0;
   while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+  if (told_to_stop(stop)) throw Error("interrupted");
   if (message.empty()) message = "the process that made a cached model died";
   throw Error(message);
 }
@@ -97,7 +112,8 @@ std::string cache_folder() {
 
 std::string cached(const std::string& kind, const std::string& what,
                    const std::function<void(const std::string& path)>& make,
-                   const std::function<void(const std::string& path)>& accept) {
+                   const std::function<void(const std::string& path)>& accept,
+                   const std::atomic<bool>* stop) {
   const std::string path =
       fmt::format("{}/{}-{}.safetensors", cache_folder(), kind, sha256(what).substr(0, 16));
   const Lock lock(path + ".lock");
@@ -110,7 +126,11 @@ std::string cached(const std::string& kind, const std::string& what,
       std::filesystem::remove(path);
     }
   }
-  in_child([&] { make(path); });
+  if (uses_gpu()) {
+    make(path);
+  } else {
+    in_child([&] { make(path); }, stop);
+  }
   accept(path);
   return path;
 }

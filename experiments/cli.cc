@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include "analysis/baseline.h"
 #include "analysis/report.h"
 #include "core/error.h"
 #include "core/plugin.h"
-#include "core/update.h"
 #include "experiments/default_sweep.h"
+#include "experiments/device_probe.h"
 #include "experiments/summary.h"
 #include "experiments/workers.h"
 #include "methods/methods.h"
@@ -19,14 +20,15 @@
 namespace lethe {
 namespace {
 
-int dry_run(const std::vector<Trial>& trials, const RunArguments& arguments) {
-  const bool there = std::filesystem::exists(arguments.db);
+int dry_run(const std::vector<Trial>& trials, const RunArguments& arguments,
+            const std::string& device_class) {
+  std::optional<ResultStore> store;
+  if (std::filesystem::exists(arguments.db)) store.emplace(arguments.db, OpenMode::read_only);
   int64_t done = 0;
   for (const Trial& trial : trials) {
     const char* state = "to run";
-    if (there) {
-      const ResultStore store(arguments.db, OpenMode::read_only);
-      const TrialState found = store.state(key_of(trial, arguments.device));
+    if (store) {
+      const TrialState found = store->state(key_of(trial, device_class));
       state = found == TrialState::done      ? "done"
               : found == TrialState::failed  ? "failed"
               : found == TrialState::running ? "running"
@@ -50,6 +52,12 @@ std::vector<Comparison> stored_comparisons(const std::string& db, const std::str
   return compare(store.load(filter));
 }
 
+/// The cores, or one where trials share a GPU.
+int default_jobs(const std::string& device) {
+  if (device != "cpu") return 1;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
 }  // namespace
 
 StrategyRegistry registry_with(const std::vector<std::string>& plugins) {
@@ -61,18 +69,18 @@ StrategyRegistry registry_with(const std::vector<std::string>& plugins) {
 
 int run_command(const RunArguments& arguments) {
   const StrategyRegistry registry = registry_with(arguments.plugins);
-  open_device(arguments.device);
-  const Sweep sweep = arguments.sweep.empty()
-                          ? parse_sweep(default_sweep(), "default.toml", arguments.overrides)
-                          : read_sweep(arguments.sweep, arguments.overrides);
+  const std::string device_class = class_of_device(arguments.device);
+  const Sweep sweep =
+      with_overrides(arguments.sweep.empty() ? parse_sweep(default_sweep(), "default.toml")
+                                             : read_sweep(arguments.sweep),
+                     arguments.overrides, registry);
   const std::vector<Trial> trials = expand(sweep, registry);
-  if (arguments.dry_run) return dry_run(trials, arguments);
+  if (arguments.dry_run) return dry_run(trials, arguments, device_class);
   WorkSettings settings;
   settings.db = arguments.db;
   settings.device = arguments.device;
-  settings.jobs = arguments.jobs > 0
-                      ? arguments.jobs
-                      : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  settings.device_class = device_class;
+  settings.jobs = arguments.jobs > 0 ? arguments.jobs : default_jobs(arguments.device);
   settings.quiet = arguments.quiet;
   settings.retry_failed = arguments.retry_failed;
   settings.registry = &registry;
@@ -81,11 +89,16 @@ int run_command(const RunArguments& arguments) {
     if (!outcome.interrupted) {
       fmt::print("{}", summary_text(stored_comparisons(arguments.db, sweep.name, "")));
     }
-    fmt::print("{} trials finished, {} failed, {} were there before; store: {}\n", outcome.done,
-               outcome.failed, outcome.skipped, arguments.db);
+    fmt::print(
+        "{} trials finished, {} failed, {} were there before{}; store: {}\n", outcome.done,
+        outcome.failed, outcome.skipped,
+        outcome.failed_before > 0
+            ? fmt::format(" ({} of them failed; --retry-failed tries again)", outcome.failed_before)
+            : "",
+        arguments.db);
   }
   if (outcome.interrupted) return 130;
-  return outcome.failed > 0 ? 1 : 0;
+  return outcome.failed + outcome.failed_before > 0 ? 1 : 0;
 }
 
 int report_command(const ReportArguments& arguments) {

@@ -49,17 +49,39 @@ std::string as_text(const std::vector<Listed>& all) {
   return text;
 }
 
+/// " with teacher = previous", or nothing.
+std::string with(const OptionMap& options) {
+  std::string text;
+  for (const auto& [key, value] : options) {
+    text += fmt::format("{}{} = {}", text.empty() ? " with " : ", ", key, value);
+  }
+  return text;
+}
+
+/// An alias stands for strategies, whose papers and options are its own.
+Listed listed(const Alias& alias, const StrategyRegistry& registry) {
+  std::vector<std::string> parts, sources;
+  for (const Part& part : alias.parts) {
+    parts.push_back(part.name + with(part.options));
+    sources.push_back(registry.at(part.name).source);
+  }
+  std::string stands_for =
+      parts.empty() ? "no strategy" : fmt::format("{}", fmt::join(parts, " + "));
+  if (!alias.model.empty()) stands_for += " on a model" + with(alias.model);
+  const std::string source = parts.empty() ? "-" : fmt::format("{}", fmt::join(sources, "; "));
+  return {alias.name, alias.summary, source, {{"stands for", stands_for}}, {}};
+}
+
 std::vector<Listed> methods(const StrategyRegistry& registry) {
   std::vector<Listed> all;
   for (const auto& [name, entry] : registry.entries()) {
     Listed one{name, entry.summary, entry.source, {}, entry.docs()};
     one.facts.emplace_back("role", role_name(entry.role));
     one.facts.emplace_back("verified against", entry.verified);
+    if (!entry.plugin.empty()) one.facts.emplace_back("from the plugin with SHA-256", entry.plugin);
     all.push_back(std::move(one));
   }
-  for (const auto& [name, alias] : registry.aliases()) {
-    all.push_back({name, alias.summary, "an alias", {}, {}});
-  }
+  for (const auto& [name, alias] : registry.aliases()) all.push_back(listed(alias, registry));
   return all;
 }
 

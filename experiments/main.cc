@@ -1,4 +1,7 @@
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 
 #include "core/build_id.h"
 #include "core/error.h"
@@ -10,7 +13,9 @@ void add_run(CLI::App& app, lethe::RunArguments& run) {
   auto* command = app.add_subcommand("run", "Run a sweep: every trial that the store lacks");
   command->add_option("sweep", run.sweep, "Sweep file; without one, the built-in default sweep");
   command->add_option("--db", run.db, "Result store")->capture_default_str();
-  command->add_option("--jobs", run.jobs, "Worker processes, one thread each; 0 = the cores")
+  command
+      ->add_option("--jobs", run.jobs,
+                   "Worker processes, one thread each; 0 = the cores, or 1 on a GPU")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--device", run.device, "cpu, cuda or cuda:INDEX")->capture_default_str();
   command
@@ -77,14 +82,22 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  try {
+  const auto command = [&] {
     if (app.got_subcommand("run")) return lethe::run_command(run);
     if (app.got_subcommand("report")) return lethe::report_command(report);
     if (app.got_subcommand("check")) return lethe::check_command(check);
     if (app.got_subcommand(list)) return lethe::list_command(what, list_format, plugins);
     return lethe::show_command(show_db, trial);
+  };
+  try {
+    const int code = command();
+    if (std::fflush(stdout) != 0) {
+      lethe::fail("the standard output can't be written: {}; check the space on its disk",
+                  std::strerror(errno));
+    }
+    return code;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
+    std::fprintf(stderr, "error: %s\n", error.what());  // which never throws
     return 2;
   }
 }

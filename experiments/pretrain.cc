@@ -110,7 +110,7 @@ std::unique_ptr<Model> starting_model(const Part& part, const ModelShape& shape,
         pretrain(*model, std::stoll(steps->second), stop);
         save_parameters(*model, path);
       },
-      [&](const std::string& path) { load_parameters(*model, path); });
+      [&](const std::string& path) { load_parameters(*model, path); }, stop);
   return model;
 }
 
@@ -138,7 +138,7 @@ std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream,
         train_jointly(*teacher, stream, options, stop);
         save_parameters(*teacher, path);
       },
-      [&](const std::string& path) { load_parameters(*teacher, path); });
+      [&](const std::string& path) { load_parameters(*teacher, path); }, stop);
   teacher->set_trainable(false);
   return teacher;
 }

@@ -1,9 +1,10 @@
 #include "experiments/progress.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <cmath>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -69,42 +70,67 @@ std::string worker_line(const WorkerNews& news) {
   return line;
 }
 
-ProgressView::ProgressView(bool terminal, bool quiet, int64_t total)
-    : terminal_(terminal), quiet_(quiet), total_(total) {}
+std::string outcome_line(const WorkerNews& news, int64_t finished, int64_t total) {
+  const std::string what = news.kind == WorkerNews::Kind::failed
+                               ? "failed: " + news.error
+                               : "done in " + clock_text(news.seconds);
+  return fmt::format("[{}/{}] {} seed {} {}", finished, total, news.label, news.seed, what);
+}
+
+std::string cut_to(const std::string& text, size_t columns) {
+  size_t shown = 0;
+  for (size_t i = 0; columns > 0 && i < text.size(); ++i) {
+    const bool inside = (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80;  // of a character
+    if (!inside && shown++ == columns) return text.substr(0, i);
+  }
+  return text;
+}
+
+ProgressView::ProgressView(bool terminal, bool quiet, int64_t total, std::FILE* out)
+    : terminal_(terminal), quiet_(quiet), total_(total), out_(out) {}
 
 ProgressView::~ProgressView() { erase(); }
 
+// Not fmt::print, which throws: a sweep goes on where nobody can be told.
+void ProgressView::put(const std::string& text) { std::fputs(text.c_str(), out_); }
+
 void ProgressView::erase() {
-  if (drawn_ > 0) fmt::print(stderr, "\033[{}A\033[J", drawn_);
+  if (drawn_ > 0) put(fmt::format("\033[{}A\033[J", drawn_));
   drawn_ = 0;
 }
 
 void ProgressView::redraw() {
   erase();
-  for (const auto& [worker, news] : latest_) fmt::print(stderr, "{}\n", worker_line(news));
-  fmt::print(stderr, "{}/{} trials{}\n", finished_, total_,
-             failed_ > 0 ? fmt::format(", {} failed", failed_) : "");
+  // A line that the terminal breaks in two would not be erased whole.
+  winsize size{};
+  const bool known = ioctl(fileno(out_), TIOCGWINSZ, &size) == 0;
+  for (const auto& [worker, news] : latest_) {
+    put(cut_to(worker_line(news), known ? size.ws_col : 0) + "\n");
+  }
+  put(fmt::format("{}/{} trials{}\n", finished_, total_,
+                  failed_ > 0 ? fmt::format(", {} failed", failed_) : ""));
   drawn_ = static_cast<int>(latest_.size()) + 1;
-  std::fflush(stderr);
+  std::fflush(out_);
 }
 
 void ProgressView::say(const std::string& line) {
   if (quiet_) return;
   erase();
-  fmt::print(stderr, "{}\n", line);
+  put(line + "\n");
   if (terminal_) redraw();
 }
 
-void ProgressView::tell(int worker, const WorkerNews& news) {
+void ProgressView::tell(int worker, const WorkerNews& news, Clock::time_point now) {
   using Kind = WorkerNews::Kind;
+  if (news.kind == Kind::said) {
+    if (said_.insert(news.error).second) say(news.error);  // every trial may say it
+    return;
+  }
   if (news.kind == Kind::done || news.kind == Kind::failed) {
     ++finished_;
     if (news.kind == Kind::failed) ++failed_;
     latest_.erase(worker);
-    say(news.kind == Kind::failed ? fmt::format("[{}/{}] {} seed {} failed: {}", finished_, total_,
-                                                news.label, news.seed, news.error)
-                                  : fmt::format("[{}/{}] {} seed {} done in {}", finished_, total_,
-                                                news.label, news.seed, clock_text(news.seconds)));
+    say(outcome_line(news, finished_, total_));
     return;
   }
   latest_[worker] = news;
@@ -113,11 +139,11 @@ void ProgressView::tell(int worker, const WorkerNews& news) {
     redraw();
     return;
   }
-  const auto now = std::chrono::steady_clock::now();
-  auto& last = logged_[worker];
-  if (news.kind == Kind::moved && now - last < std::chrono::seconds(10)) return;
-  if (news.kind == Kind::moved) fmt::print(stderr, "{}\n", worker_line(news));
-  last = now;
+  const auto last = logged_.find(worker);
+  const bool due = last == logged_.end() || now - last->second >= std::chrono::seconds(10);
+  if (news.kind == Kind::moved && !due) return;
+  if (news.kind == Kind::moved) put(worker_line(news) + "\n");
+  logged_[worker] = now;
 }
 
 }  // namespace lethe

@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "core/models/models.h"
 #include "core/seeds.h"
+#include "core/trainer.h"
 #include "core/update.h"
 
 namespace lethe {
@@ -13,7 +14,7 @@ namespace {
 
 /// Scores of a model that never learned anything, for forward transfer over chance.
 void add_random_row(const Trial& trial, const TaskStream& stream, const ModelShape& shape,
-                    TrialResult& result) {
+                    const at::Device& device, TrialResult& result) {
   const int64_t batch = std::stoll(trial.spec.training.at("eval_batch"));
   std::vector<Evaluation> scores;
   const auto& options = trial.spec.model.options;
@@ -25,6 +26,7 @@ void add_random_row(const Trial& trial, const TaskStream& stream, const ModelSha
   } else {
     const auto model = model_entry(trial.spec.model.name)
                            .make(options, shape, make_generator(seed_for(trial.spec.seed, "init")));
+    move_to(*model, device);
     for (Evaluation& score : evaluate(*model, stream, 0, 0, batch)) {
       if (score.on_task > 0) scores.push_back(score);
     }
@@ -46,10 +48,14 @@ void apply_base(Model& model, const std::string& format) {
 
 TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
   const auto began = std::chrono::steady_clock::now();
+  const double cpu_began = cpu_seconds();
   reset_phases();
   begin_phase("load");
   const at::Device device = open_device(settings.device);
   TaskStream stream = stream_entry(trial.stream.name).make(trial.stream, trial.spec.seed);
+  for (const std::string& warning : stream.warnings) {
+    if (settings.warn) settings.warn(warning);
+  }
   const ModelShape shape = shape_for(stream);
   std::unique_ptr<Model> model;
   {
@@ -58,25 +64,23 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
     apply_base(*model, trial.spec.model.options.at("base"));
   }
   Method method = make_method(*settings.registry, trial.spec.method);
-  const auto loaded = std::chrono::steady_clock::now();
+  const std::chrono::duration<double> loaded = std::chrono::steady_clock::now() - began;
+  const double cpu_loaded = cpu_seconds() - cpu_began;
   TrainRequest request{*model,          stream,
                        method,          parse_options<TrainOptions>("train", trial.spec.training),
                        trial.spec.seed, device};
   request.open_teacher = [&](const TeacherRequest& wanted) {
     auto teacher = joint_teacher(trial, stream, wanted, settings.stop);
-    for (Parameter& parameter : teacher->parameters()) {
-      parameter.value.set_data(parameter.value.to(device));
-    }
+    const MemoryTag tag(Category::method_state);
+    move_to(*teacher, device);
     return teacher;
   };
   request.progress = settings.progress;
   request.stop = settings.stop;
   TrialResult result = train(request);
-  Timing load;
-  load.phase = "load";
-  load.wall = std::chrono::duration<double>(loaded - began).count();
-  result.timing.insert(result.timing.begin(), load);
-  add_random_row(trial, stream, shape, result);
+  Clock clock(result);
+  clock.add({"load", loaded.count(), cpu_loaded, 0, 0});
+  clock.time("evaluate", [&] { add_random_row(trial, stream, shape, device, result); });
   return result;
 }
 

@@ -16,6 +16,7 @@ struct RunSettings {
   std::string device = "cpu";
   const StrategyRegistry* registry = nullptr;
   std::function<void(const Progress&)> progress;
+  std::function<void(const std::string&)> warn;  ///< of the stream, such as shared rows
   const std::atomic<bool>* stop = nullptr;
 };
 

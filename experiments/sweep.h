@@ -43,11 +43,16 @@ struct Sweep {
   std::vector<SweepMethod> methods;
 };
 
-/// Parses; `overrides` are "train.steps=50", "seeds=1,2", "method.ewc.lambda=3", ... Throws Error
-/// with FILE:LINE for bad TOML, unknown keys (listing the known ones) and values of the wrong type.
-Sweep parse_sweep(const std::string& text, const std::string& path,
-                  const std::vector<std::string>& overrides);
-Sweep read_sweep(const std::string& path, const std::vector<std::string>& overrides);
+/// Throws Error with FILE:LINE for bad TOML, unknown keys (listing the known ones) and values of
+/// the wrong type.
+Sweep parse_sweep(const std::string& text, const std::string& path);
+Sweep read_sweep(const std::string& path);
+
+/// The sweep changed by "seeds=1,2", "train.steps=50", "method.ewc.lambda=3", ... A strategy's
+/// option reaches every method that has the strategy, under its name or an alias, and takes the
+/// place of the one in the file, however that is written. Throws Error naming the override.
+Sweep with_overrides(Sweep sweep, const std::vector<std::string>& overrides,
+                     const StrategyRegistry& registry);
 
 /// All trials, each once, in the order stream, model, training, method, seed. Checks every option.
 std::vector<Trial> expand(const Sweep& sweep, const StrategyRegistry& registry);

@@ -42,20 +42,27 @@ void at_line(const Sweep& sweep, int64_t line, const std::function<void()>& chec
   }
 }
 
-/// Unknown keys and bad values of one section, each at its own line.
-void check_section(const Sweep& sweep, const std::string& section, const Grid& grid,
-                   const std::vector<OptionDoc>& docs,
-                   const std::function<void(const OptionMap&)>& complete) {
+/// Unknown keys of one section, each at its own line.
+void check_names(const Sweep& sweep, const std::string& section, const Grid& grid,
+                 const std::vector<OptionDoc>& docs) {
   std::vector<std::string> known;
   for (const OptionDoc& doc : docs) known.push_back(doc.name);
   std::sort(known.begin(), known.end());
   for (const auto& [key, option] : grid) {
-    at_line(sweep, option.line, [&] {
-      if (std::find(known.begin(), known.end(), key) == known.end()) {
-        fail("unknown key '{}' in [{}]; known keys: {}", key, section, fmt::join(known, ", "));
-      }
-      for (const std::string& value : option.values) complete({{key, value}});
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    at_line(sweep, option.line, [&, name = key] {
+      fail("unknown key '{}' in {}; known keys: {}", name, section, fmt::join(known, ", "));
     });
+  }
+}
+
+/// Gives `complete` every value by itself, so that what it throws has the line of that option.
+void check_values(const Sweep& sweep, const Grid& grid,
+                  const std::function<void(const OptionMap&)>& complete) {
+  for (const auto& [key, option] : grid) {
+    for (const std::string& value : option.values) {
+      at_line(sweep, option.line, [&, name = key] { complete({{name, value}}); });
+    }
   }
 }
 
@@ -111,19 +118,53 @@ class Expansion {
         }
       }
     }
+    if (trials_.empty()) {
+      fail("{}: no trial: the 'when' of every method excludes the streams of this sweep",
+           sweep_.path);
+    }
     return std::move(trials_);
   }
 
  private:
   void check() {
-    at_line(sweep_, sweep_.stream_line, [&] { stream_entry(sweep_.stream); });
+    check_stream();
     at_line(sweep_, sweep_.model_line, [&] { model_entry(sweep_.model); });
     const auto& model = model_entry(sweep_.model);
-    check_section(sweep_, "model", sweep_.model_options, model.docs(), model.complete);
-    check_section(sweep_, "train", sweep_.training, option_docs<TrainOptions>(),
-                  [](const OptionMap& given) { parse_options<TrainOptions>("train", given); });
-    check_section(sweep_, "stream", sweep_.stream_options, stream_entry(sweep_.stream).docs(),
-                  [](const OptionMap&) {});
+    check_names(sweep_, "[model]", sweep_.model_options, model.docs());
+    check_values(sweep_, sweep_.model_options, model.complete);
+    check_names(sweep_, "[train]", sweep_.training, option_docs<TrainOptions>());
+    check_values(sweep_, sweep_.training,
+                 [](const OptionMap& given) { parse_options<TrainOptions>("train", given); });
+    for (const SweepMethod& method : sweep_.methods) check_method(method);
+  }
+
+  void check_stream() {
+    at_line(sweep_, sweep_.stream_line, [&] { stream_entry(sweep_.stream); });
+    check_names(sweep_, "[stream]", sweep_.stream_options, stream_entry(sweep_.stream).docs());
+    const auto data = sweep_.stream_options.find("data");
+    const bool given = data != sweep_.stream_options.end();
+    at_line(sweep_, given ? data->second.line : sweep_.stream_line, [&] { complete_stream({}); });
+    check_values(sweep_, sweep_.stream_options,
+                 [&](const OptionMap& options) { complete_stream(options); });
+  }
+
+  void complete_stream(const OptionMap& options) {
+    StreamRequest request{sweep_.stream, options, sweep_.texts};
+    const auto data = sweep_.stream_options.find("data");
+    if (data != sweep_.stream_options.end()) request.options["data"] = data->second.values.at(0);
+    stream_entry(sweep_.stream).complete(request);
+  }
+
+  void check_method(const SweepMethod& method) {
+    at_line(sweep_, method.line, [&] { parse_method(registry_, method.name, {}); });
+    check_values(sweep_, method.options, [&](OptionMap options) {
+      parse_options<TrainOptions>("train", take(options, "train."));
+      model_entry(sweep_.model).complete(take(options, "model."));
+      parse_method(registry_, method.name, options);
+    });
+    check_names(sweep_, "when, the options of stream '" + sweep_.stream + "'", method.when,
+                stream_entry(sweep_.stream).docs());
+    check_values(sweep_, method.when, [&](const OptionMap& options) { complete_stream(options); });
   }
 
   void add_methods(const StreamRequest& request, const OptionMap& stream, const OptionMap& model,

@@ -1,18 +1,15 @@
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "core/error.h"
-#include "experiments/sweep.h"
+#include "experiments/sweep_value.h"
 
 namespace lethe {
 namespace {
-
-int64_t line_of(const toml::node& node) { return static_cast<int64_t>(node.source().begin.line); }
 
 /// The file under way, for messages and relative paths.
 struct Place {
@@ -22,27 +19,20 @@ struct Place {
   }
 };
 
-std::string scalar(const Place& place, const std::string& key, const toml::node& node) {
-  if (const auto* value = node.as_string()) return value->get();
-  if (const auto* value = node.as_integer()) return std::to_string(value->get());
-  if (const auto* value = node.as_floating_point()) return number_text(value->get());
-  if (const auto* value = node.as_boolean()) return value->get() ? "true" : "false";
-  place.fail_at(line_of(node),
-                fmt::format("'{}' holds a table or date; expected a number, true, false, "
-                            "text, or a list of them",
-                            key));
+GridOption grid_option(const Place& place, const std::string& key, const toml::node& node) {
+  try {
+    return grid_value(key, node);
+  } catch (const Error& error) {
+    place.fail_at(line_of(node), error.what());
+  }
 }
 
-GridOption grid_option(const Place& place, const std::string& key, const toml::node& node) {
-  GridOption option{{}, line_of(node)};
-  if (const auto* list = node.as_array()) {
-    for (const toml::node& value : *list) option.values.push_back(scalar(place, key, value));
-    if (option.values.empty())
-      place.fail_at(option.line, fmt::format("'{}' is an empty list; give a value", key));
-  } else {
-    option.values.push_back(scalar(place, key, node));
+/// For what a list would make no grid of.
+std::string only_value(const Place& place, const std::string& key, const GridOption& option) {
+  if (option.values.size() != 1) {
+    place.fail_at(option.line, fmt::format("'{}' takes one value, not a list", key));
   }
-  return option;
+  return option.values[0];
 }
 
 /// Keys of nested tables joined by dots: ewc.lambda = 3 and [method.ewc] lambda = 3 are one.
@@ -92,6 +82,7 @@ std::string resolved(const Place& place, const std::string& path) {
 
 std::vector<TextTaskSpec> text_tasks(const Place& place, const toml::array& tables) {
   std::vector<TextTaskSpec> tasks;
+  std::map<std::string, int64_t> lines;  // by name
   for (const toml::node& node : tables) {
     const auto* table = node.as_table();
     if (table == nullptr)
@@ -103,6 +94,13 @@ std::vector<TextTaskSpec> text_tasks(const Place& place, const toml::array& tabl
     task.name = text_at(place, *table, "name", "");
     if (task.name.empty())
       place.fail_at(line_of(node), "a [[stream.task]] lacks 'name'; give it one");
+    const auto [first, fresh] = lines.emplace(task.name, line_of(*table->get("name")));
+    if (!fresh) {
+      place.fail_at(line_of(*table->get("name")),
+                    fmt::format("text task '{}' is there already, in line {}; give every task a "
+                                "name of its own",
+                                task.name, first->second));
+    }
     task.file = resolved(place, text_at(place, *table, "file", ""));
     task.train = resolved(place, text_at(place, *table, "train", ""));
     task.validation = resolved(place, text_at(place, *table, "validation", ""));
@@ -125,15 +123,19 @@ void read_section(const Place& place, const toml::table& root, const std::string
   const auto* table = node->as_table();
   if (table == nullptr)
     place.fail_at(line_of(*node), fmt::format("'{}' is no table; write [{}]", section, section));
+  if (line != nullptr) *line = line_of(*table);
   for (const auto& [key, value] : *table) {
     if (name != nullptr && key.str() == "name") {
-      *name = scalar(place, section + ".name", value);
+      const std::string full = section + ".name";
+      *name = only_value(place, full, grid_option(place, full, value));
       *line = line_of(value);
     } else if (texts != nullptr && key.str() == "task" && value.is_array()) {
       *texts = text_tasks(place, *value.as_array());
     } else {
       GridOption option = grid_option(place, section + "." + std::string(key.str()), value);
-      if (key.str() == "data") option.values = {resolved(place, option.values.at(0))};
+      if (key.str() == "data") {
+        option.values = {resolved(place, only_value(place, section + ".data", option))};
+      }
       grid[std::string(key.str())] = std::move(option);
     }
   }
@@ -148,10 +150,10 @@ SweepMethod read_method(const Place& place, const toml::node& node) {
   collect(place, *table, "", all);
   for (auto& [key, option] : all) {
     if (key == "name") {
-      method.name = option.values.at(0);
+      method.name = only_value(place, key, option);
       method.line = option.line;
     } else if (key == "label") {
-      method.label = option.values.at(0);
+      method.label = only_value(place, key, option);
     } else if (key.rfind("when.", 0) == 0) {
       method.when[key.substr(5)] = option;
     } else {
@@ -164,103 +166,44 @@ SweepMethod read_method(const Place& place, const toml::node& node) {
   return method;
 }
 
-std::vector<int64_t> read_seeds(const Place& place, const GridOption& option) {
-  std::vector<int64_t> seeds;
-  for (const std::string& value : option.values) {
-    try {
-      seeds.push_back(std::stoll(value));
-    } catch (const std::exception&) {
-      place.fail_at(option.line, fmt::format("seed '{}' is no whole number", value));
-    }
-  }
-  return seeds;
-}
-
-std::vector<std::string> split(const std::string& text, char by) {
-  std::vector<std::string> parts;
-  std::stringstream stream(text);
-  for (std::string part; std::getline(stream, part, by);) parts.push_back(part);
-  return parts;
-}
-
-void override_with(Sweep& sweep, const Place& place, const std::string& given) {
-  const size_t equals = given.find('=');
-  if (equals == std::string::npos) fail("--set '{}' has no '='; write key=value", given);
-  const std::string key = given.substr(0, equals);
-  const GridOption option{split(given.substr(equals + 1), ','), 0};
-  const size_t dot = key.find('.');
-  const std::string section = key.substr(0, dot);
-  const std::string rest = dot == std::string::npos ? "" : key.substr(dot + 1);
-  if (key == "seeds") {
-    sweep.seeds = read_seeds(place, option);
-  } else if (section == "train" && !rest.empty()) {
-    sweep.training[rest] = option;
-    for (SweepMethod& method : sweep.methods) method.options.erase("train." + rest);
-  } else if (key == "stream.data") {
-    sweep.stream_options["data"] = option;
-  } else if (section == "stream" && !rest.empty()) {
-    sweep.stream_options[rest] = option;
-  } else if (section == "model" && !rest.empty()) {
-    sweep.model_options[rest] = option;
-  } else if (section == "method" && rest.find('.') != std::string::npos) {
-    const std::string strategy = rest.substr(0, rest.find('.'));
-    for (SweepMethod& method : sweep.methods) {
-      const auto names = split(method.name, '+');
-      if (std::find(names.begin(), names.end(), strategy) != names.end())
-        method.options[rest] = option;
-    }
-  } else {
-    fail(
-        "--set '{}': unknown key '{}'; expected seeds, train.OPTION, stream.OPTION, model.OPTION "
-        "or "
-        "method.STRATEGY.OPTION",
-        given, key);
-  }
-}
-
-toml::table parsed(const std::string& text, const std::string& path) {
-  try {
-    return toml::parse(text, path);
-  } catch (const toml::parse_error& error) {
-    const auto at = error.source().begin;
-    fail("{}:{}:{}: {}", path, at.line, at.column, error.description());
-  }
-}
-
 }  // namespace
 
-Sweep parse_sweep(const std::string& text, const std::string& path,
-                  const std::vector<std::string>& overrides) {
+Sweep parse_sweep(const std::string& text, const std::string& path) {
   const Place place{path};
-  const toml::table root = parsed(text, path);
+  const toml::table root = parse_toml(text, path);
   only_known(place, root, "the sweep", {"name", "seeds", "stream", "model", "train", "method"});
   Sweep sweep;
   sweep.path = path;
   sweep.name = text_at(place, root, "name", std::filesystem::path(path).stem().string());
   if (const toml::node* seeds = root.get("seeds")) {
-    sweep.seeds = read_seeds(place, grid_option(place, "seeds", *seeds));
+    const GridOption option = grid_option(place, "seeds", *seeds);
+    try {
+      sweep.seeds = seeds_of(option);
+    } catch (const Error& error) {
+      place.fail_at(option.line, error.what());
+    }
   }
   read_section(place, root, "stream", sweep.stream_options, &sweep.stream, &sweep.stream_line,
                &sweep.texts);
   read_section(place, root, "model", sweep.model_options, &sweep.model, &sweep.model_line, nullptr);
   read_section(place, root, "train", sweep.training, nullptr, nullptr, nullptr);
   const toml::node* methods = root.get("method");
-  if (methods == nullptr || !methods->is_array()) {
+  if (methods == nullptr || !methods->is_array() || methods->as_array()->empty()) {
     fail("{}: no method; add one [[method]] table a method, e.g. [[method]] name = \"finetune\"",
          path);
   }
   for (const toml::node& node : *methods->as_array())
     sweep.methods.push_back(read_method(place, node));
-  for (const std::string& given : overrides) override_with(sweep, place, given);
   return sweep;
 }
 
-Sweep read_sweep(const std::string& path, const std::vector<std::string>& overrides) {
+Sweep read_sweep(const std::string& path) {
   std::ifstream file(path);
-  if (!file) fail("sweep file {} can't be read; give the path of a TOML file", path);
+  if (!file || std::filesystem::is_directory(path))
+    fail("sweep file {} can't be read; give the path of a TOML file", path);
   std::stringstream text;
   text << file.rdbuf();
-  return parse_sweep(text.str(), path, overrides);
+  return parse_sweep(text.str(), path);
 }
 
 }  // namespace lethe

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/update.h"
+#include "experiments/device_probe.h"
 #include "experiments/progress.h"
 #include "experiments/runner.h"
 #include "results/store.h"
@@ -19,7 +20,6 @@
 namespace lethe {
 namespace {
 
-constexpr double kLease = 120;  // seconds
 std::atomic<bool> stopping{false};
 
 void stop_soon(int) { stopping = true; }
@@ -36,6 +36,12 @@ void send(int out, const WorkerNews& news) {
   const std::string line = encode(news) + "\n";
   if (write(out, line.data(), line.size()) < 0) stopping = true;  // the parent is gone
 }
+
+/// Ends the worker.
+class StoreError : public Error {
+ public:
+  using Error::Error;
+};
 
 class Worker {
  public:
@@ -77,8 +83,10 @@ class Worker {
     const auto began = std::chrono::steady_clock::now();
     try {
       const TrialResult result = run_trial(trial, run_settings(id, news));
-      store_.finish(id, result);
       news.kind = WorkerNews::Kind::done;
+      finish(id, result);
+    } catch (const StoreError&) {
+      throw;
     } catch (const Interrupted&) {
       store_.release(id);
       return;
@@ -95,14 +103,34 @@ class Worker {
     send(out_, news);
   }
 
+  /// A store that can't be written is no fault of the trial: it is given back, to run again.
+  void finish(int64_t id, const TrialResult& result) {
+    try {
+      store_.finish(id, result);
+    } catch (const Error& error) {
+      try {
+        store_.release(id);
+      } catch (const Error&) {  // then its lease runs out
+      }
+      throw StoreError(error.what());
+    }
+  }
+
   void fail_trial(int64_t id, WorkerNews& news, const std::string& error) {
     news.kind = WorkerNews::Kind::failed;
     news.error = error;
     store_.fail(id, error);
   }
 
+  void say(WorkerNews news, const std::string& line) {
+    news.kind = WorkerNews::Kind::said;
+    news.error = line;
+    send(out_, news);
+  }
+
   RunSettings run_settings(int64_t id, const WorkerNews& start) {
     RunSettings run;
+    run.warn = [this, start](const std::string& warning) { say(start, "warning: " + warning); };
     run.device = settings_.device;
     run.registry = settings_.registry;
     run.stop = &stopping;
@@ -141,7 +169,7 @@ class Worker {
 
 TrialRecord record_of(const Trial& trial, const WorkSettings& settings) {
   TrialRecord record;
-  record.key = key_of(trial, settings.device);
+  record.key = key_of(trial, settings.device_class);
   record.method = trial.label;
   record.model = trial.model_label;
   record.stream = trial.stream_label;
@@ -158,6 +186,7 @@ int work(const std::vector<Trial>& trials, const WorkSettings& settings, int out
   std::signal(SIGTERM, stop_soon);
   std::signal(SIGPIPE, SIG_IGN);
   install_memory_meter();
+  if (settings.device == "cpu") hide_gpus();
   at::set_num_threads(1);
   try {
     Worker worker(trials, settings, out);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <functional>
 #include <map>
 
 #include "core/build_id.h"
@@ -48,6 +49,8 @@ class Crew {
  public:
   Crew(const std::vector<Trial>& trials, const WorkSettings& settings, int64_t left)
       : trials_(trials), settings_(settings), view_(isatty(2) != 0, settings.quiet, left) {}
+
+  void say(const std::string& line) { view_.say(line); }
 
   WorkOutcome run(int jobs) {
     const SignalCount catching;
@@ -131,6 +134,9 @@ class Crew {
     }
     if (WIFSIGNALED(status) && signals == 0) {
       lost(member, WTERMSIG(status));
+    } else if (WIFSIGNALED(status) && member.trial >= 0) {
+      end_trial(trials_[static_cast<size_t>(member.trial)],
+                [](ResultStore& store, int64_t id) { store.release(id); });
     } else if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
       fatal_ = true;
       ++outcome_.failed;
@@ -149,16 +155,19 @@ class Crew {
     news.error =
         fmt::format("the worker died of signal {} ({}); 'Killed' most often means out of memory",
                     signal, strsignal(signal));
-    {
-      ResultStore store(settings_.db, OpenMode::read_write);
-      const TrialKey key = key_of(trial, settings_.device);
-      for (const TrialRecord& record : store.load({key.build, key.device_class, "", false})) {
-        if (record.key.text == key.text) store.fail(record.id, news.error);
-      }
-    }
+    end_trial(trial, [&](ResultStore& store, int64_t id) { store.fail(id, news.error); });
     ++outcome_.failed;
     view_.tell(member.slot, news);
     if (!fatal_) start(member.slot);
+  }
+
+  /// Ends a trial in the store for a worker that no longer can.
+  void end_trial(const Trial& trial, const std::function<void(ResultStore&, int64_t)>& end) {
+    ResultStore store(settings_.db, OpenMode::read_write);
+    const TrialKey key = key_of(trial, settings_.device_class);
+    for (const TrialRecord& record : store.load({key.build, key.device_class, "", false})) {
+      if (record.key.text == key.text) end(store, record.id);
+    }
   }
 
   const std::vector<Trial>& trials_;
@@ -171,31 +180,38 @@ class Crew {
 
 }  // namespace
 
-TrialKey key_of(const Trial& trial, const std::string& device) {
-  const bool cpu = device == "cpu";
-  return {canonical_text(trial.spec), build_id(), cpu ? "cpu" : device.substr(0, device.find(':'))};
+TrialKey key_of(const Trial& trial, const std::string& device_class) {
+  return {canonical_text(trial.spec), build_id(), device_class};
 }
 
 WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& settings) {
-  int64_t left = 0;
+  int64_t left = 0, held = 0, failed = 0;
   {
     ResultStore store(settings.db, OpenMode::read_write);
     for (const Trial& trial : trials) {
-      const TrialState state = store.state(key_of(trial, settings.device));
-      const bool finished =
-          state == TrialState::done || (state == TrialState::failed && !settings.retry_failed);
-      if (!finished) ++left;
+      const TrialState state = store.state(key_of(trial, settings.device_class));
+      const bool refused = state == TrialState::failed && !settings.retry_failed;
+      if (refused) ++failed;
+      if (state == TrialState::running) ++held;
+      if (state != TrialState::done && !refused) ++left;
       if (state != TrialState::missing) {
-        store.add_to_sweep(key_of(trial, settings.device), trial.sweep, trial.label,
+        store.add_to_sweep(key_of(trial, settings.device_class), trial.sweep, trial.label,
                            trial.position);
       }
     }
   }  // no connection is carried across a fork
   const auto total = static_cast<int64_t>(trials.size());
-  if (left == 0) return {0, 0, total, false};
+  if (left == 0) return {0, 0, total, failed, false};
   Crew crew(trials, settings, left);
+  if (held > 0) {
+    crew.say(
+        fmt::format("{} trials are with another process; one that died gives them up after "
+                    "at most {:.0f} s",
+                    held, kLease));
+  }
   WorkOutcome outcome = crew.run(static_cast<int>(std::min<int64_t>(settings.jobs, left)));
   outcome.skipped = total - left;
+  outcome.failed_before = failed;
   return outcome;
 }
 

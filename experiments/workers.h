@@ -10,13 +10,18 @@ namespace lethe {
 
 struct WorkSettings {
   std::string db, device = "cpu";
+  std::string device_class = "cpu";  ///< of `device`, see class_of_device()
   int jobs = 1;
   bool quiet = false, retry_failed = false;
   const StrategyRegistry* registry = nullptr;
 };
 
+/// How long a trial stays with a worker that gives no sign of life, in seconds.
+constexpr double kLease = 120;
+
 struct WorkOutcome {
   int64_t done = 0, failed = 0, skipped = 0;
+  int64_t failed_before = 0;  ///< of those skipped
   bool interrupted = false;
 };
 
@@ -26,7 +31,7 @@ struct WorkOutcome {
 /// place.
 WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& settings);
 
-/// Under what a trial is stored by this build on that device.
-TrialKey key_of(const Trial& trial, const std::string& device);
+/// Under what a trial is stored by this build on a device of that class.
+TrialKey key_of(const Trial& trial, const std::string& device_class);
 
 }  // namespace lethe

@@ -38,7 +38,8 @@ void add_multitask(StrategyRegistry& registry) {
   entry.role = Role::data;
   entry.summary = "Trains on the union of tasks: the upper bound, not a continual method.";
   entry.source = "Caruana 1997, Machine Learning 28:41";
-  entry.verified = "Joint of spec 4.1; equals finetune on a single task";
+  entry.verified =
+      "joint training on split MNIST, van de Ven et al. 2022; finetune on a single task";
   entry.neutral.exists = false;
   registry.add<Multitask>(std::move(entry));
 }

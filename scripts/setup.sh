@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build needs: Debian packages (as root or through sudo) and libtorch, into .prefix/.
 # A second call finds everything there and does nothing. LETHE_TORCH=folder uses a libtorch that exists.
-# LETHE_DEV=1 adds clang-format and clang-tidy.
+# LETHE_DEV=1 adds clang-format and clang-tidy. LETHE_CUDA=1 adds what a build with -DLETHE_CUDA=ON loads.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 torch_version=2.11.0
@@ -62,5 +62,26 @@ install_libtorch() {
   mv .prefix/python.part .prefix/python
 }
 
+# The libraries that libtorch_cuda loads at start (2 GB and more): the wheel names them.
+install_cuda_libraries() {
+  if [[ ${LETHE_CUDA:-0} != 1 || -n ${LETHE_TORCH:-} ]]; then return; fi
+  if [[ -e .prefix/python/nvidia/all-of-torch-$torch_version ]]; then
+    say "CUDA libraries: in .prefix/python"
+    return
+  fi
+  local needed
+  mapfile -t needed < <(sed -nE 's/^Requires-Dist: ((cuda-toolkit|nvidia-)[^;]*);.*/\1/p' \
+    ".prefix/python/torch-$torch_version.dist-info/METADATA")
+  ((${#needed[@]} > 0)) || die "the libtorch in .prefix/python is not a build for CUDA"
+  say "CUDA libraries: downloading ${needed[*]}"
+  rm -rf .prefix/cuda.part
+  python3 -m pip install --quiet --no-compile --no-input --disable-pip-version-check \
+    --root-user-action=ignore --target .prefix/cuda.part "${needed[@]}" </dev/null
+  cp -r --remove-destination .prefix/cuda.part/nvidia/. .prefix/python/nvidia/
+  rm -rf .prefix/cuda.part
+  touch ".prefix/python/nvidia/all-of-torch-$torch_version"
+}
+
 install_packages
 install_libtorch
+install_cuda_libraries

@@ -265,6 +265,8 @@ TEST_CASE("the stability gap is the mean depth of dips inside later tasks", "[me
   CHECK_FALSE(stability_gap(result, "accuracy"));
   inside(3, 2, .3);  // below .9 and .9 by .6
   CHECK(*stability_gap(result, "accuracy") == golden((.3 + 0 + .6) / 3));
+  inside(3, 2, std::nan(""));
+  CHECK_FALSE(stability_gap(result, "accuracy"));
 }
 
 }  // namespace lethe

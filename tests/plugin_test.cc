@@ -2,6 +2,7 @@
 #include "tests/catch.h"
 // After Catch.
 #include "core/contract.h"
+#include "core/digest.h"
 #include "core/error.h"
 #include "core/plugin.h"
 #include "methods/methods.h"
@@ -11,7 +12,17 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-const std::string kFolder = std::string(LETHE_BINARY_DIR) + "/plugins/";
+const std::string kBinaries = LETHE_BINARY_DIR, kSources = LETHE_SOURCE_DIR;
+const std::string kFolder = kBinaries + "/plugins/";
+
+class Nothing : public Strategy {
+ public:
+  struct Options {
+    template <class Visit>
+    void fields(Visit&&) {}
+  };
+  explicit Nothing(const Options&) {}
+};
 
 StrategyRegistry with_builtin() {
   StrategyRegistry registry;
@@ -42,6 +53,37 @@ TEST_CASE("a plugin's method stands beside the built-in ones and composes with t
   CHECK(spec.parts[0].name == "lora");
   CHECK(spec.parts[1].name == "l2");
   CHECK(spec.parts[1].options == OptionMap{{"lambda", "3"}});
+}
+
+TEST_CASE(
+    "a trial names the file of a plugin's strategy by digest, and no file for built-in ones") {
+  StrategyRegistry registry = with_builtin();
+  load_plugin(kFolder + "l2.so", registry);
+  const std::string digest = sha256_file(kFolder + "l2.so");
+  CHECK(registry.at("l2").plugin == digest);
+  CHECK(registry.at("ewc").plugin.empty());
+  registry.add_alias({"tethered", "l2 and ewc", {{"l2", {}}, {"ewc", {}}}, {}});
+  TrialSpec spec;
+  spec.method = parse_method(registry, "tethered", {}).parts;
+  const std::string text = canonical_text(spec);
+  CHECK_THAT(text, Contains("\nplugin.l2 = " + digest + "\n"));
+  CHECK_THAT(text, !Contains("plugin.ewc"));
+  spec.method[1].plugin = "another";
+  CHECK(canonical_text(spec) != text);
+}
+
+TEST_CASE("what is added after a plugin is not of the plugin, even where it was refused") {
+  StrategyRegistry registry = with_builtin();
+  const auto add = [&](const std::string& name) {
+    StrategyEntry entry;
+    entry.name = name;
+    registry.add<Nothing>(std::move(entry));
+    return registry.at(name).plugin;
+  };
+  load_plugin(kFolder + "l2.so", registry);
+  CHECK(add("mine").empty());
+  CHECK_THROWS_AS(load_plugin(kFolder + "l2.so", registry), Error);
+  CHECK(add("other").empty());
 }
 
 TEST_CASE("the contract suite holds for a plugin's method") {
@@ -75,11 +117,11 @@ TEST_CASE("a plugin whose name is taken is refused") {
 TEST_CASE("a file that is no plugin is refused by name") {
   CHECK(refusal("/nowhere/l2.so") ==
         "plugin /nowhere/l2.so is not there; give the path of a shared object");
-  const std::string base = std::string(LETHE_BINARY_DIR) + "/liblethe_base.so";
+  const std::string base = kBinaries + "/liblethe_base.so";
   CHECK(refusal(base) == "plugin " + base +
                              " exports no symbol 'lethe_plugin'; define extern \"C\" const "
                              "lethe::Plugin lethe_plugin as docs/plugins.md shows");
-  const std::string text = std::string(LETHE_SOURCE_DIR) + "/CMakeLists.txt";
+  const std::string text = kSources + "/CMakeLists.txt";
   CHECK_THAT(refusal(text),
              Contains("plugin " + text + " can't be loaded: ") && Contains("invalid ELF header"));
 }

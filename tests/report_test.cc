@@ -42,6 +42,7 @@ MethodRow method(const std::string& label, int64_t failed) {
   row.label = label;
   row.seeds = 2;
   row.failed = failed;
+  row.jobs = {2};
   return row;
 }
 
@@ -53,7 +54,6 @@ Comparison small() {
   c.build = "abc123";
   c.device_class = "cpu";
   c.environment.cpu = "some processor";
-  c.environment.jobs = 2;
   MethodRow finetune = method("finetune", 0);
   finetune.metrics["final_average"] = {{2, 0.5, 0.01, 0.09}, std::nullopt};
   finetune.metrics["forgetting"] = {{2, 0.6, 0.02, 0.18}, std::nullopt};
@@ -131,19 +131,19 @@ TEST_CASE("an interval excludes 0 only where it is known and smaller than the me
 
 TEST_CASE("the Markdown tables of a small comparison are exactly these", "[report]") {
   const std::string text = report_markdown({small()}, docs());
-  CHECK(
-      has(text,
-          "### Scores\n\n"
-          "Forgets least: ewc, 25.00 %; most: finetune, 60.00 ± 18.00 %.\n\n"
-          "Mean over n seeds ± half width of the 95 % Student-t interval.\n\n"
-          "| Method | n | failed | Final average (%) | Forgetting (%) |\n"
-          "| :-- | :-- | :-- | --: | --: |\n"
-          "| finetune | 2 | 0 | 50.00 ± 9.00 | 60.00 ± 18.00 |\n"
-          "| ewc | 2 | 1 | 75.00 ± 9.00 | 25.00 (n = 1) |\n\n"
-          "Difference to finetune, paired by seed. ▲ better, ▼ worse: the interval excludes 0.\n\n"
-          "| Method | Final average (%) | Forgetting (%) |\n"
-          "| :-- | --: | --: |\n"
-          "| ewc | +25.00 ± 9.00 ▲ | -35.00 (n = 1) |\n"));
+  CHECK(has(text,
+            "### Scores\n\n"
+            "Forgets least: ewc, 25.00 %; most: finetune, 60.00 ± 18.00 %.\n\n"
+            "Mean over n seeds ± half width of the 95 % Student-t interval.\n\n"
+            "| Method | n | failed | Final average (%) | Forgetting (%) |\n"
+            "| :-- | :-- | :-- | --: | --: |\n"
+            "| finetune | 2 | 0 | 50.00 ± 9.00 | 60.00 ± 18.00 |\n"
+            "| ewc | 2 | 1 | 75.00 ± 9.00 | 25.00 (n = 1) |\n\n"
+            "Difference to finetune, paired by seed. ▲ better, ▼ worse: the interval excludes 0. "
+            "Metrics in which no method differs are left out.\n\n"
+            "| Method | Final average (%) | Forgetting (%) |\n"
+            "| :-- | --: | --: |\n"
+            "| ewc | +25.00 ± 9.00 ▲ | -35.00 (n = 1) |\n"));
   CHECK(has(text,
             "| Score on | a | b |\n"
             "| :-- | --: | --: |\n"
@@ -151,7 +151,13 @@ TEST_CASE("the Markdown tables of a small comparison are exactly these", "[repor
             "| after task 1 (a) | 90.00 | 20.00 |\n"
             "| after task 2 (b) | 30.00 | 80.00 |\n"));
   CHECK(has(text, "| ewc | +1.50 ± 0.80 ▼ |\n"));
-  CHECK(has(text, "; 2 jobs at a time, 1 thread each."));
+  CHECK(
+      has(text,
+          "Per trial, mean ± half width over seeds; 1 thread a trial, and as many trials at a time "
+          "as there were jobs. Times compare where the jobs are equal.\n\n"
+          "| Method | n | failed | Jobs | Training time (s) |\n"
+          "| :-- | :-- | :-- | :-- | --: |\n"
+          "| finetune | 2 | 0 | 2 | 1.50 ± 0.90 |\n"));
   CHECK(has(text, "- ewc: seed 3 failed\n- ewc: seed 3: loss is NaN at step 7\n\n"));
   CHECK(
       has(text, "| Forgetting | forgetting | % | lower | best minus last | arXiv:1801.10112 |\n"));
@@ -214,7 +220,7 @@ TEST_CASE("what was not measured is null in JSON and empty in CSV, never NaN", "
   CHECK(ewc["metrics"]["final_average"]["mean"].is_null());
   CHECK(ewc["metrics"]["forgetting"]["sd"].is_null());
   CHECK(ewc["matrices"][0]["rows"][0]["scores"] == nlohmann::json({0.1, nullptr}));
-  CHECK(has(report_csv({c}, docs()), ",ewc,final_average,fraction,higher,1,,,,2,0.25,0.09\r\n"));
+  CHECK(has(report_csv({c}, docs()), ",ewc,final_average,fraction,higher,1,,,,2,0.25,0.09,2\r\n"));
 }
 
 TEST_CASE("a hostile label is text in every format", "[report]") {

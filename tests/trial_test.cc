@@ -70,6 +70,17 @@ TEST_CASE("a value with a line break cannot pass for another option", "[trial]")
   CHECK(canonical_text(spec).ends_with("\ntrain.note = a\\nseed = 9\\\\"));
 }
 
+TEST_CASE("a strategy from a plugin stands in the canonical text with its file's digest",
+          "[trial]") {
+  TrialSpec spec = lora_and_ewc();
+  const std::string built_in = canonical_text(spec);
+  spec.method[1].plugin = "abc";
+  std::string expected = built_in;
+  expected.insert(expected.find("seed = 3"), "plugin.ewc = abc\n");
+  CHECK(canonical_text(spec) == expected);
+  CHECK(method_label(spec) == "lora+ewc");
+}
+
 TEST_CASE("an option that would hide a part's name is refused", "[trial]") {
   TrialSpec spec = lora_and_ewc();
   spec.stream.options["name"] = "other";

@@ -45,9 +45,10 @@ __device__ double block_sum(double mine) {
   return sums[0];
 }
 
-/// Gradient plus quadratic gradients of element i; adds the element's penalty.
+/// Gradient plus the penalties' gradients of element i; adds the element's penalty.
 __device__ float total_gradient(const Plan& plan, int64_t i, double* penalty) {
   float total = plan.step.gradient[i];
+  if (plan.step.added != nullptr) total = __fadd_rn(total, plan.step.added[i]);
   const float value = plan.step.value[i];
   for (int t = 0; t < plan.step.terms; ++t) {
     const QuadraticTerm& term = plan.step.term[t];

@@ -16,7 +16,7 @@ struct QuadraticTerm {
 };
 
 /// path_i -= g_i * (theta_i(after) - theta_i(before)); g is the gradient as given (task loss plus
-/// extra losses, unscaled by clipping), or with `total` that plus the quadratic terms' gradients.
+/// extra losses, unscaled by clipping), or with `total` that plus the penalties' gradients.
 struct PathIntegral {
   float* path = nullptr;
   bool total = false;
@@ -35,10 +35,11 @@ struct Update {
   double learning_rate = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0,
          momentum = 0;
   int64_t step = 1;           ///< 1-based, for bias correction
-  double gradient_scale = 1;  ///< clipping factor, applied to gradient + quadratic gradients
+  double gradient_scale = 1;  ///< clipping factor, applied to gradient + penalties' gradients
   bool zero_gradient = true;
   int terms = 0;
   QuadraticTerm term[kMaxTerms];
+  const float* added = nullptr;  ///< gradient of a further penalty, counted with the quadratic ones
   int paths = 0;
   PathIntegral path[kMaxTerms];
 };
@@ -59,7 +60,7 @@ double update(const Update& step);
 /// The same arithmetic in the plainest loop: what the fast paths are tested against.
 double update_reference(const Update& step);
 
-/// Squared L2 norm of gradient + quadratic gradients, as clipping needs it: one reading pass.
+/// Squared L2 norm of gradient + penalties' gradients, as clipping needs it: one reading pass.
 double squared_norm(const Update& step);
 
 /// "avx512" or "avx2": what update() runs on here.

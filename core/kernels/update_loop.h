@@ -2,7 +2,7 @@
 // has internal linkage: a copy shared between the two files would run with the wider instructions
 // on a processor that lacks them. Each block of kBlock elements goes through the parts while it is
 // cached:
-//   1. total = gradient + quadratic gradients (only with terms), with the penalty's sums
+//   1. total = gradient + added + quadratic gradients (only with those), with the penalty's sums
 //   2. moments and values, and the displacement (only with paths)
 //   3. path integrals; 4. the gradient is cleared.
 // With -ffp-contract=off and no reordering, vectorised code does each element's arithmetic exactly
@@ -52,11 +52,20 @@ void integrate(float* __restrict path, const float* __restrict gradient,
   for (int64_t i = 0; i < n; ++i) path[i] = path[i] - gradient[i] * moved[i];
 }
 
-/// Gradient plus quadratic gradients of the block at `start`: `total`, or the gradient where no
-/// term is.
+void add_arrays(const float* __restrict a, const float* __restrict b, int64_t n,
+                float* __restrict sum) {
+  for (int64_t i = 0; i < n; ++i) sum[i] = a[i] + b[i];
+}
+
+/// Gradient plus the penalties' gradients of the block at `start`: `total`, or the gradient where
+/// no penalty is.
 const float* total_gradient(const Update& step, int64_t start, int64_t n, float* total,
                             double (*lanes)[kLanes]) {
   const float* sum = step.gradient + start;
+  if (step.added != nullptr) {
+    add_arrays(sum, step.added + start, n, total);
+    sum = total;
+  }
   for (int t = 0; t < step.terms; ++t) {
     QuadraticTerm term = step.term[t];
     term.anchor += start;

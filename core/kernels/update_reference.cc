@@ -41,6 +41,7 @@ double update_reference(const Update& given) {
   for (int64_t i = 0; i < step.n; ++i) {
     Element element{step.value[i], step.gradient[i], 0};
     float total = element.gradient;
+    if (step.added != nullptr) total += step.added[i];
     for (int t = 0; t < step.terms; ++t) {
       const QuadraticTerm& term = step.term[t];
       const float distance = element.before - term.anchor[i];

@@ -90,10 +90,10 @@ TaskStream make_instruction_stream(const InstructionOptions& options, int64_t se
   for (const std::string& name : task_order(options.order, seed)) {
     add_task(name, options, stream, next_id);
   }
-  MixtureOptions mixture;
-  mixture.data_seed = options.data_seed;
+  // Whatever the data seed: models are pretrained on the default mixture, and only its own held-out
+  // rows are sure to be none of its training rows.
   const auto held_out =
-      std::make_shared<TextRows>(make_mixture(mixture, MixtureSplit::held_out, next_id));
+      std::make_shared<TextRows>(make_mixture({}, MixtureSplit::held_out, next_id));
   stream.longest = std::max(stream.longest, held_out->longest());
   stream.probes.push_back({"pretraining", {"loss", "nats", false}, held_out});
   check_stream(stream);

@@ -24,16 +24,17 @@ struct InstructionOptions {
     visit("order", order, any(),
           "tasks, comma-separated; random = all four as the trial's seed orders");
     visit("data_seed", data_seed, at_least(0),
-          "seed of the rows; a trial's seed does not change them");
+          "seed of the tasks' rows; a trial's seed does not change them");
   }
 };
 
 /// Word-level tokenizer of the built-in text; 470 ids. Shared, made at the first call.
 std::shared_ptr<const Tokenizer> builtin_tokenizer();
 
-/// The tasks of `options.order`, all measured by exact match, with the probe "pretraining". All
-/// rows of a task are distinct. `seed`, the trial's, orders the tasks where order = random and does
-/// nothing else. Throws Error for an unknown or repeated task.
+/// The tasks of `options.order`, all measured by exact match, with the probe "pretraining": rows of
+/// the default mixture's held-out split, whatever the data seed. All rows of a task are distinct.
+/// `seed`, the trial's, orders the tasks where order = random and does nothing else. Throws Error
+/// for an unknown or repeated task.
 TaskStream make_instruction_stream(const InstructionOptions& options, int64_t seed);
 
 }  // namespace lethe

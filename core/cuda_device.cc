@@ -1,0 +1,159 @@
+#include "core/cuda_device.h"
+
+#include <ATen/Context.h>
+#include <ATen/cuda/CUDAGeneratorImpl.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
+
+#include <cstdlib>
+
+#include "core/error.h"
+#include "core/kernels/cuda.h"
+#include "core/memory.h"
+
+namespace lethe {
+namespace {
+
+c10::DeviceIndex narrow(int64_t index) { return static_cast<c10::DeviceIndex>(index); }
+
+void check(int result, int64_t index, const char* what) {
+  if (result == 0) return;
+  const auto error = static_cast<cudaError_t>(result);
+  const bool architecture =
+      error == cudaErrorNoKernelImageForDevice || error == cudaErrorUnsupportedPtxVersion;
+  fail("{} on cuda:{} failed: {} ({}); {}", what, index, cudaGetErrorName(error),
+       cudaGetErrorString(error),
+       architecture ? "build with -DCMAKE_CUDA_ARCHITECTURES of this GPU's compute capability"
+                    : "CUDA_LAUNCH_BLOCKING=1 shows which call failed first");
+}
+
+/// Makes current the device on which work is queued, and gives its stream.
+struct Queue {
+  explicit Queue(int64_t index)
+      : guard(narrow(index)), stream(c10::cuda::getCurrentCUDAStream(narrow(index))) {}
+  c10::cuda::CUDAGuard guard;
+  c10::cuda::CUDAStream stream;
+};
+
+/// Doubles on the device: the reductions' scratch, and after it the result.
+Tensor reduction(int64_t index) {
+  const MemoryTag tag(Category::workspace);
+  const auto options = at::TensorOptions(at::kDouble).device(at::kCUDA, narrow(index));
+  return at::empty({kernels::update_cuda_scratch() + 1}, options);
+}
+
+double result_of(const Tensor& reduction) {
+  return reduction.select(0, reduction.numel() - 1).item<double>();
+}
+
+/// Same machine, same bits: libtorch otherwise adds in the order in which threads happen to come.
+void be_deterministic() {
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
+}
+
+/// cuBLAS keeps a workspace for each thread that calls it, autograd's included. Taken here, it is
+/// booked as such, and not under what happens to be computed first.
+void take_workspaces(const at::Device& device) {
+  const MemoryTag tag(Category::workspace);
+  const auto options = at::TensorOptions(at::kFloat).device(device);
+  const Tensor ones = at::ones({2, 2}, options);
+  Tensor weight = at::ones({2, 2}, options);
+  weight.set_requires_grad(true);
+  const Tensor product = at::linear(ones, weight, at::ones({2}, options));
+  torch::autograd::backward({product.sum()}, {});
+}
+
+std::string range(int count) {
+  return count == 1 ? "cuda:0" : fmt::format("cuda:0 to cuda:{}", count - 1);
+}
+
+}  // namespace
+
+at::Device cuda_open(const std::string& name) {
+  const int64_t index = name == "cuda" ? 0 : std::stoll(name.substr(5));
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error != cudaSuccess || count == 0) {
+    fail(
+        "no CUDA device '{}': 0 are visible ({}); use --device cpu, or look at the driver "
+        "(nvidia-smi) and at CUDA_VISIBLE_DEVICES",
+        name, error == cudaSuccess ? "the driver lists none" : cudaGetErrorString(error));
+  }
+  if (index >= count) {
+    fail("no CUDA device '{}': {} visible; choose {}, or look at CUDA_VISIBLE_DEVICES", name,
+         count == 1 ? "1 is" : fmt::format("{} are", count), range(count));
+  }
+  const at::Device device(at::kCUDA, narrow(index));
+  be_deterministic();
+  at::globalContext().lazyInitDevice(at::kCUDA);
+  c10::cuda::set_device(device.index());
+  meter_cuda_memory();
+  static const bool ready = (take_workspaces(device), true);
+  static_cast<void>(ready);
+  return device;
+}
+
+std::string cuda_class(int64_t index) {
+  cudaDeviceProp found{};
+  check(cudaGetDeviceProperties(&found, static_cast<int>(index)), index, "reading the properties");
+  return fmt::format("cuda {} sm_{}{}", found.name, found.major, found.minor);
+}
+
+double cuda_update(int64_t index, const kernels::Update& step) {
+  const Queue queue(index);
+  if (step.terms == 0) {
+    check(kernels::update_cuda(step, nullptr, nullptr, queue.stream.stream()), index, "the update");
+    return 0;
+  }
+  const Tensor sums = reduction(index);
+  auto* scratch = sums.data_ptr<double>();
+  check(kernels::update_cuda(step, scratch + kernels::update_cuda_scratch(), scratch,
+                             queue.stream.stream()),
+        index, "the update");
+  return result_of(sums);
+}
+
+double cuda_squared_norm(int64_t index, const kernels::Update& step) {
+  const Queue queue(index);
+  const Tensor sums = reduction(index);
+  auto* scratch = sums.data_ptr<double>();
+  check(kernels::squared_norm_cuda(step, scratch + kernels::update_cuda_scratch(), scratch,
+                                   queue.stream.stream()),
+        index, "the gradient's norm");
+  return result_of(sums);
+}
+
+void cuda_quantize_nf4(const Tensor& dense, int64_t block, const Tensor& codes,
+                       const Tensor& absmax) {
+  const Queue queue(dense.device().index());
+  check(kernels::quantize_nf4_cuda(dense.data_ptr<float>(), dense.numel(), block,
+                                   codes.data_ptr<uint8_t>(), absmax.data_ptr<float>(),
+                                   queue.stream.stream()),
+        dense.device().index(), "quantising to nf4");
+}
+
+void cuda_dequantize_nf4(const Tensor& codes, const Tensor& absmax, int64_t block,
+                         const Tensor& dense) {
+  const Queue queue(dense.device().index());
+  check(kernels::dequantize_nf4_cuda(codes.data_ptr<uint8_t>(), absmax.data_ptr<float>(),
+                                     dense.numel(), block, dense.data_ptr<float>(),
+                                     queue.stream.stream()),
+        dense.device().index(), "dequantising from nf4");
+}
+
+at::Generator cuda_generator(int64_t index, uint64_t seed) {
+  at::Generator made = at::cuda::detail::createCUDAGenerator(narrow(index));
+  made.set_current_seed(seed);
+  return made;
+}
+
+void cuda_wait(int64_t index) {
+  const Queue queue(index);
+  c10::cuda::device_synchronize();
+}
+
+}  // namespace lethe

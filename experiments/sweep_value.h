@@ -1,0 +1,30 @@
+// Values in sweep files and in --set, as option text.
+#pragma once
+
+#include <toml++/toml.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "experiments/sweep.h"
+
+namespace lethe {
+
+/// The document. Throws Error with NAME:LINE:COLUMN where `text` is no TOML.
+toml::table parse_toml(const std::string& text, const std::string& name);
+
+/// Where the node stands in its file.
+int64_t line_of(const toml::node& node);
+
+/// A number, true, false or text, or a list of them. Throws Error naming `key`, without a place,
+/// for a table, a date and an empty list.
+GridOption grid_value(const std::string& key, const toml::node& node);
+
+/// Throws Error, without a place, for what is no whole number.
+std::vector<int64_t> seeds_of(const GridOption& option);
+
+/// The parts of `text` between the characters `by`.
+std::vector<std::string> split_at(const std::string& text, char by);
+
+}  // namespace lethe

@@ -31,13 +31,17 @@ bool same(const std::vector<ArenaRange>& a, const std::vector<ArenaRange>& b) {
   return true;
 }
 
+/// What adapters' parameters are called, beside seams' own names.
+const char* const kAdapterNames[] = {".lora_", ".ia3_", ".osf_", ".adapter", "prompt_embeddings"};
+
 /// Adapters' values are booked as such where nothing else is trained.
 Category category_of(const std::vector<ArenaRange>& ranges) {
   for (const ArenaRange& range : ranges) {
-    if (range.name.find(".lora_") == std::string::npos &&
-        range.name.find(".adapter") == std::string::npos) {
-      return Category::trained_weights;
+    bool adapter = false;
+    for (const char* name : kAdapterNames) {
+      adapter = adapter || range.name.find(name) != std::string::npos;
     }
+    if (!adapter) return Category::trained_weights;
   }
   return Category::adapters;
 }

@@ -1,5 +1,7 @@
 #include "core/base_weight.h"
 
+#include <optional>
+
 #include "core/cuda_device.h"
 #include "core/error.h"
 #include "core/kernels/nf4.h"
@@ -31,9 +33,9 @@ class DenseWeight : public BaseWeight {
 /// keeps the codes, never the dense weight. Gradient to x only.
 struct QuantisedProduct : torch::autograd::Function<QuantisedProduct> {
   static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& x,
-                        const Tensor& bias, const BaseWeight* weight) {
+                        const std::optional<Tensor>& bias, const BaseWeight* weight) {
     saved->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
-    saved->saved_data["bias"] = bias.defined() && bias.requires_grad();
+    saved->saved_data["bias"] = bias && bias->requires_grad();
     return at::linear(x, weight->dense(), bias);
   }
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
@@ -65,7 +67,9 @@ class Nf4Weight : public BaseWeight {
     }
   }
   Tensor apply(const Tensor& x, const Tensor& bias) const override {
-    return QuantisedProduct::apply(x, bias, static_cast<const BaseWeight*>(this));
+    // Without a bias an empty optional: an undefined tensor is no argument of a Function.
+    const std::optional<Tensor> given = bias.defined() ? std::optional(bias) : std::nullopt;
+    return QuantisedProduct::apply(x, given, static_cast<const BaseWeight*>(this));
   }
   Tensor dense() const override {
     const MemoryTag tag(Category::workspace);

@@ -21,7 +21,7 @@ class BaseWeight {
 
 /// weight (out, in) float32.
 std::unique_ptr<BaseWeight> make_dense(Tensor weight);
-/// Quantises in blocks of 64 along the row-major order (spec: bitsandbytes' layout); frozen.
+/// Quantises in blocks of 64 along the row-major order (bitsandbytes' layout); frozen.
 std::unique_ptr<BaseWeight> make_nf4(const Tensor& weight, int64_t block = 64);
 /// By format name; throws naming the known formats.
 std::unique_ptr<BaseWeight> make_base(const std::string& format, const Tensor& weight);

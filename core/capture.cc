@@ -1,5 +1,7 @@
 #include "core/capture.h"
 
+#include <algorithm>
+
 namespace lethe {
 namespace {
 
@@ -21,6 +23,9 @@ Capture::Capture(Model& model, const Batch& batch) {
     throw;
   }
   recording = nullptr;
+  sites_.erase(std::remove_if(sites_.begin(), sites_.end(),
+                              [](const Site& site) { return !site.output.requires_grad(); }),
+               sites_.end());
 }
 
 std::vector<Tensor> Capture::output_gradients(const Tensor& cotangent) const {
@@ -35,9 +40,7 @@ bool one_vector_per_row(Model& model, const Arena& arena, const Batch& probe) {
   const Capture capture(model, probe);
   int64_t covered = 0;
   for (const Capture::Site& site : capture.sites()) {
-    if (site.input.dim() != 2 || !site.seam->adapters().empty() || !site.output.requires_grad()) {
-      return false;
-    }
+    if (site.input.dim() != 2 || !site.seam->adapters().empty()) return false;
     site.seam->parameters([&covered](const std::string&, Tensor& value) {
       if (value.requires_grad()) covered += value.numel();
     });

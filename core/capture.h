@@ -7,8 +7,8 @@
 
 namespace lethe {
 
-/// Runs `model` forward on a batch with every Linear seam's input and output recorded. Gradients of
-/// the parameters (.grad) stay untouched.
+/// Runs `model` forward on a batch with the input and output of every Linear seam recorded whose
+/// output depends on a trained value. Gradients of the parameters (.grad) stay untouched.
 class Capture {
  public:
   struct Site {
@@ -30,7 +30,7 @@ class Capture {
 };
 
 /// Whether every trainable value belongs to a Linear seam that sees one input vector a row, so that
-/// sum_n g_n^2 = (delta^2)^T (a^2) holds (spec: section 5). Not for token sequences.
+/// sum_n g_n^2 = (delta^2)^T (a^2) holds. Not for token sequences.
 bool one_vector_per_row(Model& model, const Arena& arena, const Batch& probe);
 
 namespace detail {

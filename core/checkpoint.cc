@@ -101,10 +101,13 @@ void Trainer::save(int64_t task) {
     stored[name] = {dtype_name(tensor), tensor.sizes().vec(),
                     static_cast<const uint8_t*>(tensor.data_ptr()), tensor.nbytes()};
   }
+  // Bytes, not text: what an untrained model generates need not be valid UTF-8.
+  const std::vector<uint8_t> results = json::to_cbor(results_json(result_));
+  stored["results"] = {
+      "U8", {static_cast<int64_t>(results.size())}, results.data(), results.size()};
   const json position = {
       {"task", task}, {"step", step_}, {"bias_step", bias_step_}, {"seed", request_.seed}};
-  write_safetensors(request_.checkpoint, stored,
-                    {{"position", position.dump()}, {"results", results_json(result_).dump()}});
+  write_safetensors(request_.checkpoint, stored, {{"position", position.dump()}});
 }
 
 int64_t Trainer::restore() {
@@ -121,7 +124,8 @@ int64_t Trainer::restore() {
   open_moments();
   step_ = position["step"];
   bias_step_ = position["bias_step"];
-  read_results(json::parse(file.metadata().at("results")), result_);
+  const StoredTensor& results = file.at("results");
+  read_results(json::from_cbor(results.data, results.data + results.bytes), result_);
   const at::NoGradGuard no_grad;
   std::map<std::string, Tensor> tensors;
   for (const auto& [name, stored] : file.tensors()) tensors[name] = read_tensor(stored);

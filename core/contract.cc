@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 
 #include "core/contract_case.h"
 #include "core/error.h"
@@ -78,6 +79,37 @@ class Watched : public Strategy {
   std::vector<std::string>& faults_;
 };
 
+/// What a contract is tried on.
+struct Ground {
+  std::string name;
+  TaskStream stream;
+  std::function<std::unique_ptr<Model>(double scale)> model;
+};
+
+Ground images(Scenario scenario) {
+  const bool task = scenario == Scenario::task_incremental;
+  return {task ? "task-incremental" : "class-incremental", small_stream(scenario), small_model};
+}
+
+Ground text() { return {"text", small_text_stream(), small_text_model}; }
+
+/// Whether every part's prepare takes the ground's model: some methods refuse a perceptron.
+bool takes(const StrategyRegistry& registry, const std::vector<Part>& method,
+           const Ground& ground) {
+  const std::unique_ptr<Model> model = ground.model(1);
+  Arena arena;
+  Setup setup{*model, arena, ground.stream, make_generator(1),
+              [&](const TeacherRequest& asked) -> std::shared_ptr<Model> {
+                return ground.model(asked.scale);
+              }};
+  try {
+    for (const Part& part : method) registry.at(part.name).make(part.options)->prepare(setup);
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
+}
+
 struct Outcome {
   TrialResult result;
   std::vector<Tensor> values;  // of the trained parameters
@@ -85,10 +117,8 @@ struct Outcome {
 
 class Contract {
  public:
-  Contract(const StrategyRegistry& registry, std::vector<Part> method, Scenario scenario)
-      : registry_(registry), method_(std::move(method)), stream_(small_stream(scenario)) {
-    where_ = scenario == Scenario::task_incremental ? "task-incremental" : "class-incremental";
-  }
+  Contract(const StrategyRegistry& registry, std::vector<Part> method, Ground ground)
+      : registry_(registry), method_(std::move(method)), ground_(std::move(ground)) {}
 
   std::vector<std::string> check() {
     try {
@@ -101,7 +131,8 @@ class Contract {
     } catch (const std::exception& error) {
       faults_.push_back(error.what());
     }
-    for (std::string& fault : faults_) fault = fmt::format("{} ({}): {}", label(), where_, fault);
+    for (std::string& fault : faults_)
+      fault = fmt::format("{} ({}): {}", label(), ground_.name, fault);
     std::sort(faults_.begin(), faults_.end());
     faults_.erase(std::unique(faults_.begin(), faults_.end()), faults_.end());
     return faults_;
@@ -112,19 +143,19 @@ class Contract {
 
   Outcome run(const std::vector<Part>& parts, const std::string& checkpoint = {},
               int64_t last_task = 0) {
-    const std::unique_ptr<Model> model = small_model(1);
+    const std::unique_ptr<Model> model = ground_.model(1);
     Method method = make_method(registry_, parts);
     for (size_t s = 0; s < parts.size(); ++s) {
       method.strategies[s] =
           std::make_unique<Watched>(parts[s].name, std::move(method.strategies[s]), faults_);
     }
-    TrainRequest request{*model, stream_, method, {}, 1, at::kCPU, {}, {}, nullptr, {}, 0};
+    TrainRequest request{*model, ground_.stream, method, {}, 1, at::kCPU, {}, {}, nullptr, {}, 0};
     request.options.lr = 0.01;
     request.options.steps = 12;
     request.options.batch = 16;
     request.options.log_every = 1;
-    request.open_teacher = [](const TeacherRequest& asked) -> std::shared_ptr<Model> {
-      return small_model(asked.scale);
+    request.open_teacher = [this](const TeacherRequest& asked) -> std::shared_ptr<Model> {
+      return ground_.model(asked.scale);
     };
     request.checkpoint = checkpoint;
     request.last_task = last_task;
@@ -181,7 +212,7 @@ class Contract {
     for (const Part& part : method_) {
       const Role role = registry_.at(part.name).role;
       any = any || role == Role::regulariser;
-      if (role != Role::distillation) parts.push_back(part);
+      if (role != Role::distillation && role != Role::data) parts.push_back(part);
     }
     if (!any) return;
     double largest = 0;
@@ -202,11 +233,11 @@ class Contract {
     for (const Part& part : method_) {
       if (registry_.at(part.name).role != Role::adapter) continue;
       const at::NoGradGuard no_grad;
-      const std::unique_ptr<Model> model = small_model(1);
-      const Batch batch = stream_.tasks[0].train->batch({0, 1, 2, 3});
+      const std::unique_ptr<Model> model = ground_.model(1);
+      const Batch batch = ground_.stream.tasks[0].train->batch({0, 1, 2, 3});
       const Tensor before = model->forward(batch);
       Arena arena;
-      Setup setup{*model, arena, stream_, make_generator(1), {}};
+      Setup setup{*model, arena, ground_.stream, make_generator(1), {}};
       const auto strategy = registry_.at(part.name).make(part.options);
       strategy->prepare(setup);
       const Tensor after = model->forward(batch);
@@ -218,8 +249,7 @@ class Contract {
 
   const StrategyRegistry& registry_;
   std::vector<Part> method_;
-  TaskStream stream_;
-  std::string where_;
+  Ground ground_;
   std::vector<std::string> faults_;
 };
 
@@ -237,8 +267,12 @@ std::vector<std::string> contract_violations(const StrategyRegistry& registry,
       faults.push_back(fmt::format("{}: completing complete options changes them", part.name));
     }
   }
-  for (const Scenario scenario : {Scenario::class_incremental, Scenario::task_incremental}) {
-    for (std::string& fault : Contract(registry, parts, scenario).check()) {
+  std::vector<Ground> grounds = {images(Scenario::class_incremental),
+                                 images(Scenario::task_incremental)};
+  // A method that takes neither is told what it said to the images.
+  if (!takes(registry, parts, grounds[0]) && takes(registry, parts, text())) grounds = {text()};
+  for (Ground& ground : grounds) {
+    for (std::string& fault : Contract(registry, parts, std::move(ground)).check()) {
       faults.push_back(std::move(fault));
     }
   }

@@ -10,7 +10,8 @@ namespace lethe {
 
 /// One sentence a broken promise, empty where all are kept. `method` is in role order, its options
 /// may be incomplete. Trains a small perceptron on three tasks of two classes, class-incremental
-/// and task-incremental, about a second in all:
+/// and task-incremental, or a small decoder on three tasks of text where the method refuses the
+/// perceptron; about a second in all:
 ///   - complete(complete(x)) == complete(x) for every part's options;
 ///   - the same seed gives the same weights;
 ///   - each part at its neutral setting changes nothing, bit for bit or within its tolerance;

@@ -7,11 +7,13 @@
 #include "core/models/models.h"
 #include "core/random.h"
 #include "core/seeds.h"
+#include "core/text/text_rows.h"
 
 namespace lethe {
 namespace {
 
-constexpr int64_t kTasks = 3, kClasses = 6, kSide = 3, kRows = 48;
+constexpr int64_t kTasks = 3, kClasses = 6, kSide = 3, kRows = 48, kLetters = 3;
+constexpr int64_t kLongest = kLetters + 2, kVirtual = 16;  // tokens
 
 /// Noisy images of one bright corner or edge a class.
 std::shared_ptr<const ImageSet> small_images() {
@@ -25,6 +27,22 @@ std::shared_ptr<const ImageSet> small_images() {
     }
   }
   return std::make_shared<ImageSet>(kSide, kSide, std::move(pixels), std::move(labels));
+}
+
+/// Three letters and, as the response, one of them: which one is the task.
+std::shared_ptr<TextRows> letter_rows(const std::shared_ptr<const Tokenizer>& tokenizer,
+                                      int64_t task, int64_t rows, int64_t first_id) {
+  Random random(static_cast<uint64_t>(first_id) + 1);
+  std::vector<TextRow> made;
+  for (int64_t i = 0; i < rows; ++i) {
+    std::string prompt;
+    for (int letter = 0; letter < kLetters; ++letter) {
+      prompt += static_cast<char>('a' + random.below(6));
+    }
+    made.push_back(text_row(*tokenizer, prompt, prompt.substr(static_cast<size_t>(task), 1)));
+  }
+  return std::make_shared<TextRows>(tokenizer, std::move(made),
+                                    TextRowsOptions{"letters", Predict::response, first_id, 0});
 }
 
 }  // namespace
@@ -68,6 +86,39 @@ std::unique_ptr<Model> small_model(double scale) {
   shape.classes = kClasses;
   const OptionMap options = widened("mlp", {{"width", "12"}, {"layers", "2"}}, scale);
   return model_entry("mlp").make(options, shape, make_generator(seed_for(1, "init")));
+}
+
+TaskStream small_text_stream() {
+  const auto tokenizer = std::make_shared<WordTokenizer>(std::vector<std::string>{});
+  TaskStream stream;
+  stream.name = "contract text";
+  stream.scenario = Scenario::domain_incremental;
+  stream.longest = kLongest;
+  int64_t next_id = 0;
+  for (int64_t t = 0; t < kTasks; ++t) {
+    Task task;
+    task.name = fmt::format("letter {}", t + 1);
+    task.metric = {"exact_match", "fraction", true};
+    for (RowsPtr* rows : {&task.train, &task.validation, &task.test}) {
+      *rows = letter_rows(tokenizer, t, rows == &task.train ? kRows : 8, next_id);
+      next_id += (*rows)->size();
+    }
+    stream.tasks.push_back(std::move(task));
+  }
+  return stream;
+}
+
+std::unique_ptr<Model> small_text_model(double scale) {
+  ModelShape shape;
+  shape.vocabulary = WordTokenizer({}).vocabulary_size();
+  shape.longest = kLongest;
+  const OptionMap options = widened("decoder",
+                                    {{"width", "8"},
+                                     {"layers", "1"},
+                                     {"heads", "2"},
+                                     {"max_length", std::to_string(kLongest + kVirtual)}},
+                                    scale);
+  return model_entry("decoder").make(options, shape, make_generator(seed_for(1, "init")));
 }
 
 }  // namespace lethe

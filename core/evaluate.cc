@@ -40,8 +40,12 @@ void score_rows(Model& model, const Rows& rows, int64_t batch_size, Evaluation& 
 
 }  // namespace
 
+const Rows& scored_rows(const Task& task, const TrainOptions& options) {
+  return options.evaluate == "validation" ? *task.validation : *task.test;
+}
+
 std::vector<Evaluation> evaluate(Model& model, const TaskStream& stream, int64_t after_task,
-                                 int64_t step, int64_t batch_size) {
+                                 int64_t step, const TrainOptions& options) {
   const at::NoGradGuard no_grad;
   const MemoryTag tag(Category::activations);
   const bool training = model.training();
@@ -55,12 +59,12 @@ std::vector<Evaluation> evaluate(Model& model, const TaskStream& stream, int64_t
     score.on_task = on_task;
     score.task = name;
     score.metric = metric;
-    score_rows(model, rows, batch_size, score);
+    score_rows(model, rows, options.eval_batch, score);
     scores.push_back(std::move(score));
   };
   for (size_t t = 0; t < stream.tasks.size(); ++t) {
     const Task& task = stream.tasks[t];
-    measure(static_cast<int64_t>(t) + 1, task.name, task.metric, *task.test);
+    measure(static_cast<int64_t>(t) + 1, task.name, task.metric, scored_rows(task, options));
   }
   for (const Probe& probe : stream.probes) measure(0, probe.name, probe.metric, *probe.rows);
   model.train(training);

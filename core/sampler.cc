@@ -1,7 +1,6 @@
 #include "core/sampler.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/error.h"
 
@@ -82,23 +81,40 @@ Batch joined(const std::vector<Batch>& given) {
 }
 
 Sampler::Sampler(const TrainingPlan& plan, int64_t batch_size, uint64_t seed)
-    : plan_(plan), random_(seed) {
+    : plan_(plan), batch_size_(batch_size), random_(seed) {
   double shares = 0;
   for (const auto& part : plan.parts) shares += part.share;
-  if (shares == 0) sources_.resize(1);
+  shared_ = shares > 0;
+  if (!shared_) sources_.resize(1);
   for (size_t p = 0; p < plan.parts.size(); ++p) {
     const auto& part = plan.parts[p];
-    if (shares > 0) sources_.emplace_back();
+    if (shared_) sources_.emplace_back();
     for (int64_t i = 0; i < part.rows->size(); ++i) sources_.back().rows.emplace_back(p, i);
-    if (shares > 0) {
-      sources_.back().take = std::llround(part.share / shares * static_cast<double>(batch_size));
-    }
+    if (shared_) sources_.back().share = part.share / shares * static_cast<double>(batch_size);
   }
-  if (shares == 0) sources_[0].take = batch_size;
+  if (!shared_) sources_[0].take = batch_size;
   for (Source& source : sources_) {
     if (source.rows.empty()) fail("a training plan has a part without rows; leave the part out");
     source.take = std::min<int64_t>(source.take, static_cast<int64_t>(source.rows.size()));
     source.at = source.rows.size();  // shuffled at the first draw
+  }
+}
+
+/// Row by row, to the part that is owed most.
+void Sampler::share_out() {
+  for (Source& source : sources_) {
+    source.owed += source.share;
+    source.take = 0;
+  }
+  for (int64_t row = 0; row < batch_size_; ++row) {
+    Source& most =
+        *std::max_element(sources_.begin(), sources_.end(),
+                          [](const Source& a, const Source& b) { return a.owed < b.owed; });
+    most.owed -= 1;
+    ++most.take;
+  }
+  for (Source& source : sources_) {
+    source.take = std::min<int64_t>(source.take, static_cast<int64_t>(source.rows.size()));
   }
 }
 
@@ -116,6 +132,7 @@ void Sampler::draw(Source& source, std::vector<std::vector<int64_t>>& chosen) {
 
 Batch Sampler::next() {
   std::vector<std::vector<int64_t>> chosen(plan_.parts.size());
+  if (shared_) share_out();
   for (Source& source : sources_) draw(source, chosen);
   std::vector<Batch> batches;
   for (size_t p = 0; p < chosen.size(); ++p) {
@@ -131,9 +148,7 @@ int64_t Sampler::rows() const {
 }
 
 int64_t Sampler::batches_per_epoch() const {
-  int64_t take = 0;
-  for (const Source& source : sources_) take += source.take;
-  return std::max<int64_t>(1, rows() / take);
+  return std::max<int64_t>(1, rows() / std::min(batch_size_, rows()));
 }
 
 }  // namespace lethe

@@ -15,8 +15,9 @@ namespace lethe {
 Batch joined(const std::vector<Batch>& batches);
 
 /// Draws batches from a plan: a shuffled union without replacement, reshuffled when fewer rows than
-/// a batch are left (the rest is dropped, as in spec 4.1); a plan smaller than a batch is given
-/// whole. With shares, each part fills its share of every batch and is reshuffled by itself.
+/// a batch are left (the rest is dropped, as in the code of van de Ven et al. 2022); a plan smaller
+/// than a batch is given whole. With shares, each part has its share of the rows and is reshuffled
+/// by itself: batches stay full, and a share that is no whole number of rows holds over batches.
 class Sampler {
  public:
   Sampler(const TrainingPlan& plan, int64_t batch_size, uint64_t seed);
@@ -28,11 +29,16 @@ class Sampler {
   struct Source {
     std::vector<std::pair<size_t, int64_t>> rows;  // (part, index)
     size_t at = 0;
-    int64_t take = 0;
+    int64_t take = 0;  // rows of the next batch
+    double share = 0;  // rows of a batch, where the plan has shares
+    double owed = 0;   // rows that past batches rounded away
   };
+  void share_out();
   void draw(Source& source, std::vector<std::vector<int64_t>>& chosen);
 
   const TrainingPlan& plan_;
+  int64_t batch_size_;
+  bool shared_ = false;
   std::vector<Source> sources_;
   Random random_;
 };

@@ -53,6 +53,7 @@ struct TaskBegin {
   Model& model;
   Arena& arena;
   int64_t batch_size;
+  int64_t steps = 0;  ///< optimizer steps that the task takes at most (patience may end it before)
 };
 
 /// One forward pass has been done.

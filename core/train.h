@@ -18,6 +18,7 @@ struct TrainOptions {
   double clip = 0;
   int64_t batch = 32, accumulate = 1, steps = 200, epochs = 0, patience = 0;
   int64_t eval_every = 0, eval_batch = 256, log_every = 50, samples = 2;
+  std::string evaluate = "test";
   bool reset_optimizer = true;
 
   template <class Visit>
@@ -41,9 +42,11 @@ struct TrainOptions {
           "epochs without a better validation loss before a task ends; 0 = all epochs");
     visit("eval_every", eval_every, at_least(0),
           "also evaluate every so many steps within a task; 0 = only after tasks");
+    visit("evaluate", evaluate, one_of({"test", "validation"}),
+          "which rows are scored; validation is for choosing options");
     visit("eval_batch", eval_batch, at_least(1), "rows a forward pass in evaluation");
     visit("log_every", log_every, at_least(1), "steps between points of the loss curve");
-    visit("samples", samples, at_least(0), "test rows a task whose generated text is kept");
+    visit("samples", samples, at_least(0), "scored rows a task whose generated text is kept");
     visit("reset_optimizer", reset_optimizer, any(), "start every task with zeroed moments");
   }
 };
@@ -83,9 +86,12 @@ struct TrainRequest {
 /// timing, samples. Throws Error for a loss that is not finite, naming task and step.
 TrialResult train(const TrainRequest& request);
 
-/// The scores of every task's test rows and every probe, as they stand. `after_task` and `step` are
-/// only written down.
+/// The rows of a task that `options` says to score.
+const Rows& scored_rows(const Task& task, const TrainOptions& options);
+
+/// The scores of every task's scored rows and every probe, as they stand. `after_task` and `step`
+/// are only written down.
 std::vector<Evaluation> evaluate(Model& model, const TaskStream& stream, int64_t after_task,
-                                 int64_t step, int64_t batch_size);
+                                 int64_t step, const TrainOptions& options);
 
 }  // namespace lethe

@@ -95,20 +95,21 @@ void Trainer::learn(int64_t task) {
   for (auto& strategy : strategies_) strategy->training_plan(stream_, task, plan);
   model_.set_generator(make_generator(
       seed_for(request_.seed, "dropout") + static_cast<uint64_t>(task), request_.device));
-  clock_.time("importance", [&] {
-    open_moments();
-    const TaskBegin begin{task, stream_, plan, model_, arena_, options_.batch};
-    for (auto& strategy : strategies_) strategy->before_task(begin);
-  });
   Sampler sampler(plan, options_.batch,
                   seed_for(request_.seed, "order") + static_cast<uint64_t>(task));
+  task_steps_ =
+      options_.epochs > 0 ? options_.epochs * sampler.batches_per_epoch() : options_.steps;
+  clock_.time("importance", [&] {
+    open_moments();
+    const TaskBegin begin{task, stream_, plan, model_, arena_, options_.batch, task_steps_};
+    for (auto& strategy : strategies_) strategy->before_task(begin);
+  });
   clock_.time("train", [&] { train_steps(task, plan, sampler); });
 }
 
 void Trainer::train_steps(int64_t task, const TrainingPlan& plan, Sampler& sampler) {
   const bool epochs = options_.epochs > 0;
   const int64_t per_epoch = sampler.batches_per_epoch();
-  task_steps_ = epochs ? options_.epochs * per_epoch : options_.steps;
   double best = std::numeric_limits<double>::infinity();
   int64_t waited = 0;
   model_.train(true);
@@ -161,7 +162,7 @@ void Trainer::close(int64_t task) {
 }
 
 void Trainer::measure(int64_t after_task) {
-  const auto scores = evaluate(model_, stream_, after_task, step_, options_.eval_batch);
+  const auto scores = evaluate(model_, stream_, after_task, step_, options_);
   result_.evaluations.insert(result_.evaluations.end(), scores.begin(), scores.end());
   for (const Evaluation& score : scores) clock_.phase("evaluate").samples += score.total;
   keep_samples(after_task);
@@ -169,7 +170,7 @@ void Trainer::measure(int64_t after_task) {
 }
 
 void Trainer::measure_within(int64_t task) {
-  auto scores = evaluate(model_, stream_, task, step_, options_.eval_batch);
+  auto scores = evaluate(model_, stream_, task, step_, options_);
   for (Evaluation& score : scores) {
     score.within_task = true;
     clock_.phase("evaluate").samples += score.total;
@@ -180,7 +181,7 @@ void Trainer::measure_within(int64_t task) {
 void Trainer::keep_samples(int64_t after_task) {
   const MemoryTag tag(Category::activations);
   for (size_t t = 0; t < stream_.tasks.size(); ++t) {
-    const Rows& rows = *stream_.tasks[t].test;
+    const Rows& rows = scored_rows(stream_.tasks[t], options_);
     const auto* text = dynamic_cast<const TextSource*>(&rows);
     if (text == nullptr) continue;
     std::vector<std::vector<int64_t>> prompts;

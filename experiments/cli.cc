@@ -20,28 +20,6 @@
 namespace lethe {
 namespace {
 
-int dry_run(const std::vector<Trial>& trials, const RunArguments& arguments,
-            const std::string& device_class) {
-  std::optional<ResultStore> store;
-  if (std::filesystem::exists(arguments.db)) store.emplace(arguments.db, OpenMode::read_only);
-  int64_t done = 0;
-  for (const Trial& trial : trials) {
-    const char* state = "to run";
-    if (store) {
-      const TrialState found = store->state(key_of(trial, device_class));
-      state = found == TrialState::done      ? "done"
-              : found == TrialState::failed  ? "failed"
-              : found == TrialState::running ? "running"
-                                             : "to run";
-      if (found == TrialState::done) ++done;
-    }
-    fmt::print("{:<8} {} | {} | {} | seed {}\n", state, trial.stream_label, trial.model_label,
-               trial.label, trial.spec.seed);
-  }
-  fmt::print("{} trials, {} done\n", trials.size(), done);
-  return 0;
-}
-
 std::vector<Comparison> stored_comparisons(const std::string& db, const std::string& sweep,
                                            const std::string& build) {
   const ResultStore store(db, OpenMode::read_only);
@@ -67,35 +45,62 @@ StrategyRegistry registry_with(const std::vector<std::string>& plugins) {
   return registry;
 }
 
+int dry_run(const std::vector<Trial>& trials, const WorkSettings& settings) {
+  std::optional<ResultStore> store;
+  if (std::filesystem::exists(settings.db)) store.emplace(settings.db, OpenMode::read_only);
+  int64_t done = 0;
+  for (const Trial& trial : trials) {
+    const char* state = "to run";
+    if (store) {
+      const TrialState found = store->state(key_of(trial, settings.device_class));
+      state = found == TrialState::done      ? "done"
+              : found == TrialState::failed  ? "failed"
+              : found == TrialState::running ? "running"
+                                             : "to run";
+      if (found == TrialState::done) ++done;
+    }
+    fmt::print("{:<8} {} | {} | {} | seed {}\n", state, trial.stream_label, trial.model_label,
+               trial.label, trial.spec.seed);
+  }
+  fmt::print("{} trials, {} done\n", trials.size(), done);
+  return 0;
+}
+
+WorkSettings work_settings(const RunArguments& arguments, const StrategyRegistry& registry) {
+  WorkSettings settings;
+  settings.db = arguments.db;
+  settings.device = arguments.device;
+  settings.device_class = class_of_device(arguments.device);
+  settings.jobs = arguments.jobs > 0 ? arguments.jobs : default_jobs(arguments.device);
+  settings.quiet = arguments.quiet;
+  settings.retry_failed = arguments.retry_failed;
+  settings.registry = &registry;
+  return settings;
+}
+
+std::string outcome_text(const WorkOutcome& outcome, const std::string& db) {
+  const std::string before =
+      fmt::format(" ({} of them failed; --retry-failed tries again)", outcome.failed_before);
+  return fmt::format("{} trials finished, {} failed, {} were there before{}; store: {}\n",
+                     outcome.done, outcome.failed, outcome.skipped,
+                     outcome.failed_before > 0 ? before : "", db);
+}
+
 int run_command(const RunArguments& arguments) {
   const StrategyRegistry registry = registry_with(arguments.plugins);
-  const std::string device_class = class_of_device(arguments.device);
+  const WorkSettings settings = work_settings(arguments, registry);
   const Sweep sweep =
       with_overrides(arguments.sweep.empty() ? parse_sweep(default_sweep(), "default.toml")
                                              : read_sweep(arguments.sweep),
                      arguments.overrides, registry);
   const std::vector<Trial> trials = expand(sweep, registry);
-  if (arguments.dry_run) return dry_run(trials, arguments, device_class);
-  WorkSettings settings;
-  settings.db = arguments.db;
-  settings.device = arguments.device;
-  settings.device_class = device_class;
-  settings.jobs = arguments.jobs > 0 ? arguments.jobs : default_jobs(arguments.device);
-  settings.quiet = arguments.quiet;
-  settings.retry_failed = arguments.retry_failed;
-  settings.registry = &registry;
+  if (arguments.dry_run) return dry_run(trials, settings);
   const WorkOutcome outcome = run_trials(trials, settings);
   if (!arguments.quiet) {
     if (!outcome.interrupted) {
       fmt::print("{}", summary_text(stored_comparisons(arguments.db, sweep.name, "")));
     }
-    fmt::print(
-        "{} trials finished, {} failed, {} were there before{}; store: {}\n", outcome.done,
-        outcome.failed, outcome.skipped,
-        outcome.failed_before > 0
-            ? fmt::format(" ({} of them failed; --retry-failed tries again)", outcome.failed_before)
-            : "",
-        arguments.db);
+    fmt::print("{}", outcome_text(outcome, arguments.db));
   }
   if (outcome.interrupted) return 130;
   return outcome.failed + outcome.failed_before > 0 ? 1 : 0;

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "core/registry.h"
+#include "experiments/tune.h"
+#include "experiments/workers.h"
 
 namespace lethe {
 
@@ -14,6 +16,12 @@ struct RunArguments {
   int jobs = 0;  ///< 0 = the cores, or 1 on a GPU
   std::vector<std::string> overrides, plugins;
   bool dry_run = false, retry_failed = false, quiet = false;
+};
+
+struct TuneArguments {
+  RunArguments run;
+  TuneRequest request;
+  std::string output;  ///< empty = NAME.tuned.toml in the working folder
 };
 
 struct ReportArguments {
@@ -26,11 +34,19 @@ struct CheckArguments {
 };
 
 int run_command(const RunArguments& arguments);
+int tune_command(const TuneArguments& arguments);
 int report_command(const ReportArguments& arguments);
 int check_command(const CheckArguments& arguments);
 int show_command(const std::string& db, const std::string& trial);
 int list_command(const std::string& what, const std::string& format,
                  const std::vector<std::string>& plugins);
+
+/// Prints the trials and what is done.
+int dry_run(const std::vector<Trial>& trials, const WorkSettings& settings);
+/// How the trials of `arguments` run; `registry` has to outlive it.
+WorkSettings work_settings(const RunArguments& arguments, const StrategyRegistry& registry);
+/// "2 trials finished, 0 failed, ..."
+std::string outcome_text(const WorkOutcome& outcome, const std::string& db);
 
 /// The built-in methods and those of the plugins.
 StrategyRegistry registry_with(const std::vector<std::string>& plugins);

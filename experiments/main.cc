@@ -9,26 +9,51 @@
 
 namespace {
 
+/// What `run` and `tune` have in common.
+void add_run_options(CLI::App& command, lethe::RunArguments& run) {
+  command.add_option("--db", run.db, "Result store")->capture_default_str();
+  command
+      .add_option("--jobs", run.jobs,
+                  "Worker processes, one thread each; 0 = the cores, or 1 on a GPU")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--device", run.device, "cpu, cuda or cuda:INDEX")->capture_default_str();
+  command
+      .add_option("--set", run.overrides,
+                  "Override, e.g. train.steps=50, seeds=1,2, method.ewc.lambda=3")
+      ->allow_extra_args(false);
+  command.add_option("--plugin", run.plugins, "Shared object with further methods")
+      ->allow_extra_args(false);
+  command.add_flag("--dry-run", run.dry_run, "Print the trials and what is done, run nothing");
+  command.add_flag("--retry-failed", run.retry_failed, "Also run trials again that failed");
+  command.add_flag("--quiet", run.quiet, "Print nothing but errors");
+}
+
 void add_run(CLI::App& app, lethe::RunArguments& run) {
   auto* command = app.add_subcommand("run", "Run a sweep: every trial that the store lacks");
   command->add_option("sweep", run.sweep, "Sweep file; without one, the built-in default sweep");
-  command->add_option("--db", run.db, "Result store")->capture_default_str();
-  command
-      ->add_option("--jobs", run.jobs,
-                   "Worker processes, one thread each; 0 = the cores, or 1 on a GPU")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--device", run.device, "cpu, cuda or cuda:INDEX")->capture_default_str();
-  command
-      ->add_option("--set", run.overrides,
-                   "Override, e.g. train.steps=50, seeds=1,2, method.ewc.lambda=3")
-      ->allow_extra_args(false);
-  command->add_option("--plugin", run.plugins, "Shared object with further methods")
-      ->allow_extra_args(false);
-  command->add_flag("--dry-run", run.dry_run, "Print the trials and what is done, run nothing");
-  command->add_flag("--retry-failed", run.retry_failed, "Also run trials again that failed");
-  command->add_flag("--quiet", run.quiet, "Print nothing but errors");
+  add_run_options(*command, run);
   command->footer(
       "Example: lethe run sweeps/split_mnist.toml --db mnist.db --jobs 2 --set seeds=1");
+}
+
+void add_tune(CLI::App& app, lethe::TuneArguments& tune) {
+  auto* command = app.add_subcommand(
+      "tune", "Choose the options under tune.* by search, on validation rows and another seed");
+  command->add_option("sweep", tune.run.sweep, "Sweep file")->required();
+  command->add_option("--search", tune.request.search, "grid or random; else by [tune], or grid")
+      ->check(CLI::IsMember({"grid", "random"}));
+  command
+      ->add_option("--budget", tune.request.budget,
+                   "Candidates of a method at most: random draws so many, a larger grid is refused")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--objective", tune.request.objective,
+                      "Metric to choose by; else by [tune], or final_average");
+  command->add_option("--seed", tune.request.seed,
+                      "Seed of the search; else by [tune], or the first that is not reported");
+  command->add_option("-o,--output", tune.output,
+                      "Sweep file to write; without one, NAME.tuned.toml");
+  add_run_options(*command, tune.run);
+  command->footer("Example: lethe tune sweeps/mine.toml --db mine.db -o mine.tuned.toml");
 }
 
 void add_report(CLI::App& app, lethe::ReportArguments& report) {
@@ -61,9 +86,11 @@ int main(int argc, char** argv) {
                                         "\nlibtorch " + lethe::libtorch_version() + "\n" +
                                         lethe::compiler_version());
   lethe::RunArguments run;
+  lethe::TuneArguments tune;
   lethe::ReportArguments report;
   lethe::CheckArguments check;
   add_run(app, run);
+  add_tune(app, tune);
   add_report(app, report);
   add_check(app, check);
   std::string what, list_format = "text", trial, show_db = "lethe.db";
@@ -84,6 +111,7 @@ int main(int argc, char** argv) {
   }
   const auto command = [&] {
     if (app.got_subcommand("run")) return lethe::run_command(run);
+    if (app.got_subcommand("tune")) return lethe::tune_command(tune);
     if (app.got_subcommand("report")) return lethe::report_command(report);
     if (app.got_subcommand("check")) return lethe::check_command(check);
     if (app.got_subcommand(list)) return lethe::list_command(what, list_format, plugins);

@@ -126,6 +126,7 @@ std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream,
   options.epochs = 0;
   options.samples = 0;
   options.eval_every = 0;
+  options.evaluate = "test";  // the same teacher, whatever rows its students are scored on
   TrialSpec spec = trial.spec;
   spec.method.clear();
   spec.model = part;

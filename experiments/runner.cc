@@ -15,7 +15,7 @@ namespace {
 /// Scores of a model that never learned anything, for forward transfer over chance.
 void add_random_row(const Trial& trial, const TaskStream& stream, const ModelShape& shape,
                     const at::Device& device, TrialResult& result) {
-  const int64_t batch = std::stoll(trial.spec.training.at("eval_batch"));
+  const auto training = parse_options<TrainOptions>("train", trial.spec.training);
   std::vector<Evaluation> scores;
   const auto& options = trial.spec.model.options;
   const auto pretrained = options.find("pretrain_steps");
@@ -27,7 +27,7 @@ void add_random_row(const Trial& trial, const TaskStream& stream, const ModelSha
     const auto model = model_entry(trial.spec.model.name)
                            .make(options, shape, make_generator(seed_for(trial.spec.seed, "init")));
     move_to(*model, device);
-    for (Evaluation& score : evaluate(*model, stream, 0, 0, batch)) {
+    for (Evaluation& score : evaluate(*model, stream, 0, 0, training)) {
       if (score.on_task > 0) scores.push_back(score);
     }
   }

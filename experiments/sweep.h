@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,11 +27,29 @@ struct GridOption {
 };
 using Grid = std::map<std::string, GridOption>;
 
+/// What `lethe tune` chooses an option from: some values, or a range.
+struct SearchSpace {
+  std::vector<std::string> values;  ///< empty for a range
+  double from = 0, to = 0;
+  bool log = false;
+  bool whole = false;  ///< both ends are whole numbers, and so is what lies between
+  int64_t line = 0;
+};
+using SearchSpaces = std::map<std::string, SearchSpace>;
+
 struct SweepMethod {
   std::string name, label;
-  Grid options;  ///< "ewc.lambda", "lambda", "train.lr", "model.base"
-  Grid when;     ///< stream options under which the entry counts
+  Grid options;       ///< "ewc.lambda", "lambda", "train.lr", "model.base"
+  Grid when;          ///< stream options under which the entry counts
+  SearchSpaces tune;  ///< by the option, without "tune."; trials do not depend on it
   int64_t line = 0;
+};
+
+/// The section [tune]. Empty = not given.
+struct TuneSection {
+  std::string search, objective;
+  std::optional<int64_t> seed, budget;
+  int64_t seed_line = 0, objective_line = 0;
 };
 
 struct Sweep {
@@ -41,6 +60,7 @@ struct Sweep {
   Grid stream_options, model_options, training;
   std::vector<TextTaskSpec> texts;
   std::vector<SweepMethod> methods;
+  TuneSection tune;
 };
 
 /// Throws Error with FILE:LINE for bad TOML, unknown keys (listing the known ones) and values of
@@ -52,6 +72,10 @@ Sweep read_sweep(const std::string& path);
 /// option reaches every method that has the strategy, under its name or an alias, and takes the
 /// place of the one in the file, however that is written. Throws Error naming the override.
 Sweep with_overrides(Sweep sweep, const std::vector<std::string>& overrides,
+                     const StrategyRegistry& registry);
+
+/// "lambda" as "ewc.lambda" where one strategy of the method alone has it; else `key` as it is.
+std::string full_key(const SweepMethod& method, const std::string& key,
                      const StrategyRegistry& registry);
 
 /// All trials, each once, in the order stream, model, training, method, seed. Checks every option.

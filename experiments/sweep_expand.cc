@@ -195,11 +195,15 @@ class Expansion {
     trial.spec.model = {sweep_.model, model_entry(sweep_.model).complete(model)};
     trial.spec.stream = {sweep_.stream, stream};
     trial.spec.training = options_text(parse_options<TrainOptions>("train", train));
+    const bool validation = trial.spec.training.at("evaluate") == "validation";
+    // Only what is unusual is said, so that trials stored without it keep their text.
+    if (!validation) trial.spec.training.erase("evaluate");
     trial.sweep = sweep_.name;
     trial.label = choice.method->label.empty() ? method_label(trial.spec) : choice.method->label;
     trial.label += choice.chosen.varying + training.varying;
     trial.stream = request;
     trial.stream_label = label_of(sweep_.stream, stream, stream_entry(sweep_.stream).docs());
+    if (validation) trial.stream_label += " (validation rows)";  // never in one table with others
     OptionMap shown = trial.spec.model.options;
     shown.erase("base");  // methods on other bases stand in one table
     trial.model_label = label_of(sweep_.model, shown, model_entry(sweep_.model).docs());

@@ -85,7 +85,11 @@ bool reach(SweepMethod& method, const Override& given, const std::string& name,
     } catch (const Error& error) {
       given.refuse(error.what());
     }
-    method.options[one.strategy + "." + option] = given.option;
+    const std::string key = one.strategy + "." + option;
+    method.options[key] = given.option;
+    std::erase_if(method.tune, [&](const auto& space) {
+      return full_key(method, space.first, registry) == key;
+    });
   }
   // The file may have the option without its strategy. An unclear one stays, to be refused.
   const auto owners = std::count_if(all.begin(), all.end(), [&](const Named& one) {
@@ -122,7 +126,10 @@ void set(Sweep& sweep, const Override& given, const StrategyRegistry& registry) 
     given.refuse("'data' takes one folder; put a path with commas into quotes");
   } else if (given.section == "train" && !given.rest.empty()) {
     sweep.training[given.rest] = given.option;
-    for (SweepMethod& method : sweep.methods) method.options.erase("train." + given.rest);
+    for (SweepMethod& method : sweep.methods) {
+      method.options.erase("train." + given.rest);
+      method.tune.erase("train." + given.rest);
+    }
   } else if (given.section == "stream" && !given.rest.empty()) {
     sweep.stream_options[given.rest] = given.option;
   } else if (given.section == "model" && !given.rest.empty()) {
@@ -138,6 +145,16 @@ void set(Sweep& sweep, const Override& given, const StrategyRegistry& registry) 
 }
 
 }  // namespace
+
+std::string full_key(const SweepMethod& method, const std::string& key,
+                     const StrategyRegistry& registry) {
+  if (key.find('.') != std::string::npos) return key;
+  std::vector<std::string> owners;
+  for (const Named& one : strategies_of(method, registry)) {
+    if (has_option(registry, one.strategy, key)) owners.push_back(one.strategy);
+  }
+  return owners.size() == 1 ? owners[0] + "." + key : key;
+}
 
 Sweep with_overrides(Sweep sweep, const std::vector<std::string>& overrides,
                      const StrategyRegistry& registry) {

@@ -11,22 +11,6 @@
 namespace lethe {
 namespace {
 
-/// The file under way, for messages and relative paths.
-struct Place {
-  std::string path;
-  [[noreturn]] void fail_at(int64_t line, const std::string& what) const {
-    fail("{}:{}: {}", path, line, what);
-  }
-};
-
-GridOption grid_option(const Place& place, const std::string& key, const toml::node& node) {
-  try {
-    return grid_value(key, node);
-  } catch (const Error& error) {
-    place.fail_at(line_of(node), error.what());
-  }
-}
-
 /// For what a list would make no grid of.
 std::string only_value(const Place& place, const std::string& key, const GridOption& option) {
   if (option.values.size() != 1) {
@@ -39,32 +23,13 @@ std::string only_value(const Place& place, const std::string& key, const GridOpt
 void collect(const Place& place, const toml::table& table, const std::string& prefix, Grid& into) {
   for (const auto& [key, node] : table) {
     const std::string name = prefix + std::string(key.str());
+    if (name == "tune") continue;  // a search is no trial
     if (const auto* nested = node.as_table()) {
       collect(place, *nested, name + ".", into);
     } else {
       into[name] = grid_option(place, name, node);
     }
   }
-}
-
-void only_known(const Place& place, const toml::table& table, const std::string& where,
-                const std::vector<std::string>& known) {
-  for (const auto& [key, node] : table) {
-    if (std::find(known.begin(), known.end(), key.str()) != known.end()) continue;
-    place.fail_at(static_cast<int64_t>(key.source().begin.line),
-                  fmt::format("unknown key '{}' in {}; known keys: {}", key.str(), where,
-                              fmt::join(known, ", ")));
-  }
-}
-
-std::string text_at(const Place& place, const toml::table& table, const std::string& key,
-                    const std::string& fallback) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return fallback;
-  const auto* value = node->as_string();
-  if (value == nullptr)
-    place.fail_at(line_of(*node), fmt::format("'{}' is no text; put it in quotes", key));
-  return value->get();
 }
 
 /// Relative paths start at the sweep file; a leading ../shared is LETHE_SHARED where that is set.
@@ -160,6 +125,7 @@ SweepMethod read_method(const Place& place, const toml::node& node) {
       method.options[key] = option;
     }
   }
+  if (const toml::node* tune = table->get("tune")) method.tune = search_spaces(place, *tune);
   if (method.name.empty()) {
     place.fail_at(method.line, "a [[method]] lacks 'name'; write e.g. name = \"ewc\"");
   }
@@ -171,7 +137,8 @@ SweepMethod read_method(const Place& place, const toml::node& node) {
 Sweep parse_sweep(const std::string& text, const std::string& path) {
   const Place place{path};
   const toml::table root = parse_toml(text, path);
-  only_known(place, root, "the sweep", {"name", "seeds", "stream", "model", "train", "method"});
+  only_known(place, root, "the sweep",
+             {"name", "seeds", "stream", "model", "train", "tune", "method"});
   Sweep sweep;
   sweep.path = path;
   sweep.name = text_at(place, root, "name", std::filesystem::path(path).stem().string());
@@ -187,6 +154,7 @@ Sweep parse_sweep(const std::string& text, const std::string& path) {
                &sweep.texts);
   read_section(place, root, "model", sweep.model_options, &sweep.model, &sweep.model_line, nullptr);
   read_section(place, root, "train", sweep.training, nullptr, nullptr, nullptr);
+  if (const toml::node* tune = root.get("tune")) sweep.tune = tune_section(place, *tune);
   const toml::node* methods = root.get("method");
   if (methods == nullptr || !methods->is_array() || methods->as_array()->empty()) {
     fail("{}: no method; add one [[method]] table a method, e.g. [[method]] name = \"finetune\"",

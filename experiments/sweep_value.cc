@@ -1,5 +1,6 @@
 #include "experiments/sweep_value.h"
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 
@@ -17,6 +18,38 @@ std::string scalar(const std::string& key, const toml::node& node) {
 }
 
 }  // namespace
+
+void Place::fail_at(int64_t line, const std::string& what) const {
+  fail("{}:{}: {}", path, line, what);
+}
+
+void only_known(const Place& place, const toml::table& table, const std::string& where,
+                const std::vector<std::string>& known) {
+  for (const auto& [key, node] : table) {
+    if (std::find(known.begin(), known.end(), key.str()) != known.end()) continue;
+    place.fail_at(static_cast<int64_t>(key.source().begin.line),
+                  fmt::format("unknown key '{}' in {}; known keys: {}", key.str(), where,
+                              fmt::join(known, ", ")));
+  }
+}
+
+std::string text_at(const Place& place, const toml::table& table, const std::string& key,
+                    const std::string& fallback) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return fallback;
+  const auto* value = node->as_string();
+  if (value == nullptr)
+    place.fail_at(line_of(*node), fmt::format("'{}' is no text; put it in quotes", key));
+  return value->get();
+}
+
+GridOption grid_option(const Place& place, const std::string& key, const toml::node& node) {
+  try {
+    return grid_value(key, node);
+  } catch (const Error& error) {
+    place.fail_at(line_of(node), error.what());
+  }
+}
 
 toml::table parse_toml(const std::string& text, const std::string& name) {
   try {

@@ -11,6 +11,27 @@
 
 namespace lethe {
 
+/// The file under way, for messages and relative paths.
+struct Place {
+  std::string path;
+  [[noreturn]] void fail_at(int64_t line, const std::string& what) const;
+};
+
+/// Throws Error at the line of a key that is not among `known`.
+void only_known(const Place& place, const toml::table& table, const std::string& where,
+                const std::vector<std::string>& known);
+
+/// grid_value() with the place before what it throws.
+GridOption grid_option(const Place& place, const std::string& key, const toml::node& node);
+
+/// The text at `key`, or `fallback` where there is none.
+std::string text_at(const Place& place, const toml::table& table, const std::string& key,
+                    const std::string& fallback);
+
+/// A method's `tune` table, keys joined by dots; and the section [tune].
+SearchSpaces search_spaces(const Place& place, const toml::node& node);
+TuneSection tune_section(const Place& place, const toml::node& node);
+
 /// The document. Throws Error with NAME:LINE:COLUMN where `text` is no TOML.
 toml::table parse_toml(const std::string& text, const std::string& name);
 

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/loss.h"
+#include "core/recorded_logits.h"
 #include "methods/methods.h"
 
 namespace lethe {
@@ -24,6 +25,7 @@ class Distill : public Strategy {
     double temperature = 2;
     bool t_squared = false;
     std::string weighting = "contexts";
+    std::string logits = "auto";
     double scale = 2;
     int64_t teacher_steps = 1000;
     template <class Visit>
@@ -35,6 +37,9 @@ class Distill : public Strategy {
       visit("t_squared", t_squared, any(), "also multiply by temperature squared");
       visit("weighting", weighting, one_of({"contexts", "constant"}),
             "contexts: times the number of past tasks (not class-incremental)");
+      visit("logits", logits, one_of({"auto", "forward", "recorded"}),
+            "teacher's forward pass in every step, or its logits recorded once a task by row; auto "
+            "= recorded for classifiers, forward for text");
       visit("scale", scale, above(0.0), "larger: its width over the model's");
       visit("teacher_steps", teacher_steps, at_least(1), "larger: updates on all tasks together");
     }
@@ -42,8 +47,11 @@ class Distill : public Strategy {
   explicit Distill(const Options& options) : options_(options) {}
 
   void prepare(Setup& setup) override {
+    recorded_ =
+        options_.logits == "recorded" || (options_.logits == "auto" && setup.stream.classes > 0);
     if (options_.teacher == "previous") {
-      before_ = setup.arena.twin("distill.teacher");
+      // Recorded logits stand for the model before the task, which need not be kept.
+      if (!recorded_) before_ = setup.arena.twin("distill.teacher");
     } else if (options_.alpha > 0) {
       if (!setup.open_teacher) {
         fail(
@@ -56,22 +64,33 @@ class Distill : public Strategy {
   }
 
   void before_task(const TaskBegin& begin) override {
-    if (!before_ || begin.task == 1) return;
+    if (options_.alpha == 0 || (!larger_ && begin.task == 1)) return;
     const at::NoGradGuard no_grad;
-    before_.tensor().copy_(begin.arena.values());
+    if (before_) before_.tensor().copy_(begin.arena.values());
+    if (!recorded_) return;
+    Model& teacher = larger_ ? *larger_ : begin.model;
+    const bool training = teacher.training();
+    teacher.train(false);
+    logits_.record(begin.plan, kRecordRows, begin.arena.values().device(),
+                   [&](const Batch& batch) { return teacher.forward(batch); });
+    teacher.train(training);
   }
 
   Tensor extra_loss(const Step& step) override {
-    if (options_.alpha == 0 || (before_ && step.task == 1)) return {};
-    const Tensor taught = before_ ? step.under(before_, step.batch) : larger_logits(step.batch);
+    if (options_.alpha == 0 || (!larger_ && step.task == 1)) return {};
     const double squared = options_.t_squared ? options_.temperature * options_.temperature : 1;
-    return summed_units(step, taught) * (options_.alpha * squared);
+    return summed_units(step, taught_by(step)) * (options_.alpha * squared);
   }
 
  private:
-  Tensor larger_logits(const Batch& batch) const {
+  static constexpr int64_t kRecordRows = 1024;
+
+  Tensor taught_by(const Step& step) const {
     const at::NoGradGuard no_grad;
-    return masked_logits(larger_->forward(batch), batch);
+    const Tensor raw = recorded_ ? logits_.of(step.batch)
+                       : larger_ ? larger_->forward(step.batch)
+                                 : step.under(before_, step.batch);
+    return larger_ ? masked_logits(raw, step.batch) : raw;
   }
 
   Tensor cross_entropy(const Tensor& taught, const Tensor& student) const {
@@ -90,7 +109,7 @@ class Distill : public Strategy {
     const bool whole =
         larger_ || step.stream.classes == 0 || step.stream.scenario == Scenario::domain_incremental;
     const auto past = step.task - 1;
-    const bool contexts = before_ && options_.weighting == "contexts" &&
+    const bool contexts = !larger_ && options_.weighting == "contexts" &&
                           step.stream.scenario != Scenario::class_incremental;
     const double factor = contexts ? static_cast<double>(past) : 1;
     if (whole) return cross_entropy(taught, student) * factor;
@@ -111,7 +130,9 @@ class Distill : public Strategy {
   }
 
   Options options_;
-  Twin before_;
+  bool recorded_ = false;
+  Twin before_;            // the model before the task, where it answers in every step
+  RecordedLogits logits_;  // its answers, where they are recorded
   std::shared_ptr<Model> larger_;
 };
 

@@ -5,9 +5,10 @@
 // Offline EWC is kept as one importance Fbar = sum_t F_t and one anchor mbar = sum_t F_t theta*_t /
 // Fbar, which differs from the sum of separate anchors by a constant only: exact for any number of
 // tasks. Online: F <- gamma F + F_t, anchor = the latest theta*; `decay_in_loss` multiplies by
-// gamma once more when the penalty is used, as eq. 8 of Schwarz et al. reads. Sources: Kirkpatrick
-// et al. 2017, arXiv:1612.00796, eq. 3; Schwarz et al. 2018, arXiv:1805.06370; the collapse: Huszar
-// 2018, PNAS 115:E2496.
+// gamma once more when the penalty is used, as eq. 8 of Schwarz et al. reads. F_t is a mean over
+// rows; whose labels it takes changes lambda's meaning by orders of magnitude, hence the options.
+// Sources: Kirkpatrick et al. 2017, arXiv:1612.00796, eq. 3; Schwarz et al. 2018, arXiv:1805.06370;
+// the collapse: Huszar 2018, PNAS 115:E2496; readings of F: van de Ven 2025, arXiv:2502.11756.
 #include "core/fisher.h"
 #include "methods/methods.h"
 
@@ -23,6 +24,7 @@ class Ewc : public Strategy {
     bool decay_in_loss = false;
     std::string labels = "auto";
     int64_t rows = 0;
+    std::string divisor = "n";
     template <class Visit>
     void fields(Visit&& visit) {
       visit("lambda", lambda, at_least(0.0),
@@ -31,10 +33,12 @@ class Ewc : public Strategy {
       visit("gamma", gamma, between(0.0, 1.0), "online: how much of the old importance stays");
       visit("decay_in_loss", decay_in_loss, any(), "online: gamma once more in the penalty");
       visit("labels", labels,
-            one_of({"auto", "exact", "sampled", "empirical", "predicted", "batched"}),
-            "whose labels the Fisher takes; auto = exact for classifiers, sampled for text");
-      visit("rows", rows, at_least(0),
-            "training rows for the Fisher; 0 = all; divisor is their number");
+            one_of({"auto", "exact", "sampled", "empirical", "weighted", "predicted", "batched"}),
+            "whose labels the Fisher takes; auto = exact for classifiers, sampled for text; "
+            "weighted = true ones times their probability; batched = squares of batch means");
+      visit("rows", rows, at_least(0), "training rows for the Fisher; 0 = all");
+      visit("divisor", divisor, one_of({"n", "n-1"}),
+            "of the Fisher's sum: n = its rows (batched: its batches)");
     }
   };
   explicit Ewc(const Options& options) : options_(options) {}
@@ -55,7 +59,7 @@ class Ewc : public Strategy {
     if (end.task == static_cast<int64_t>(end.stream.tasks.size()))
       return;  // nothing comes after it
     const MemoryTag tag(Category::workspace);
-    const Tensor fisher = fisher_diagonal(end, {options_.labels, options_.rows});
+    const Tensor fisher = fisher_diagonal(end, {options_.labels, options_.rows, options_.divisor});
     const at::NoGradGuard no_grad;
     Tensor importance = importance_.tensor(), anchor = anchor_.tensor();
     if (options_.mode == "online") {
@@ -87,7 +91,10 @@ void add_ewc(StrategyRegistry& registry) {
   entry.role = Role::regulariser;
   entry.summary = "Elastic weight consolidation: pulls important weights back to past optima.";
   entry.source = "Kirkpatrick et al. 2017, arXiv:1612.00796";
-  entry.verified = "Fisher diagonals and penalties computed by hand (tests/ewc_test.cc)";
+  entry.verified =
+      "Fisher diagonals and penalties by hand (tests/fisher_test.cc, tests/ewc_test.cc); the code "
+      "of "
+      "van de Ven et al. 2022 (tests/cl_shared_test.cc)";
   entry.neutral.options = {{"lambda", "0"}};
   registry.add<Ewc>(std::move(entry));
 }

@@ -67,7 +67,10 @@ void add_si(StrategyRegistry& registry) {
   entry.role = Role::regulariser;
   entry.summary = "Synaptic intelligence: weights that lowered the loss on their way are held.";
   entry.source = "Zenke et al. 2017, arXiv:1703.04200";
-  entry.verified = "hand-computed trajectories (SGD and Adam, both gradients)";
+  entry.verified =
+      "trajectories by hand, SGD and Adam, both gradients (tests/si_test.cc); the code of van de "
+      "Ven "
+      "et al. 2022 (tests/cl_methods_shared_test.cc)";
   entry.neutral.options = {{"c", "0"}};
   registry.add<SynapticIntelligence>(std::move(entry));
 }

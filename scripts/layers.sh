@@ -3,7 +3,7 @@
 # The root of the tree to look at may be given.
 #
 #   core         itself; libtorch only in core/torch.h, the allocators below the memory meter and the door to CUDA
-#   methods      core; never another method
+#   methods      core, and what adapters share (adapters.h, task_adapters.h); never another method
 #   results      the libtorch-free headers of core
 #   analysis     results, and what results may
 #   experiments  core, results, analysis, and of methods only methods/methods.h
@@ -54,7 +54,8 @@ awk '
       if (target !~ /^(core|methods|results|analysis|experiments|tests)$/) continue
       if (folder == "core" && target != "core")
         report(file, line, name, "core includes core alone")
-      if (folder == "methods" && target != "core" && name != "methods/methods.h")
+      shared = name ~ /^methods\/(methods|adapters|task_adapters)\.h$/
+      if (folder == "methods" && target != "core" && !shared)
         report(file, line, name, "methods include core, never one another")
       if (folder == "results" && target !~ /^(core|results)$/)
         report(file, line, name, "results include core and results")

@@ -43,7 +43,7 @@ TEST_CASE("wrong usage has exit code 2 and says what is wrong") {
       {{"check"}, "--baseline is required"},
       {{"run", "none.toml"},
        "error: sweep file none.toml can't be read; give the path of a TOML file\n"},
-      {{"run", "bad.toml"}, "error: bad.toml:2: unknown method 'ewcc'; known methods: distill, "},
+      {{"run", "bad.toml"}, "error: bad.toml:2: unknown method 'ewcc'; known methods: a-gem, "},
       {{"run", "sweep.toml", "--set", "train.steps=0"}, "error: option 'steps' of train is 0; "},
       {{"run", "sweep.toml", "--device", "gpu"},
        "error: unknown device 'gpu'; expected cpu, cuda or cuda:INDEX\n"},
@@ -107,13 +107,14 @@ TEST_CASE("a sweep runs once; a second call runs what the store lacks") {
 
 TEST_CASE("a changed plugin's trials run again, the others do not") {
   const Scratch scratch;
-  write_sweep(scratch, "[1]", kFinetune + "[[method]]\nname = \"l2\"\n");
-  const std::string built = std::string(LETHE_BINARY_DIR) + "/plugins/l2.so";
-  std::filesystem::copy_file(built, scratch.path("l2.so"));
-  const Words command = {"run", "sweep.toml", "--plugin", "l2.so"};
+  write_sweep(scratch, "[1]", kFinetune + "[[method]]\nname = \"tether\"\n");
+  const std::string built = std::string(LETHE_BINARY_DIR) + "/plugins/tether.so";
+  std::filesystem::copy_file(built, scratch.path("tether.so"));
+  const Words command = {"run", "sweep.toml", "--plugin", "tether.so"};
   CHECK_THAT(lethe_run(scratch, command).out, Contains("2 trials finished, 0 failed, 0 were"));
   CHECK_THAT(lethe_run(scratch, command).out, Contains("0 trials finished, 0 failed, 2 were"));
-  std::ofstream(scratch.path("l2.so"), std::ios::app) << "another file, though it acts the same";
+  std::ofstream(scratch.path("tether.so"), std::ios::app)
+      << "another file, though it acts the same";
   CHECK_THAT(lethe_run(scratch, command).out, Contains("1 trials finished, 0 failed, 1 were"));
 }
 

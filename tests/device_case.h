@@ -20,7 +20,7 @@ inline TrialResult image_trial(const at::Device& device, const std::string& meth
   for (Linear* linear : model->linears()) {
     if (linear->kind() == SeamKind::linear) linear->set_format(format);
   }
-  TaskStream stream = random_stream(Scenario::task_incremental, 2);
+  TaskStream stream = random_stream(Scenario::task_incremental, 2, 256);
   Method strategies = method_of(method, options);
   TrainRequest request = small_request(*model, stream, strategies);
   request.device = device;

@@ -1,4 +1,4 @@
-// Distillation's cross-entropies of spec 3.9, the units it compares and its weighting.
+// Distillation's cross-entropies by hand, the units it compares and its weighting.
 #include "tests/catch.h"
 // After Catch.
 #include "core/loss.h"
@@ -24,7 +24,8 @@ struct Distilling {
 
   /// The extra loss of task `task` for a student of these logits, which also are the values then.
   Tensor extra(int64_t task, const std::vector<float>& student) {
-    const TrainingPlan plan;
+    TrainingPlan plan;
+    plan.parts.push_back({rows});
     strategy->before_task({task, stream, plan, model, arena, 1});
     {
       const at::NoGradGuard no_grad;

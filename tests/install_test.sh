@@ -9,14 +9,14 @@ trap 'rm -rf "$work"' EXIT
 
 cmake --install "$build" --prefix "$work/prefix" >"$work/install.log"
 mkdir "$work/outside"
-cp "$plugins/CMakeLists.txt" "$plugins/l2.cc" "$work/outside/"
+cp "$plugins/CMakeLists.txt" "$plugins/tether.cc" "$work/outside/"
 cmake -S "$work/outside" -B "$work/outside/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
   -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/configure.log"
 cmake --build "$work/outside/build" >"$work/build.log" || { cat "$work/build.log" && exit 1; }
 
-listed=$(env -u LD_LIBRARY_PATH "$work/prefix/bin/lethe" list methods --plugin "$work/outside/build/l2.so")
-if ! grep -q '^l2$' <<<"$listed"; then
-  printf 'FAILED: the installed program does not list the plugin l2:\n%s\n' "$listed"
+listed=$(env -u LD_LIBRARY_PATH "$work/prefix/bin/lethe" list methods --plugin "$work/outside/build/tether.so")
+if ! grep -q '^tether$' <<<"$listed"; then
+  printf 'FAILED: the installed program does not list the plugin tether:\n%s\n' "$listed"
   exit 1
 fi
 echo "installed; a plugin built outside the tree loads"

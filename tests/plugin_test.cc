@@ -46,27 +46,27 @@ std::string refusal(const std::string& path) {
 
 TEST_CASE("a plugin's method stands beside the built-in ones and composes with them") {
   StrategyRegistry registry = with_builtin();
-  load_plugin(kFolder + "l2.so", registry);
-  CHECK(registry.at("l2").source == "Kirkpatrick et al. 2017, arXiv:1612.00796, fig. 2A");
-  const MethodSpec spec = parse_method(registry, "l2+lora", {{"l2.lambda", "3"}});
+  load_plugin(kFolder + "tether.so", registry);
+  CHECK(registry.at("tether").source == "Kirkpatrick et al. 2017, arXiv:1612.00796, fig. 2A");
+  const MethodSpec spec = parse_method(registry, "tether+lora", {{"tether.lambda", "3"}});
   REQUIRE(spec.parts.size() == 2);
   CHECK(spec.parts[0].name == "lora");
-  CHECK(spec.parts[1].name == "l2");
+  CHECK(spec.parts[1].name == "tether");
   CHECK(spec.parts[1].options == OptionMap{{"lambda", "3"}});
 }
 
 TEST_CASE(
     "a trial names the file of a plugin's strategy by digest, and no file for built-in ones") {
   StrategyRegistry registry = with_builtin();
-  load_plugin(kFolder + "l2.so", registry);
-  const std::string digest = sha256_file(kFolder + "l2.so");
-  CHECK(registry.at("l2").plugin == digest);
+  load_plugin(kFolder + "tether.so", registry);
+  const std::string digest = sha256_file(kFolder + "tether.so");
+  CHECK(registry.at("tether").plugin == digest);
   CHECK(registry.at("ewc").plugin.empty());
-  registry.add_alias({"tethered", "l2 and ewc", {{"l2", {}}, {"ewc", {}}}, {}});
+  registry.add_alias({"tethered", "tether and ewc", {{"tether", {}}, {"ewc", {}}}, {}});
   TrialSpec spec;
   spec.method = parse_method(registry, "tethered", {}).parts;
   const std::string text = canonical_text(spec);
-  CHECK_THAT(text, Contains("\nplugin.l2 = " + digest + "\n"));
+  CHECK_THAT(text, Contains("\nplugin.tether = " + digest + "\n"));
   CHECK_THAT(text, !Contains("plugin.ewc"));
   spec.method[1].plugin = "another";
   CHECK(canonical_text(spec) != text);
@@ -80,28 +80,28 @@ TEST_CASE("what is added after a plugin is not of the plugin, even where it was 
     registry.add<Nothing>(std::move(entry));
     return registry.at(name).plugin;
   };
-  load_plugin(kFolder + "l2.so", registry);
+  load_plugin(kFolder + "tether.so", registry);
   CHECK(add("mine").empty());
-  CHECK_THROWS_AS(load_plugin(kFolder + "l2.so", registry), Error);
+  CHECK_THROWS_AS(load_plugin(kFolder + "tether.so", registry), Error);
   CHECK(add("other").empty());
 }
 
 TEST_CASE("the contract suite holds for a plugin's method") {
   StrategyRegistry registry = with_builtin();
-  load_plugin(kFolder + "l2.so", registry);
-  CHECK(contract_violations(registry, {{"l2", {}}}) == std::vector<std::string>{});
+  load_plugin(kFolder + "tether.so", registry);
+  CHECK(contract_violations(registry, {{"tether", {}}}) == std::vector<std::string>{});
 }
 
 TEST_CASE("an option out of range in a plugin is an error of the host's own type") {
   StrategyRegistry registry = with_builtin();
-  load_plugin(kFolder + "l2.so", registry);
-  CHECK_THROWS_AS(registry.at("l2").make({{"lambda", "-1"}}), Error);
-  CHECK_THROWS_WITH(registry.at("l2").make({{"lamda", "1"}}),
-                    "unknown option 'lamda' of l2; known options: lambda");
+  load_plugin(kFolder + "tether.so", registry);
+  CHECK_THROWS_AS(registry.at("tether").make({{"lambda", "-1"}}), Error);
+  CHECK_THROWS_WITH(registry.at("tether").make({{"lamda", "1"}}),
+                    "unknown option 'lamda' of tether; known options: lambda");
 }
 
 TEST_CASE("a plugin built for another Lethe is refused with both build ids") {
-  const std::string path = kFolder + "l2_wrong_build.so";
+  const std::string path = kFolder + "tether_wrong_build.so";
   CHECK(refusal(path) == "plugin " + path +
                              " was built for libtorch 1.0.0, GNU 4, cxx11 ABI, headers "
                              "0000000000000000, this Lethe is " LETHE_PLUGIN_BUILD_ID
@@ -110,13 +110,13 @@ TEST_CASE("a plugin built for another Lethe is refused with both build ids") {
 
 TEST_CASE("a plugin whose name is taken is refused") {
   StrategyRegistry registry = with_builtin();
-  load_plugin(kFolder + "l2.so", registry);
-  CHECK_THROWS_WITH(load_plugin(kFolder + "l2.so", registry), Contains("'l2'"));
+  load_plugin(kFolder + "tether.so", registry);
+  CHECK_THROWS_WITH(load_plugin(kFolder + "tether.so", registry), Contains("'tether'"));
 }
 
 TEST_CASE("a file that is no plugin is refused by name") {
-  CHECK(refusal("/nowhere/l2.so") ==
-        "plugin /nowhere/l2.so is not there; give the path of a shared object");
+  CHECK(refusal("/nowhere/tether.so") ==
+        "plugin /nowhere/tether.so is not there; give the path of a shared object");
   const std::string base = kBinaries + "/liblethe_base.so";
   CHECK(refusal(base) == "plugin " + base +
                              " exports no symbol 'lethe_plugin'; define extern \"C\" const "

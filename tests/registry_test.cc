@@ -70,9 +70,11 @@ TEST_CASE("a parsed method has every option filled in") {
 }
 
 TEST_CASE("an unknown method is refused with the known ones") {
-  CHECK_THROWS_WITH(parsed("ewcc"),
-                    "unknown method 'ewcc'; known methods: distill, ewc, finetune, joint, lora, "
-                    "lwf, multitask, qlora, si");
+  using Catch::Matchers::Contains;
+  using Catch::Matchers::StartsWith;
+  CHECK_THROWS_WITH(parsed("ewcc"), StartsWith("unknown method 'ewcc'; known methods: a-gem, ") &&
+                                        Contains(", ewc, ") && Contains(", finetune, ") &&
+                                        Contains(", lora, lwf, ") && Contains(", qlora, "));
 }
 
 TEST_CASE("two adapters, two data policies and a strategy twice are refused") {
@@ -80,9 +82,8 @@ TEST_CASE("two adapters, two data policies and a strategy twice are refused") {
   CHECK_THROWS_WITH(
       parse_method(adapters, "lora+ewc+prefix", {}),
       "method 'lora+ewc+prefix' has two strategies of role adapter, 'lora' and 'prefix'; keep one");
-  const StrategyRegistry data = with("replay", Role::data);
   CHECK_THROWS_WITH(
-      parse_method(data, "replay+joint", {}),
+      parsed("replay+joint"),
       "method 'replay+joint' has two strategies of role data, 'replay' and 'multitask'; keep one");
   CHECK_THROWS_WITH(parsed("ewc+ewc"), "method 'ewc+ewc' has 'ewc' twice; name it once");
   CHECK_THROWS_WITH(parsed("lora+qlora"), "method 'lora+qlora' has 'lora' twice; name it once");
@@ -97,10 +98,10 @@ TEST_CASE("an empty name is refused") {
 }
 
 TEST_CASE("options go to the strategy that has them, and an unclear one is refused") {
-  const StrategyRegistry registry = with("mas", Role::regulariser);
-  CHECK_THROWS_WITH(parse_method(registry, "ewc+mas", {{"lambda", "2"}}),
-                    "option 'lambda' of method 'ewc+mas' belongs to both 'ewc' and 'mas'; write "
-                    "'mas.lambda'");
+  const StrategyRegistry registry = with("hold", Role::regulariser);
+  CHECK_THROWS_WITH(parse_method(registry, "ewc+hold", {{"lambda", "2"}}),
+                    "option 'lambda' of method 'ewc+hold' belongs to both 'ewc' and 'hold'; write "
+                    "'hold.lambda'");
   CHECK_THROWS_WITH(parsed("ewc", {{"lora.rank", "2"}}),
                     "option 'lora.rank' is for 'lora', which method 'ewc' does not have; it has: "
                     "ewc");
@@ -115,7 +116,7 @@ TEST_CASE("a name is taken once, by a strategy or an alias") {
                     "method 'ewc' is there already; give the new one another name");
   CHECK_THROWS_WITH(with("joint", Role::data),
                     "method 'joint' is there already; give the new one another name");
-  StrategyRegistry registry = with("mas", Role::data);
+  StrategyRegistry registry = with("hold", Role::data);
   CHECK_THROWS_WITH(registry.add_alias({"ewc", "", {}, {}}),
                     "method 'ewc' is there already; give the new alias another name");
 }

@@ -20,7 +20,7 @@ TEST_CASE("text that is no TOML is refused at line and column") {
 TEST_CASE("an unknown key is refused with the known ones of its place") {
   CHECK(refusal("seed = 3\n" + kMethod) ==
         "s.toml:1: unknown key 'seed' in the sweep; known keys: name, seeds, stream, model, train, "
-        "method");
+        "tune, method");
   CHECK(refusal("[stream]\n\ntest_row = 3\n" + kMethod) ==
         "s.toml:3: unknown key 'test_row' in [stream]; known keys: data_seed, order, test_rows, "
         "train_rows, validation_rows");
@@ -30,8 +30,8 @@ TEST_CASE("an unknown key is refused with the known ones of its place") {
       refusal("[train]\nlearning_rate = 3\n" + kMethod),
       StartsWith("s.toml:2: unknown key 'learning_rate' in [train]; known keys: accumulate,"));
   CHECK(refusal(kMethod + "[[method]]\nname = \"ewc\"\newc.lamda = 3") ==
-        "s.toml:5: unknown option 'lamda' of ewc; known options: decay_in_loss, gamma, labels, "
-        "lambda, mode, rows");
+        "s.toml:5: unknown option 'lamda' of ewc; known options: decay_in_loss, divisor, gamma, "
+        "labels, lambda, mode, rows");
   CHECK(refusal(kMethod + "when.oder = \"random\"") ==
         "s.toml:3: unknown key 'oder' in when, the options of stream 'instructions'; known keys: "
         "data_seed, order, test_rows, train_rows, validation_rows");
@@ -42,9 +42,9 @@ TEST_CASE("an unknown key is refused with the known ones of its place") {
 }
 
 TEST_CASE("an unknown name is refused with the known ones") {
-  CHECK(refusal("[[method]]\nname = \"ewcc\"") ==
-        "s.toml:2: unknown method 'ewcc'; known methods: distill, ewc, finetune, joint, lora, lwf, "
-        "multitask, qlora, si");
+  CHECK_THAT(refusal("[[method]]\nname = \"ewcc\""),
+             StartsWith("s.toml:2: unknown method 'ewcc'; known methods: a-gem, ") &&
+                 Catch::EndsWith(", rwalk, si"));
   CHECK(refusal("[stream]\nname = \"instruction\"\n" + kMethod) ==
         "s.toml:2: unknown stream 'instruction'; known streams: instructions, permuted, rotated, "
         "split, text");

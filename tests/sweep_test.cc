@@ -10,6 +10,7 @@ namespace {
 
 const std::string kRecorded = R"(method = lora+ewc
 method.ewc.decay_in_loss = false
+method.ewc.divisor = n
 method.ewc.gamma = 1
 method.ewc.labels = auto
 method.ewc.lambda = 10

@@ -131,3 +131,22 @@ TEST_CASE("evaluation within a task leaves the training as it is") {
   options.eval_every = 1;
   CHECK(trained(options, 2).result.weights_digest == digest);
 }
+
+TEST_CASE("validation rows are scored where the options say so, and test rows are not") {
+  for (const std::string rows : {"test", "validation"}) {
+    CAPTURE(rows);
+    const auto model = mlp(6, 8, 1, 2);
+    TaskStream stream = random_stream(Scenario::class_incremental, 1);
+    stream.tasks[0].validation = random_rows(11, 7, 6, {0, 1});
+    stream.tasks[0].test = random_rows(12, 5, 6, {0, 1});
+    Method strategies = method_of("finetune");
+    TrainRequest request = small_request(*model, stream, strategies);
+    request.options = few_steps();
+    request.options.eval_every = 2;
+    request.options.evaluate = rows;
+    const TrialResult result = train(request);
+    REQUIRE(result.evaluations.size() == 3);  // before, within and after
+    for (const Evaluation& score : result.evaluations)
+      CHECK(score.total == (rows[0] == 't' ? 5 : 7));
+  }
+}

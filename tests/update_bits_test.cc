@@ -62,6 +62,11 @@ TEST_CASE("bits agree without momentum, at step 1 and with the gradient kept", "
   });
 }
 
+TEST_CASE("bits agree with a further penalty's gradient", "[update]") {
+  const Case other(4099, 8);
+  check_all_paths_agree([&](Update& step) { step.added = other.added.data(); });
+}
+
 TEST_CASE("a term of strength 0 changes no bit", "[update]") {
   for (const auto optimizer : {Optimizer::sgd, Optimizer::adam, Optimizer::adamw}) {
     const auto none = outcome(update, 1000, optimizer, 0, 1, [](Update&) {});

@@ -16,7 +16,7 @@ using Floats = std::vector<float>;
 /// Every array that an update may touch, random, and the update over them.
 struct Case {
   int64_t n;
-  Floats value, gradient, first, second, importance[2], anchor[2], path[2];
+  Floats value, gradient, first, second, importance[2], anchor[2], path[2], added;
 
   Case(int64_t n, unsigned seed) : n(n) {
     std::mt19937 engine(seed);
@@ -34,6 +34,7 @@ struct Case {
       draw(anchor[t], false);
       draw(path[t], false);
     }
+    draw(added, false);
   }
 
   Update step(Optimizer optimizer, int terms, int paths) {

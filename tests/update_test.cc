@@ -176,6 +176,25 @@ TEST_CASE("the squared norm is that of gradient plus quadratic gradients", "[upd
   }
 }
 
+TEST_CASE("a further penalty's gradient moves values and total paths, not the other paths",
+          "[update]") {
+  Floats value{1, 2}, gradient{0.5f, -1}, path{0, 0}, total_path{0, 0};
+  const Floats anchor{0, 0}, added{2, 3};
+  Update step = plain_sgd(value, gradient);
+  step.terms = 1;
+  step.term[0] = {0.5, nullptr, anchor.data()};
+  step.added = added.data();
+  step.paths = 2;
+  step.path[0] = {path.data(), false};
+  step.path[1] = {total_path.data(), true};
+  // Total gradients: 0.5 + 1 + 2 and -1 + 2 + 3.
+  CHECK(squared_norm(step) == Approx(3.5 * 3.5 + 4 * 4));
+  CHECK(update(step) == Approx(0.5 * (1 + 4)));
+  CHECK(value == Floats{1 - 3.5f, 2 - 4});
+  CHECK(path == Floats{0.5f * 3.5f, -1 * 4});
+  CHECK(total_path == Floats{3.5f * 3.5f, 4 * 4});
+}
+
 TEST_CASE("an update that cannot be done is refused", "[update]") {
   Case arrays(3, 1);
   Update step = arrays.step(Optimizer::adamw, 0, 0);

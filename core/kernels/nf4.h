@@ -1,7 +1,6 @@
 // NF4 blockwise quantisation (Dettmers et al. 2023, arXiv:2305.14314), codes and packing as
-// bitsandbytes. Raw pointers, free of libtorch. See spec: blocks of consecutive elements, fp32
-// absmax, even index in the HIGH nibble, ties to the lower code, an all-zero block has absmax 0 and
-// code 7.
+// bitsandbytes. Raw pointers, free of libtorch. Blocks of consecutive elements, fp32 absmax, even
+// index in the HIGH nibble, ties to the lower code, an all-zero block has absmax 0 and code 7.
 #pragma once
 
 #include <cstdint>

@@ -64,6 +64,7 @@ Decoder::Decoder(DecoderConfig config, at::Generator generator) : config_(std::m
         names.positions, normal_weight(config_.max_length + config_.position_offset, config_.width,
                                        deviation, generator));
   }
+  prompt_ = std::make_unique<Prompt>(*tokens_, positions_ ? config_.max_length : 0);
   if (config_.embedding_norm) {
     embedding_norm_ = std::make_unique<Norm>(names.embedding_norm, config_.norm, config_.width,
                                              config_.norm_epsilon);
@@ -85,7 +86,7 @@ Decoder::Decoder(DecoderConfig config, at::Generator generator) : config_(std::m
 }
 
 std::vector<Seam*> Decoder::seams() {
-  std::vector<Seam*> found = {tokens_.get()};
+  std::vector<Seam*> found = {tokens_.get(), prompt_.get()};
   if (positions_) found.push_back(positions_.get());
   if (embedding_norm_) found.push_back(embedding_norm_.get());
   for (const auto& block : blocks_) {
@@ -136,7 +137,7 @@ Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tens
   const auto drop = [this](const Tensor& x) {
     return training_ ? dropout(x, config_.dropout, generator_) : x;
   };
-  Tensor x = tokens_->forward(ids);
+  Tensor x = past == 0 ? prompt_->before(tokens_->forward(ids)) : tokens_->forward(ids);
   if (positions_) x = x + positions_->forward(position_ids + config_.position_offset);
   if (embedding_norm_) x = embedding_norm_->forward(x);
   x = drop(x);
@@ -160,10 +161,11 @@ Tensor Decoder::head(const Tensor& hidden) const {
 
 Tensor Decoder::forward(const Batch& batch) {
   std::vector<KeyValueCache> none;
-  const int64_t length = batch.inputs.size(1);
+  const int64_t length = batch.inputs.size(1), virtual_tokens = prompt_->size();
   // Rows are right-padded, so a causal mask alone hides the padding from every token.
-  const Tensor places = at::arange(length, batch.inputs.options()).unsqueeze(0);
-  const Tensor x = hidden(batch.inputs, places, {}, none);
+  const Tensor places = at::arange(virtual_tokens + length, batch.inputs.options()).unsqueeze(0);
+  Tensor x = hidden(batch.inputs, places, {}, none);
+  if (virtual_tokens > 0) x = x.narrow(1, virtual_tokens, length);
   return head(x.reshape({-1, config_.width}).index_select(0, batch.positions));
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/models/attention.h"
+#include "core/prompt.h"
 
 namespace lethe {
 
@@ -21,7 +22,8 @@ class Decoder : public Model {
  private:
   struct Block;
   /// (B, T, width) after the final norm. position_ids (B or 1, T); mask (B, Tk) true at tokens, or
-  /// undefined; caches empty, or one a block.
+  /// undefined; caches empty, or one a block. Where nothing is cached yet, T counts the virtual
+  /// tokens, which `ids` does not hold.
   Tensor hidden(const Tensor& ids, const Tensor& position_ids, const Tensor& mask,
                 std::vector<KeyValueCache>& caches);
   AttentionInputs attention_inputs(const Tensor& position_ids, const Tensor& mask,
@@ -30,6 +32,7 @@ class Decoder : public Model {
 
   const DecoderConfig config_;
   std::unique_ptr<Embedding> tokens_, positions_;
+  std::unique_ptr<Prompt> prompt_;
   std::unique_ptr<Norm> embedding_norm_, final_norm_;
   std::vector<std::unique_ptr<Block>> blocks_;
   std::unique_ptr<Linear> head_;

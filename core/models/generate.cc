@@ -39,6 +39,7 @@ std::vector<std::vector<int64_t>> Decoder::generate(
   const at::Device device = tokens_->weight().device();
   ids = ids.to(device);
   mask = mask.to(device);
+  mask = at::cat({at::ones({mask.size(0), prompt_->size()}, mask.options()), mask}, 1);
   Tensor places = mask.cumsum(1).sub_(1).clamp_min_(0);
   std::vector<KeyValueCache> caches(blocks_.size());
   std::vector<bool> ended(prompts.size(), false);

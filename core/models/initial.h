@@ -13,7 +13,7 @@ Tensor uniform_weight(int64_t rows, int64_t columns, double bound, at::Generator
 /// (rows, columns) normal with mean 0 and the given standard deviation.
 Tensor normal_weight(int64_t rows, int64_t columns, double deviation, at::Generator generator);
 
-/// A Linear with weight and bias uniform in +-1/sqrt(in), PyTorch's default (spec 4.1).
+/// A Linear with weight and bias uniform in +-1/sqrt(in), PyTorch's default.
 std::unique_ptr<Linear> fan_in_linear(const std::string& name, int64_t in, int64_t out,
                                       at::Generator generator, SeamKind kind = SeamKind::linear);
 

@@ -31,7 +31,7 @@ struct ImageOptions {
         "class: all classes compete");
     visit("tasks", tasks, between(1, 1000), "number of tasks");
     visit("validation", validation, at_least(1),
-          "training rows a task that are held out for patience");
+          "training rows a task that are held out, for patience and `lethe tune`");
     visit("train_rows", train_rows, at_least(0), "training rows a task; 0 = all");
     visit("test_rows", test_rows, at_least(0),
           "test rows a task, the same for every seed; 0 = all");

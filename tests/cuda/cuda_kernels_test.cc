@@ -29,6 +29,7 @@ class Mirror {
         arrays.push_back(array);
       }
     }
+    arrays.push_back(&host.added);
     for (Floats* array : arrays) pairs_.emplace_back(array, at::tensor(*array).to(device));
   }
 
@@ -61,6 +62,7 @@ class Mirror {
       move(step.term[t].anchor);
     }
     for (int p = 0; p < step.paths; ++p) move(step.path[p].path);
+    move(step.added);
     return step;
   }
 
@@ -78,6 +80,10 @@ void check_update(int64_t n, Optimizer optimizer, int terms, int paths, int64_t 
   kernels::Update step = here.step(optimizer, terms, paths),
                   other = there.step(optimizer, terms, paths);
   step.step = other.step = number;
+  if ((terms + paths) % 2 == 1) {
+    step.added = here.added.data();
+    other.added = there.added.data();
+  }
   const double norm = kernels::squared_norm(step);
   CHECK(mirror.squared_norm(other) == Approx(norm).epsilon(1e-12));
   const double penalty = kernels::update(step);

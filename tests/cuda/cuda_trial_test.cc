@@ -40,8 +40,8 @@ double backward_of(Model& model, const at::Device& device) {
 TEST_CASE("trials on the GPU have the CPU's R matrix and losses") {
   const auto device = cuda_device();
   if (!device) return;
-  for (const std::string method :
-       {"finetune", "ewc", "si", "lwf", "joint", "multitask", "lora", "lora+ewc"}) {
+  for (const std::string method : {"finetune", "ewc", "si", "lwf", "joint", "multitask", "lora",
+                                   "lora+ewc", "l2", "mas", "rwalk", "ewc-kfac"}) {
     CAPTURE(method);
     check_equal(image_trial(*device, method), image_trial(at::kCPU, method));
   }

@@ -1,4 +1,5 @@
-// L2 anchor: the plainest pull towards the last task's parameters; EWC with every F_i = 1.
+// Tether: a spring from every weight to where the last task left it; the method l2 under another
+// name.
 //   penalty = lambda/2 sum_i (theta_i - theta*_i)^2, in units of the task loss
 // Source: the L2 baseline of Kirkpatrick et al. 2017, arXiv:1612.00796, fig. 2A.
 // Built as a plugin inside this tree and, by tests/install_test.sh, outside it.
@@ -7,7 +8,7 @@
 namespace lethe {
 namespace {
 
-class L2Anchor : public Strategy {
+class Tether : public Strategy {
  public:
   struct Options {
     double lambda = 1;
@@ -16,9 +17,9 @@ class L2Anchor : public Strategy {
       visit("lambda", lambda, at_least(0.0), "penalty weight, in units of task loss; 0 = finetune");
     }
   };
-  explicit L2Anchor(const Options& options) : options_(options) {}
+  explicit Tether(const Options& options) : options_(options) {}
 
-  void prepare(Setup& setup) override { anchor_ = setup.arena.twin("l2.anchor"); }
+  void prepare(Setup& setup) override { anchor_ = setup.arena.twin("tether.anchor"); }
   void contribute(Update& update) override {
     if (held_) update.add_quadratic(options_.lambda / 2, {}, anchor_);
   }
@@ -34,19 +35,19 @@ class L2Anchor : public Strategy {
   bool held_ = false;
 };
 
-void add_l2(StrategyRegistry& registry) {
+void add_tether(StrategyRegistry& registry) {
   StrategyEntry entry;
-  entry.name = "l2";
+  entry.name = "tether";
   entry.role = Role::regulariser;
-  entry.summary = "L2 anchor: pulls every weight back to the last task's.";
+  entry.summary = "Tether: pulls every weight back to the last task's.";
   entry.source = "Kirkpatrick et al. 2017, arXiv:1612.00796, fig. 2A";
   entry.verified = "the contract suite";
   entry.neutral.options = {{"lambda", "0"}};
-  registry.add<L2Anchor>(std::move(entry));
+  registry.add<Tether>(std::move(entry));
 }
 
 }  // namespace
 }  // namespace lethe
 
 extern "C" const lethe::Plugin lethe_plugin = {lethe::kPluginAbi, LETHE_PLUGIN_BUILD_ID,
-                                               lethe::add_l2};
+                                               lethe::add_tether};

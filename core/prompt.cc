@@ -1,0 +1,16 @@
+#include "core/prompt.h"
+
+namespace lethe {
+
+Tensor Prompt::before(const Tensor& embedded) const {
+  if (!rows_.defined()) return embedded;
+  return at::cat({rows_.unsqueeze(0).expand({embedded.size(0), -1, -1}), embedded}, 1);
+}
+
+void Prompt::parameters(const ParameterVisitor& visit) {
+  if (rows_.defined()) visit(name(), rows_);
+}
+
+void Prompt::set_trainable(bool) {}
+
+}  // namespace lethe

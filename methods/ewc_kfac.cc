@@ -1,0 +1,237 @@
+// Kronecker-factored EWC: a task's Fisher keeps the correlations within each Linear layer.
+//   A_t = E[a a^T], G_t = E[g g^T]       per layer: inputs a (1 appended for the bias), and
+//                                        gradients g of -log p at its outputs
+//   penalty = sum_t lambda/2 vec(D)^T (A_t x G_t) vec(D) = sum_t lambda/2 tr(D^T G_t D A_t)
+//   gradient of a layer: sum_t lambda G_t D A_t;   D = [W b] - [W b]*   (out, in + 1)
+// The sum over tasks is of whole products, never of factors, which would add cross terms. mode =
+// online anchors all of them at the latest values, the paper's recursion of Laplace approximations
+// (gamma < 1 fades the older ones); mode = offline leaves each at its own task's. Both take two
+// products a layer, step and past task. Means over rows, as ewc's F: for one row and one label the
+// diagonal of A x G is that F. Source: Ritter et al. 2018, arXiv:1805.07810; the factors: Martens &
+// Grosse 2015, arXiv:1503.05671.
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/fisher.h"
+#include "core/importance.h"
+#include "methods/methods.h"
+
+namespace lethe {
+namespace {
+
+/// One past task's penalty on one layer.
+struct Factors {
+  int64_t layer = 0;  ///< index in Model::linears()
+  Tensor a;           ///< (in [+ 1], in [+ 1])
+  Tensor g;           ///< (out, out)
+  Tensor anchor;      ///< (out, in [+ 1])
+};
+
+/// Weight (out, in), with the bias as a further column where `with_bias`.
+Tensor weight_and_bias(Linear& layer, bool with_bias) {
+  const Tensor weight = layer.base().dense().detach();
+  if (!with_bias) return weight.clone();
+  return at::cat({weight, layer.bias().detach().unsqueeze(1)}, 1);
+}
+
+bool trains_bias(const Linear& layer) {
+  return layer.bias().defined() && layer.bias().requires_grad();
+}
+
+class KroneckerEwc : public Strategy {
+ public:
+  struct Options {
+    double lambda = 100;
+    std::string mode = "online";
+    double gamma = 1;
+    std::string labels = "auto";
+    int64_t rows = 0;
+    template <class Visit>
+    void fields(Visit&& visit) {
+      visit("lambda", lambda, at_least(0.0),
+            "penalty weight (the half is in the formula); 0 = finetune");
+      visit("mode", mode, one_of({"online", "offline"}),
+            "all penalties around the latest values, or each around its own task's");
+      visit("gamma", gamma, between(0.0, 1.0), "online: how much of the older penalties stays");
+      visit("labels", labels, one_of({"auto", "exact", "sampled", "empirical", "predicted"}),
+            "whose labels G takes; auto = exact up to 100 classes, else sampled");
+      visit("rows", rows, at_least(0), "training rows for the factors; 0 = all");
+    }
+  };
+  explicit KroneckerEwc(const Options& options) : options_(options) {}
+
+  void adapt(Setup& setup, int64_t) override {
+    model_ = &setup.model;
+    if (setup.stream.classes == 0) {
+      fail(
+          "ewc-kfac needs a classifier whose layers see one vector a row, the stream '{}' is text; "
+          "use ewc there",
+          setup.stream.name);
+    }
+    for (Seam* seam : setup.model.seams()) check(*seam);
+  }
+
+  void contribute(Update& update) override {
+    if (factors_.empty() || options_.lambda == 0) return;
+    const MemoryTag tag(Category::workspace);
+    const at::NoGradGuard no_grad;
+    const Tensor flat = at::zeros_like(update.gradient());
+    Tensor penalty = at::zeros({}, flat.options().dtype(at::kDouble));
+    const std::vector<Linear*> layers = model_->linears();
+    for (Factors& factors : factors_) {
+      pull(*layers[static_cast<size_t>(factors.layer)], factors, update, flat, penalty);
+    }
+    update.add_gradient(flat, penalty.item<double>());
+  }
+
+  void after_task(const TaskEnd& end) override {
+    if (end.task == static_cast<int64_t>(end.stream.tasks.size()))
+      return;  // nothing comes after it
+    const std::vector<Factors> fresh = factors_of(end);
+    const at::NoGradGuard no_grad;
+    for (Factors& old : factors_) {
+      if (options_.mode == "offline") break;
+      old.g.mul_(options_.gamma);
+      for (const Factors& latest : fresh) {
+        if (latest.layer == old.layer) old.anchor = latest.anchor;
+      }
+    }
+    factors_.insert(factors_.end(), fresh.begin(), fresh.end());
+  }
+
+  void state(Archive& archive) override {
+    auto count = static_cast<int64_t>(factors_.size());
+    archive("count", count);
+    factors_.resize(static_cast<size_t>(count));
+    for (size_t i = 0; i < factors_.size(); ++i) {
+      const std::string name = fmt::format("{}.", i);
+      archive(name + "layer", factors_[i].layer);
+      archive(name + "a", factors_[i].a);
+      archive(name + "g", factors_[i].g);
+      archive(name + "anchor", factors_[i].anchor);
+    }
+  }
+
+ private:
+  [[noreturn]] static void refuse(const std::string& why) {
+    fail("ewc-kfac needs Linear layers that are trained whole, but {}; use ewc here", why);
+  }
+
+  static void check(Seam& seam) {
+    auto* layer = dynamic_cast<Linear*>(&seam);
+    bool weight = false;
+    std::string other;
+    seam.parameters([&](const std::string& name, Tensor& value) {
+      if (!value.requires_grad()) return;
+      weight = weight || name == seam.name() + ".weight";
+      other = name;
+    });
+    if (other.empty()) return;
+    if (layer == nullptr) refuse(fmt::format("'{}' is trained and belongs to none", other));
+    if (!layer->adapters().empty()) refuse(fmt::format("'{}' has an adapter", seam.name()));
+    if (!weight) refuse(fmt::format("of '{}' only '{}' is trained", seam.name(), other));
+  }
+
+  /// Adds one task's gradient on one layer to `flat` and its value to `penalty`.
+  void pull(Linear& layer, Factors& factors, const Update& update, const Tensor& flat,
+            Tensor& penalty) const {
+    const Tensor value = weight_and_bias(layer, factors.a.size(0) > layer.in_features());
+    for (Tensor* tensor : {&factors.a, &factors.g, &factors.anchor}) {
+      const MemoryTag tag(Category::method_state);
+      *tensor = tensor->to(value.device());  // a checkpoint's are on the CPU
+    }
+    const Tensor moved = value - factors.anchor;
+    const Tensor gradient = factors.g.mm(moved).mm(factors.a).mul_(options_.lambda);
+    penalty.add_((gradient * moved).sum(at::kDouble), 0.5);
+    layer.parameters([&](const std::string&, Tensor& parameter) {
+      for (const ArenaRange& range : update.ranges()) {
+        if (!range.parameter.is_same(parameter)) continue;
+        const Tensor part = parameter.dim() == 2 ? gradient.narrow(1, 0, layer.in_features())
+                                                 : gradient.select(1, layer.in_features());
+        flat.narrow(0, range.offset, range.size).view(parameter.sizes()).add_(part);
+      }
+    });
+  }
+
+  std::vector<Factors> factors_of(const TaskEnd& end) const {
+    const MemoryTag tag(Category::workspace);
+    const Evaluating evaluating(end.model);
+    if (!rows_need_no_loop(end)) refuse("some layer of this model does not see one vector a row");
+    const std::string labels = fisher_labels(end, options_.labels);
+    const std::vector<int64_t> rows = importance_rows(end, options_.rows);
+    std::vector<Factors> sums = zeros(end.model);
+    each_batch(end, rows, end.batch_size, [&](const Batch& batch) {
+      const Capture capture(end.model, batch);
+      const at::NoGradGuard no_grad;
+      const std::vector<Factors*> at_site = sums_of(capture, end.model, sums);
+      for (size_t s = 0; s < at_site.size(); ++s) {
+        if (at_site[s] != nullptr) add_inputs(capture.sites()[s].input, *at_site[s]);
+      }
+      each_cotangent(capture.logits(), batch, labels, end.generator, [&](const Tensor& cotangent) {
+        const auto gradients = capture.output_gradients(cotangent);
+        for (size_t s = 0; s < at_site.size(); ++s) {
+          if (at_site[s] != nullptr) at_site[s]->g.addmm_(gradients[s].t(), gradients[s]);
+        }
+      });
+    });
+    for (Factors& sum : sums) {
+      sum.a.div_(static_cast<double>(rows.size()));
+      sum.g.div_(static_cast<double>(rows.size()));
+    }
+    return sums;
+  }
+
+  /// Empty sums of every trained layer, anchored at its present values.
+  static std::vector<Factors> zeros(Model& model) {
+    const MemoryTag tag(Category::method_state);
+    const std::vector<Linear*> layers = model.linears();
+    std::vector<Factors> made;
+    for (size_t i = 0; i < layers.size(); ++i) {
+      if (!layers[i]->base().dense().requires_grad()) continue;
+      const Tensor anchor = weight_and_bias(*layers[i], trains_bias(*layers[i]));
+      const int64_t out = anchor.size(0), in = anchor.size(1);
+      made.push_back({static_cast<int64_t>(i), at::zeros({in, in}, anchor.options()),
+                      at::zeros({out, out}, anchor.options()), anchor});
+    }
+    return made;
+  }
+
+  /// For each site the sum of its layer; null for a frozen layer above a trained one.
+  static std::vector<Factors*> sums_of(const Capture& capture, Model& model,
+                                       std::vector<Factors>& sums) {
+    const std::vector<Linear*> layers = model.linears();
+    std::vector<Factors*> found;
+    for (const Capture::Site& site : capture.sites()) {
+      const auto sum = std::find_if(sums.begin(), sums.end(), [&](const Factors& factors) {
+        return layers[static_cast<size_t>(factors.layer)] == site.seam;
+      });
+      found.push_back(sum == sums.end() ? nullptr : &*sum);
+    }
+    return found;
+  }
+
+  static void add_inputs(const Tensor& input, const Factors& sum) {
+    Tensor a = input;
+    if (sum.a.size(0) > a.size(1)) a = at::cat({a, at::ones({a.size(0), 1}, a.options())}, 1);
+    sum.a.addmm_(a.t(), a);
+  }
+
+  Options options_;
+  Model* model_ = nullptr;
+  std::vector<Factors> factors_;
+};
+
+}  // namespace
+
+void add_ewc_kfac(StrategyRegistry& registry) {
+  StrategyEntry entry;
+  entry.name = "ewc-kfac";
+  entry.role = Role::regulariser;
+  entry.summary = "EWC with a Kronecker-factored Fisher: correlations within a layer count.";
+  entry.source = "Ritter et al. 2018, arXiv:1805.07810";
+  entry.verified = "penalties by explicit Kronecker products (tests/ewc_kfac_test.cc)";
+  entry.neutral.options = {{"lambda", "0"}};
+  registry.add<KroneckerEwc>(std::move(entry));
+}
+
+}  // namespace lethe

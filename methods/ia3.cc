@@ -1,0 +1,118 @@
+// (IA)^3: learned vectors scale the keys, the values and the MLP's inner activation.
+//   k = l_k * (W_k x),   v = l_v * (W_v x),   mlp = W_down (l_ff * act(W_up x))
+// All start at one: the logits do not change. A Linear that makes keys or values has its output
+// scaled (bias included), one that reads the inner activation its input. `auto` finds them by name:
+//   keys and values   k_proj, v_proj; where q, k and v are one Linear (c_attn, query_key_value) its
+//                     whole output, as in peft: scaling a query is scaling its key
+//   feed-forward      down_proj, mlp.c_proj, fc2, dense_4h_to_h
+//   a perceptron      the inputs of every Linear after the first
+// peft takes q_proj and k_proj for OPT; the paper's keys and values are the default here, and
+// targets = q_proj,k_proj gives peft's. Source: Liu et al. 2022, arXiv:2205.05638.
+#include "core/error.h"
+#include "methods/adapters.h"
+#include "methods/methods.h"
+
+namespace lethe {
+namespace {
+
+const char* const kKeysAndValues = "k_proj,v_proj,c_attn,query_key_value";
+const char* const kFeedForward = "down_proj,mlp.c_proj,fc2,dense_4h_to_h";
+
+class Ia3Adapter : public Adapter {
+ public:
+  /// Scales the seam's input, or else its output.
+  Ia3Adapter(const Linear& seam, bool scales_input) : scales_input_(scales_input) {
+    const MemoryTag tag(Category::adapters);
+    const int64_t size = scales_input ? seam.in_features() : seam.out_features();
+    // The shapes of peft's files, which broadcast over the weight (out, in).
+    scale_ = scales_input ? at::ones({1, size}, at::kFloat) : at::ones({size, 1}, at::kFloat);
+    scale_.set_requires_grad(true);
+  }
+
+  Tensor input(const Tensor& x) const override { return scales_input_ ? x * scale_.view(-1) : x; }
+  Tensor output(const Tensor&, const Tensor& so_far) const override {
+    return scales_input_ ? so_far : so_far * scale_.view(-1);
+  }
+  void parameters(const ParameterVisitor& visit) override { visit("ia3_l", scale_); }
+
+  void merge(Tensor& weight, Tensor& bias) const override {
+    const at::NoGradGuard no_grad;
+    weight.mul_(scale_);
+    if (!scales_input_ && bias.defined()) bias.mul_(scale_.view(-1));
+  }
+
+ private:
+  bool scales_input_;
+  Tensor scale_;  // (1, in) or (out, 1)
+};
+
+class Ia3 : public Strategy {
+ public:
+  struct Options {
+    std::string targets = "auto";
+    std::string feedforward = "auto";
+    template <class Visit>
+    void fields(Visit&& visit) {
+      visit("targets", targets, any(),
+            "Linears whose output is scaled, by name ending; auto = keys and values");
+      visit("feedforward", feedforward, any(),
+            "Linears whose input is scaled, by name ending; auto = after the MLP's activation");
+    }
+  };
+  explicit Ia3(const Options& options) : options_(options) {}
+
+  void prepare(Setup& setup) override {
+    setup.model.set_trainable(false);
+    const std::vector<Linear*> linears = setup.model.linears();
+    const bool perceptron = is_perceptron(setup.model);
+    size_t adapted = 0;
+    for (size_t i = 0; i < linears.size(); ++i) {
+      const std::string& name = linears[i]->name();
+      const bool output = chosen(name, options_.targets, kKeysAndValues, false);
+      const bool input = chosen(name, options_.feedforward, kFeedForward, perceptron && i > 0);
+      if (output && input) {
+        fail("ia3: '{}' is named by targets '{}' and by feedforward '{}'; name it in one of them",
+             name, options_.targets, options_.feedforward);
+      }
+      if (!output && !input) continue;
+      linears[i]->add_adapter(std::make_shared<Ia3Adapter>(*linears[i], input));
+      ++adapted;
+    }
+    if (adapted == 0) {
+      fail("ia3: no Linear is named by targets '{}' or feedforward '{}'; the model has: {}",
+           options_.targets, options_.feedforward, seam_names(setup.model));
+    }
+  }
+
+ private:
+  /// A model none of whose Linears is known to make keys and values.
+  static bool is_perceptron(Model& model) {
+    for (Linear* seam : model.linears()) {
+      if (ends_with_one_of(seam->name(), kKeysAndValues)) return false;
+    }
+    return true;
+  }
+
+  static bool chosen(const std::string& name, const std::string& asked, const char* known,
+                     bool perceptron) {
+    if (asked != "auto") return ends_with_one_of(name, asked);
+    return perceptron || ends_with_one_of(name, known);
+  }
+
+  Options options_;
+};
+
+}  // namespace
+
+void add_ia3(StrategyRegistry& registry) {
+  StrategyEntry entry;
+  entry.name = "ia3";
+  entry.role = Role::adapter;
+  entry.summary = "Learned vectors scale keys, values and the MLP's inner activation.";
+  entry.source = "Liu et al. 2022, arXiv:2205.05638";
+  entry.verified = "peft 0.21 on LLaMA and GPT-2: logits and gradients (tests/ia3_test.cc)";
+  entry.neutral.exists = false;
+  registry.add<Ia3>(std::move(entry));
+}
+
+}  // namespace lethe

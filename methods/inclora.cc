@@ -1,0 +1,32 @@
+// Incremental LoRA: a new low-rank adapter each task; the earlier ones are frozen and stay in the
+// sum.
+//   y = W x + b + s (sum_{i < t} B_i A_i + B_t A_t) dropout(x),   s as in lora
+// Every B_t starts at zero, so a new task's adapter changes the logits by the rounding of the
+// stacked sum at most. In the first task this is lora, bit for bit. One draw of dropout serves all
+// pairs. Source: the baseline IncLoRA of Wang et al. 2023, arXiv:2310.14152.
+#include "methods/methods.h"
+#include "methods/task_adapters.h"
+
+namespace lethe {
+namespace {
+
+class IncLora : public TaskAdapters {
+ public:
+  using Options = LowRankOptions;
+  explicit IncLora(const Options& options) : TaskAdapters("inclora", options) {}
+};
+
+}  // namespace
+
+void add_inclora(StrategyRegistry& registry) {
+  StrategyEntry entry;
+  entry.name = "inclora";
+  entry.role = Role::adapter;
+  entry.summary = "A new LoRA adapter each task; the earlier ones are frozen and kept in the sum.";
+  entry.source = "baseline of Wang et al. 2023, arXiv:2310.14152";
+  entry.verified = "lora in the first task, the sum of products by hand, merged weights";
+  entry.neutral.exists = false;
+  registry.add<IncLora>(std::move(entry));
+}
+
+}  // namespace lethe

@@ -1,0 +1,128 @@
+// Memory aware synapses: important is what moves the outputs, whatever the labels.
+//   Omega_i = 1/N sum_n |d ||f(x_n)||^2 / d theta_i|        over the task's training rows
+//   penalty = lambda sum_i Omega_i (theta_i - theta*_i)^2     (no half), theta* = the latest values
+// f are the logits of the units that a row may take (a masked head has no part); the absolute value
+// is taken row by row, before the mean. norm = unsquared takes ||f(x_n)||, as FACIL does. Over
+// tasks: combine = sum adds Omega, as the authors' code does; combine = average is Omega <- alpha
+// Omega + (1 - alpha) Omega_t from task 2 on, a mix such as Avalanche's and FACIL's. Source:
+// Aljundi et al. 2018, arXiv:1711.09601, eqs. 2 and 3, the squared norm of section 4.1.
+#include "core/importance.h"
+#include "methods/methods.h"
+
+namespace lethe {
+namespace {
+
+class MemoryAwareSynapses : public Strategy {
+ public:
+  struct Options {
+    double lambda = 1;
+    std::string norm = "squared";
+    std::string combine = "sum";
+    double alpha = 0.5;
+    int64_t rows = 0;
+    template <class Visit>
+    void fields(Visit&& visit) {
+      visit("lambda", lambda, at_least(0.0), "penalty weight (no half); 0 = finetune");
+      visit("norm", norm, one_of({"squared", "unsquared"}), "of the logits");
+      visit("combine", combine, one_of({"sum", "average"}),
+            "importances over tasks: added, or a moving average");
+      visit("alpha", alpha, between(0.0, 1.0), "average: the share of the old importance");
+      visit("rows", rows, at_least(0), "training rows for the importance; 0 = all");
+    }
+  };
+  explicit MemoryAwareSynapses(const Options& options) : options_(options) {}
+
+  void prepare(Setup& setup) override {
+    importance_ = setup.arena.twin("mas.importance");
+    anchor_ = setup.arena.twin("mas.anchor");
+  }
+
+  void contribute(Update& update) override {
+    if (held_) update.add_quadratic(options_.lambda, importance_, anchor_);
+  }
+
+  void after_task(const TaskEnd& end) override {
+    if (end.task == static_cast<int64_t>(end.stream.tasks.size()))
+      return;  // nothing comes after it
+    const MemoryTag tag(Category::workspace);
+    const Tensor fresh = sensitivity(end);
+    const at::NoGradGuard no_grad;
+    Tensor importance = importance_.tensor();
+    if (options_.combine == "average" && held_) {
+      importance.mul_(options_.alpha).add_(fresh, 1 - options_.alpha);
+    } else {
+      importance.add_(fresh);
+    }
+    end.copy_values_to(anchor_);
+    held_ = true;
+  }
+
+  void state(Archive& archive) override { archive("held", held_); }
+
+ private:
+  /// d norm / d logits (P, C), each row's norm over all its predicted positions: `whole` says that
+  /// the batch is one row.
+  Tensor cotangent(const Tensor& logits, const Batch& batch, bool whole) const {
+    Tensor f = logits.detach();
+    if (batch.active.defined()) f = f.masked_fill(batch.active.logical_not(), 0);
+    if (options_.norm == "squared") return f * 2;
+    const Tensor norm = whole ? f.norm() : f.norm(2, {1}, /*keepdim=*/true);
+    return at::where(norm > 0, f / norm, at::zeros_like(f));
+  }
+
+  /// Mean over rows of the absolute gradient (n).
+  Tensor sensitivity(const TaskEnd& end) const {
+    const std::vector<int64_t> rows = importance_rows(end, options_.rows);
+    const Evaluating evaluating(end.model);
+    const bool together = rows_need_no_loop(end);
+    Tensor total = at::zeros_like(end.arena.values());
+    each_batch(end, rows, together ? end.batch_size : 1, [&](const Batch& batch) {
+      if (together) {
+        add_together(end, batch, total);
+      } else {
+        add_row(end, batch, total);
+      }
+    });
+    return total.div_(static_cast<double>(rows.size()));
+  }
+
+  /// |delta a^T| = |delta| |a|^T: the sum over rows is one product a seam.
+  void add_together(const TaskEnd& end, const Batch& batch, const Tensor& total) const {
+    const Capture capture(end.model, batch);
+    const at::NoGradGuard no_grad;
+    const auto deltas = capture.output_gradients(cotangent(capture.logits(), batch, false));
+    for (size_t s = 0; s < deltas.size(); ++s) {
+      const Capture::Site& site = capture.sites()[s];
+      add_outer(end.arena, *site.seam, deltas[s].abs(), site.input.abs(), total);
+    }
+  }
+
+  void add_row(const TaskEnd& end, const Batch& row, const Tensor& total) const {
+    const Tensor logits = end.model.forward(row);
+    const auto gradients = range_gradients(end.arena, logits, cotangent(logits, row, true));
+    const at::NoGradGuard no_grad;
+    for (size_t i = 0; i < gradients.size(); ++i) {
+      if (!gradients[i].defined()) continue;
+      end.arena.slice(total, end.arena.ranges()[i]).add_(gradients[i].abs());
+    }
+  }
+
+  Options options_;
+  Twin importance_, anchor_;
+  bool held_ = false;
+};
+
+}  // namespace
+
+void add_mas(StrategyRegistry& registry) {
+  StrategyEntry entry;
+  entry.name = "mas";
+  entry.role = Role::regulariser;
+  entry.summary = "Memory aware synapses: weights to which the outputs are sensitive are held.";
+  entry.source = "Aljundi et al. 2018, arXiv:1711.09601";
+  entry.verified = "importances and penalties computed by hand (tests/mas_test.cc)";
+  entry.neutral.options = {{"lambda", "0"}};
+  registry.add<MemoryAwareSynapses>(std::move(entry));
+}
+
+}  // namespace lethe

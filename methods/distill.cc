@@ -25,6 +25,7 @@ class Distill : public Strategy {
     double temperature = 2;
     bool t_squared = false;
     std::string weighting = "contexts";
+    std::string units = "past";
     std::string logits = "auto";
     double scale = 2;
     int64_t teacher_steps = 1000;
@@ -37,6 +38,9 @@ class Distill : public Strategy {
       visit("t_squared", t_squared, any(), "also multiply by temperature squared");
       visit("weighting", weighting, one_of({"contexts", "constant"}),
             "contexts: times the number of past tasks (not class-incremental)");
+      visit("units", units, one_of({"past", "all"}),
+            "class-incremental: the student's softmax over past units, or over all, where the "
+            "teacher gives the others 0 as in van de Ven et al.'s code");
       visit("logits", logits, one_of({"auto", "forward", "recorded"}),
             "teacher's forward pass in every step, or its logits recorded once a task by row; auto "
             "= recorded for classifiers, forward for text");
@@ -94,8 +98,11 @@ class Distill : public Strategy {
   }
 
   Tensor cross_entropy(const Tensor& taught, const Tensor& student) const {
+    return cross_entropy_of_logs(taught, at::log_softmax(student / options_.temperature, 1));
+  }
+
+  Tensor cross_entropy_of_logs(const Tensor& taught, const Tensor& logs) const {
     const Tensor targets = (taught / options_.temperature).softmax(1);
-    const Tensor logs = at::log_softmax(student / options_.temperature, 1);
     return -at::where(targets > 0, targets * logs, at::zeros_like(logs)).sum(1).mean();
   }
 
@@ -118,6 +125,10 @@ class Distill : public Strategy {
       for (int64_t t = 0; t < past; ++t) {
         const auto& classes = step.stream.tasks[static_cast<size_t>(t)].classes;
         seen.insert(seen.end(), classes.begin(), classes.end());
+      }
+      if (options_.units == "all") {
+        const Tensor logs = at::log_softmax(student / options_.temperature, 1);
+        return cross_entropy_of_logs(units(taught, seen), units(logs, seen));
       }
       return cross_entropy(units(taught, seen), units(student, seen));
     }

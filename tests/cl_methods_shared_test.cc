@@ -9,8 +9,13 @@ namespace {
 
 /// Student and teacher logits (7, 4) as the weights of one layer, whose inputs pick a row each.
 struct Logits {
-  Logits(const Tensor& scores, const Tensor& teacher, const OptionMap& options)
+  Logits(const Tensor& scores, const Tensor& teacher, const OptionMap& options,
+         Scenario scenario = Scenario::domain_incremental)
       : driven(std::make_unique<OneLayer>(at::zeros({4, 7})), stream_of(), "distill", options) {
+    driven.stream.scenario = scenario;
+    driven.stream.tasks[0].classes = scenario == Scenario::class_incremental
+                                         ? std::vector<int64_t>{0, 1}
+                                         : std::vector<int64_t>{0, 1, 2, 3};
     driven.set(floats_of(teacher.t()));
     driven.begin(2);
     driven.set(floats_of(scores.t()));
@@ -81,6 +86,27 @@ TEST_CASE("the distillation loss and its gradient equal the reference's at every
         const auto gradients = torch::autograd::grad({kd.loss}, {kd.logits});
         CHECK(off(gradients[0], lwf.at(name + ".grad")) < kFixtureTolerance);
       }
+    }
+  }
+}
+
+TEST_CASE("a teacher of fewer units counts as 0 at the others, over the student's whole softmax") {
+  const Fixture lwf("lwf");
+  if (!lwf) return;
+  // The teacher's two new units must not matter, whatever they are.
+  const Tensor teacher = at::cat({lwf.at("target2"), at::full({7, 2}, 5.0F)}, 1);
+  for (const std::string t : {"1", "2"}) {
+    for (const std::string norm : {"0", "1"}) {
+      const std::string name = "loss_fn_kd.target2.T" + t + ".norm" + norm;
+      CAPTURE(name);
+      const Logits kd(
+          lwf.at("scores"), teacher,
+          {{"temperature", t}, {"t_squared", norm == "1" ? "true" : "false"}, {"units", "all"}},
+          Scenario::class_incremental);
+      CHECK(kd.loss.item<double>() ==
+            Approx(lwf.json.at(name).get<double>()).epsilon(kFixtureTolerance));
+      const auto gradients = torch::autograd::grad({kd.loss}, {kd.logits});
+      CHECK(off(gradients[0], lwf.at(name + ".grad")) < kFixtureTolerance);
     }
   }
 }

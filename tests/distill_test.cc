@@ -92,6 +92,18 @@ TEST_CASE("class-incremental distillation compares the units of past tasks only"
   CHECK(some.extra(3, {2, 1, 0, -50, 50}).item<double>() == Approx(1.07549602).epsilon(1e-6));
 }
 
+TEST_CASE("with all units the student's softmax has the new ones too, where the teacher has none") {
+  // Past units (1, 2, -1) of the teacher, student (2, 1, 0 | 4): logs over four units, T = 1.
+  Distilling all(Scenario::class_incremental, {1, 2, -1, 7}, {{0, 1, 2}, {3}},
+                 {{"units", "all"}, {"temperature", "1"}});
+  const double teacher = std::exp(1.0) + std::exp(2.0) + std::exp(-1.0);
+  const double student = std::log(std::exp(2.0) + std::exp(1.0) + std::exp(0.0) + std::exp(4.0));
+  const double expected = (std::exp(1.0) * (student - 2) + std::exp(2.0) * (student - 1) +
+                           std::exp(-1.0) * (student - 0)) /
+                          teacher;
+  CHECK(all.extra(2, {2, 1, 0, 4}).item<double>() == Approx(expected).epsilon(1e-6));
+}
+
 TEST_CASE("task-incremental distillation averages past heads, times their number by default") {
   const std::vector<std::vector<int64_t>> classes = {{0, 1, 2}, {3, 4, 5}, {6, 7}};
   const std::vector<float> teacher = {1, 2, -1, 1, 2, -1, 9, 0},

@@ -1,5 +1,6 @@
 #include "core/arena.h"
 
+#include <algorithm>
 #include <map>
 
 #include "core/digest.h"
@@ -96,6 +97,13 @@ bool Arena::lay_out(Model& model) {
     range.parameter.mutable_grad() = slice(gradient_.tensor(), range);
   }
   return true;
+}
+
+const ArenaRange* Arena::range_of(const Tensor& parameter) const {
+  const auto found = std::find_if(ranges_.begin(), ranges_.end(), [&](const ArenaRange& range) {
+    return range.parameter.is_same(parameter);
+  });
+  return found == ranges_.end() ? nullptr : &*found;
 }
 
 int64_t Arena::parameter_count() const {

@@ -51,6 +51,8 @@ class Arena {
   Tensor values() const { return values_; }               ///< (n) float32
   Tensor gradient() const { return gradient_.tensor(); }  ///< (n) float32
   const std::vector<ArenaRange>& ranges() const { return ranges_; }
+  /// Where `parameter` lies; null where it isn't trained.
+  const ArenaRange* range_of(const Tensor& parameter) const;
   /// Values that are parameters (without the gaps).
   int64_t parameter_count() const;
 

@@ -48,8 +48,7 @@ std::vector<Evaluation> evaluate(Model& model, const TaskStream& stream, int64_t
                                  int64_t step, const TrainOptions& options) {
   const at::NoGradGuard no_grad;
   const MemoryTag tag(Category::activations);
-  const bool training = model.training();
-  model.train(false);
+  const Evaluating evaluating(model);
   std::vector<Evaluation> scores;
   const auto measure = [&](int64_t on_task, const std::string& name, const MetricInfo& metric,
                            const Rows& rows) {
@@ -67,7 +66,6 @@ std::vector<Evaluation> evaluate(Model& model, const TaskStream& stream, int64_t
     measure(static_cast<int64_t>(t) + 1, task.name, task.metric, scored_rows(task, options));
   }
   for (const Probe& probe : stream.probes) measure(0, probe.name, probe.metric, *probe.rows);
-  model.train(training);
   return scores;
 }
 

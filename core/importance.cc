@@ -45,14 +45,13 @@ bool rows_need_no_loop(const TaskEnd& end) {
 void add_outer(const Arena& arena, Linear& seam, const Tensor& left, const Tensor& right,
                const Tensor& total) {
   seam.parameters([&](const std::string&, Tensor& value) {
-    for (const ArenaRange& range : arena.ranges()) {
-      if (!range.parameter.is_same(value)) continue;
-      const Tensor target = arena.slice(total, range);
-      if (value.dim() == 2) {
-        target.addmm_(left.t(), right);
-      } else {
-        target.add_(left.sum(0));
-      }
+    const ArenaRange* range = arena.range_of(value);
+    if (range == nullptr) return;
+    const Tensor target = arena.slice(total, *range);
+    if (value.dim() == 2) {
+      target.addmm_(left.t(), right);
+    } else {
+      target.add_(left.sum(0));
     }
   });
 }

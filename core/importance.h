@@ -1,5 +1,5 @@
-// What measures of importance share: the rows they look at after a task, the model held still
-// meanwhile, and per-row gradients of Linear seams without a loop over rows.
+// What measures of importance share: the rows they look at after a task, and per-row gradients of
+// Linear seams without a loop over rows.
 #pragma once
 
 #include <functional>
@@ -8,21 +8,6 @@
 #include "core/strategy.h"
 
 namespace lethe {
-
-/// Evaluation mode while it lives.
-class Evaluating {
- public:
-  explicit Evaluating(Model& model) : model_(model), training_(model.training()) {
-    model.train(false);
-  }
-  ~Evaluating() { model_.train(training_); }
-  Evaluating(const Evaluating&) = delete;
-  Evaluating& operator=(const Evaluating&) = delete;
-
- private:
-  Model& model_;
-  bool training_;
-};
 
 /// `count` of the task's training rows, drawn without replacement (0 = all), in ascending order.
 /// Throws Error where the task has fewer.

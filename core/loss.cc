@@ -9,12 +9,16 @@ Tensor masked_logits(const Tensor& logits, const Batch& batch) {
   return logits.masked_fill(batch.active.logical_not(), -std::numeric_limits<float>::infinity());
 }
 
+Tensor position_weights(const Batch& batch) {
+  if (!batch.weights.defined() || !batch.row_of.defined()) return batch.weights;
+  return batch.weights.index_select(0, batch.row_of);
+}
+
 Tensor task_loss(const Tensor& logits, const Batch& batch) {
   const Tensor shown = masked_logits(logits, batch);
   if (!batch.weights.defined()) return at::cross_entropy_loss(shown, batch.targets);
   const Tensor each = at::cross_entropy_loss(shown, batch.targets, {}, at::Reduction::None);
-  const Tensor weights =
-      batch.row_of.defined() ? batch.weights.index_select(0, batch.row_of) : batch.weights;
+  const Tensor weights = position_weights(batch);
   return (each * weights).sum() / weights.sum();
 }
 

@@ -9,6 +9,9 @@ namespace lethe {
 /// themselves.
 Tensor masked_logits(const Tensor& logits, const Batch& batch);
 
+/// Each predicted position's weight (P), its row's; undefined where the batch has none.
+Tensor position_weights(const Batch& batch);
+
 /// Mean cross-entropy in nats over predicted positions, each weighted by its row's weight (sum of
 /// weighted losses over sum of weights). logits (P, C); scalar, with a graph.
 Tensor task_loss(const Tensor& logits, const Batch& batch);

@@ -47,6 +47,21 @@ class Model {
   at::Generator generator_;
 };
 
+/// Evaluation mode while it lives; then the mode that was.
+class Evaluating {
+ public:
+  explicit Evaluating(Model& model) : model_(model), training_(model.training()) {
+    model.train(false);
+  }
+  ~Evaluating() { model_.train(training_); }
+  Evaluating(const Evaluating&) = delete;
+  Evaluating& operator=(const Evaluating&) = delete;
+
+ private:
+  Model& model_;
+  bool training_;
+};
+
 /// x with each value dropped with probability p and the others scaled by 1 / (1 - p), drawn from
 /// `generator`; x itself where p is 0.
 Tensor dropout(const Tensor& x, double p, at::Generator generator);

@@ -1,7 +1,5 @@
 #include "core/recorded_logits.h"
 
-#include <numeric>
-
 #include "core/error.h"
 
 namespace lethe {

@@ -204,12 +204,16 @@ ReplayBuffer::Drawn ReplayBuffer::gathered(const std::vector<int64_t>& slots) co
   return drawn;
 }
 
+void ReplayBuffer::shuffle_front(std::vector<int64_t>& slots, int64_t count) {
+  const auto all = static_cast<int64_t>(slots.size());
+  for (int64_t i = 0; i < count; ++i) {
+    std::swap(slots[static_cast<size_t>(i)], slots[static_cast<size_t>(i + draws_.below(all - i))]);
+  }
+}
+
 ReplayBuffer::Drawn ReplayBuffer::draw(int64_t count) {
   const int64_t taken = std::min(count, size_);
-  for (int64_t i = 0; i < taken; ++i) {
-    std::swap(order_[static_cast<size_t>(i)],
-              order_[static_cast<size_t>(i + draws_.below(size_ - i))]);
-  }
+  shuffle_front(order_, taken);
   return gathered({order_.begin(), order_.begin() + taken});
 }
 
@@ -220,12 +224,8 @@ ReplayBuffer::Drawn ReplayBuffer::draw_of(int64_t task, int64_t count) {
       slots.push_back(slot);
     }
   }
-  const auto all = static_cast<int64_t>(slots.size());
-  if (count < all) {
-    for (int64_t i = 0; i < count; ++i) {
-      std::swap(slots[static_cast<size_t>(i)],
-                slots[static_cast<size_t>(i + draws_.below(all - i))]);
-    }
+  if (count < static_cast<int64_t>(slots.size())) {
+    shuffle_front(slots, count);
     slots.resize(static_cast<size_t>(count));
   }
   return gathered(slots);

@@ -63,6 +63,8 @@ class ReplayBuffer {
 
  private:
   size_t task_of(int64_t row_id) const;
+  /// Brings `count` of the slots, drawn at random, to the front.
+  void shuffle_front(std::vector<int64_t>& slots, int64_t count);
   Drawn gathered(const std::vector<int64_t>& slots) const;
   void add_groups(const BufferOptions& options, const Task& task, uint64_t seed);
   void fill(const std::vector<int64_t>& ids, const std::vector<int64_t>& groups);

@@ -8,15 +8,9 @@ Strategy::~Strategy() = default;
 
 Tensor Step::under(const Twin& twin, const Batch& other) const {
   const at::NoGradGuard no_grad;
-  const bool training = model.training();
-  model.train(false);
-  Tensor logits;
-  {
-    const Arena::Shown shown(arena, twin.tensor());
-    logits = model.forward(other);
-  }
-  model.train(training);
-  return logits;
+  const Evaluating evaluating(model);
+  const Arena::Shown shown(arena, twin.tensor());
+  return model.forward(other);
 }
 
 void Update::add_quadratic(double strength, const Twin& importance, const Twin& anchor) {

@@ -120,6 +120,8 @@ struct TaskEnd {
   Arena& arena;
   at::Generator generator;
   int64_t batch_size;
+  /// Whether no task comes after it.
+  bool last() const { return task == static_cast<int64_t>(stream.tasks.size()); }
   void copy_values_to(const Twin& twin) const;
 };
 

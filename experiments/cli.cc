@@ -78,6 +78,15 @@ WorkSettings work_settings(const RunArguments& arguments, const StrategyRegistry
   return settings;
 }
 
+void write_text(const std::string& what, const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) {
+    fail("{} {} can't be written; check the folder and the space on its disk", what, path);
+  }
+}
+
 std::string outcome_text(const WorkOutcome& outcome, const std::string& db) {
   const std::string before =
       fmt::format(" ({} of them failed; --retry-failed tries again)", outcome.failed_before);
@@ -121,12 +130,7 @@ int report_command(const ReportArguments& arguments) {
   }
   const auto folder = std::filesystem::path(arguments.output).parent_path();
   if (!folder.empty()) std::filesystem::create_directories(folder);
-  std::ofstream file(arguments.output, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file)
-    fail("report {} can't be written; check the folder and the space on its disk",
-         arguments.output);
+  write_text("report", arguments.output, text);
   return 0;
 }
 

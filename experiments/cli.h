@@ -48,6 +48,9 @@ WorkSettings work_settings(const RunArguments& arguments, const StrategyRegistry
 /// "2 trials finished, 0 failed, ..."
 std::string outcome_text(const WorkOutcome& outcome, const std::string& db);
 
+/// Throws Error, naming `what` the file is, where it can't be written whole.
+void write_text(const std::string& what, const std::string& path, const std::string& text);
+
 /// The built-in methods and those of the plugins.
 StrategyRegistry registry_with(const std::vector<std::string>& plugins);
 

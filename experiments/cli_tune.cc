@@ -1,6 +1,5 @@
 // `lethe tune`: the search, its table, and the sweep that it writes.
 #include <filesystem>
-#include <fstream>
 
 #include "core/build_id.h"
 #include "core/error.h"
@@ -21,15 +20,6 @@ std::string output_of(const TuneArguments& arguments, const Sweep& sweep) {
   const fs::path folder = fs::path(path).parent_path();
   if (!folder.empty()) fs::create_directories(folder);
   return path;
-}
-
-void write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) {
-    fail("tuned sweep {} can't be written; check the folder and the space on its disk", path);
-  }
 }
 
 std::vector<TrialRecord> stored(const TunePlan& plan, const WorkSettings& settings) {
@@ -77,7 +67,7 @@ int tune_command(const TuneArguments& arguments) {
     fmt::print(stderr, "error: no tuned sweep is written; see the trials with `lethe show`\n");
     return 1;
   }
-  write_file(output,
+  write_text("tuned sweep", output,
              tuned_sweep(plan, choices, std::filesystem::path(output).parent_path().string()));
   if (!settings.quiet) {
     fmt::print("\n{}tuned sweep: {}\n", outcome_text(outcome, settings.db), output);

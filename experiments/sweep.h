@@ -39,6 +39,7 @@ using SearchSpaces = std::map<std::string, SearchSpace>;
 
 struct SweepMethod {
   std::string name, label;
+  const std::string& shown() const { return label.empty() ? name : label; }
   Grid options;       ///< "ewc.lambda", "lambda", "train.lr", "model.base"
   Grid when;          ///< stream options under which the entry counts
   SearchSpaces tune;  ///< by the option, without "tune."; trials do not depend on it
@@ -77,6 +78,9 @@ Sweep with_overrides(Sweep sweep, const std::vector<std::string>& overrides,
 /// "lambda" as "ewc.lambda" where one strategy of the method alone has it; else `key` as it is.
 std::string full_key(const SweepMethod& method, const std::string& key,
                      const StrategyRegistry& registry);
+
+/// Throws Error(`what`) with FILE:LINE before it; without them for line 0, the command line.
+[[noreturn]] void fail_at(const Sweep& sweep, int64_t line, const std::string& what);
 
 /// All trials, each once, in the order stream, model, training, method, seed. Checks every option.
 std::vector<Trial> expand(const Sweep& sweep, const StrategyRegistry& registry);

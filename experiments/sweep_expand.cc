@@ -37,8 +37,7 @@ void at_line(const Sweep& sweep, int64_t line, const std::function<void()>& chec
   try {
     check();
   } catch (const Error& error) {
-    if (line == 0) throw;  // given by --set: there is no line
-    fail("{}:{}: {}", sweep.path, line, error.what());
+    fail_at(sweep, line, error.what());
   }
 }
 
@@ -236,6 +235,11 @@ class Expansion {
 };
 
 }  // namespace
+
+void fail_at(const Sweep& sweep, int64_t line, const std::string& what) {
+  if (line == 0) fail("{}", what);
+  fail("{}:{}: {}", sweep.path, line, what);
+}
 
 std::vector<Trial> expand(const Sweep& sweep, const StrategyRegistry& registry) {
   return Expansion(sweep, registry).all();

@@ -73,9 +73,8 @@ bool has_option(const StrategyRegistry& registry, const std::string& strategy,
 /// false where there are none.
 bool reach(SweepMethod& method, const Override& given, const std::string& name,
            const std::string& option, const StrategyRegistry& registry) {
-  const std::vector<Named> all = strategies_of(method, registry);
   bool reached = false;
-  for (const Named& one : all) {
+  for (const Named& one : strategies_of(method, registry)) {
     if (one.word != name && one.strategy != name) continue;
     reached = true;
     try {
@@ -85,17 +84,15 @@ bool reach(SweepMethod& method, const Override& given, const std::string& name,
     } catch (const Error& error) {
       given.refuse(error.what());
     }
+    // The file may have the option without its strategy. An unclear one stays, to be refused.
     const std::string key = one.strategy + "." + option;
+    const auto same = [&](const auto& entry) {
+      return full_key(method, entry.first, registry) == key;
+    };
+    std::erase_if(method.options, same);
+    std::erase_if(method.tune, same);
     method.options[key] = given.option;
-    std::erase_if(method.tune, [&](const auto& space) {
-      return full_key(method, space.first, registry) == key;
-    });
   }
-  // The file may have the option without its strategy. An unclear one stays, to be refused.
-  const auto owners = std::count_if(all.begin(), all.end(), [&](const Named& one) {
-    return has_option(registry, one.strategy, option);
-  });
-  if (reached && owners == 1) method.options.erase(option);
   return reached;
 }
 

@@ -91,8 +91,8 @@ std::vector<Choice> choices_of(const TunePlan& plan, const std::vector<TrialReco
       const SweepMethod& method = plan.sweep.methods[one.method];
       Choice choice;
       choice.method = one.method;
-      choice.label = (method.label.empty() ? method.name : method.label) + " | " +
-                     one.trial.stream_label + " | " + one.trial.model_label;
+      choice.label =
+          method.shown() + " | " + one.trial.stream_label + " | " + one.trial.model_label;
       choice.stream = one.stream;
       choices.push_back(std::move(choice));
       found[one.method].emplace_back();

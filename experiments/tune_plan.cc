@@ -9,11 +9,6 @@
 namespace lethe {
 namespace {
 
-[[noreturn]] void fail_at(const Sweep& sweep, int64_t line, const std::string& what) {
-  if (line == 0) fail("{}", what);  // given on the command line
-  fail("{}:{}: {}", sweep.path, line, what);
-}
-
 std::string list_of(const std::vector<int64_t>& seeds) {
   return fmt::format("{}", fmt::join(seeds, ", "));
 }
@@ -139,11 +134,11 @@ class Planning {
     const double count = candidate_count(method.tune);
     if (plan_.settings.search == "random") {
       // By name, so that a method's candidates do not depend on the others'.
-      const uint64_t seed = seed_for(plan_.settings.seed, "tune " + name_of(method));
+      const uint64_t seed = seed_for(plan_.settings.seed, "tune " + method.shown());
       const auto drawn = random_candidates(method.tune, budget, seed);
       if (static_cast<int64_t>(drawn.size()) < budget) {
         plan_.notes.push_back(fmt::format("'{}' has {} candidates, fewer than the budget of {}",
-                                          name_of(method), drawn.size(), budget));
+                                          method.shown(), drawn.size(), budget));
       }
       return drawn;
     }
@@ -155,16 +150,12 @@ class Planning {
     fail_at(plan_.sweep, method.line,
             fmt::format("the grid of '{}' has {} candidates, above the budget of {}; raise the "
                         "budget, shorten its lists, or search with --search random",
-                        name_of(method), count, budget));
-  }
-
-  static std::string name_of(const SweepMethod& method) {
-    return method.label.empty() ? method.name : method.label;
+                        method.shown(), count, budget));
   }
 
   static SweepMethod candidate_of(const SweepMethod& method, const OptionMap& values) {
     SweepMethod candidate = method;
-    candidate.label = name_of(method);
+    candidate.label = method.shown();
     candidate.options.erase("train.evaluate");
     for (const auto& [key, value] : values) {
       candidate.options[key] = {{value}, method.tune.at(key).line};

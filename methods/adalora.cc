@@ -97,10 +97,9 @@ class AdaLoraAdapter : public Adapter {
   /// The scores (rank) of the triplets, from the scores S of every value in a flat tensor.
   Tensor scores(const Arena& arena, const Tensor& flat) const {
     const auto part = [&](const Tensor& parameter) {
-      for (const ArenaRange& range : arena.ranges()) {
-        if (range.parameter.is_same(parameter)) return arena.slice(flat, range);
-      }
-      return at::zeros_like(parameter);  // frozen by another strategy
+      const ArenaRange* range = arena.range_of(parameter);
+      if (range == nullptr) return at::zeros_like(parameter);  // frozen by another strategy
+      return arena.slice(flat, *range);
     };
     return part(lambda_).view(-1) + part(p_).mean(0) + part(q_).mean(1);
   }

@@ -1,5 +1,6 @@
 #include "methods/adapters.h"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -38,6 +39,16 @@ std::vector<Linear*> targeted(const std::string& method, Model& model, const std
   return found;
 }
 
+bool train_only(Model& model, const std::string& targets, const std::function<bool(Seam&)>& train) {
+  model.set_trainable(false);
+  bool found = false;
+  for (Seam* seam : model.seams()) {
+    const bool chosen = targets == "all" || ends_with_one_of(seam->name(), targets);
+    if (chosen && train(*seam)) found = true;
+  }
+  return found;
+}
+
 bool train_bias(Seam& seam) {
   bool found = false;
   seam.parameters([&found](const std::string& name, Tensor& value) {
@@ -48,13 +59,15 @@ bool train_bias(Seam& seam) {
   return found;
 }
 
-void train_whole(const std::string& method, Model& model, const std::string& endings) {
+void train_whole(const std::string& method, Model& model, const std::string& endings,
+                 const std::vector<Linear*>& targets) {
   if (endings.empty()) return;
   bool found = false;
   for (Seam* seam : model.seams()) {
     if (!ends_with_one_of(seam->name(), endings)) continue;
     const auto* linear = dynamic_cast<const Linear*>(seam);
-    if (linear != nullptr && !linear->adapters().empty()) {
+    const bool target = std::find(targets.begin(), targets.end(), linear) != targets.end();
+    if (linear != nullptr && (target || !linear->adapters().empty())) {
       fail("{}: '{}' is both a target and one of modules_to_save '{}'; name it in one of them",
            method, seam->name(), endings);
     }

@@ -19,11 +19,16 @@ std::string seam_names(Model& model);
 /// Throws Error naming `method` and the model's Linears where there is none.
 std::vector<Linear*> targeted(const std::string& method, Model& model, const std::string& targets);
 
+/// Freezes the model, then calls `train` on the seams that `targets` names (every one where it is
+/// "all"); false where it trained none.
+bool train_only(Model& model, const std::string& targets, const std::function<bool(Seam&)>& train);
+
 /// Trains the seam's bias; false where it has none.
 bool train_bias(Seam& seam);
 /// Trains every value of the seams that `endings` names (none where it is empty). Throws Error
-/// naming `method` where it names no seam, or one with an adapter.
-void train_whole(const std::string& method, Model& model, const std::string& endings);
+/// naming `method` where it names no seam, or one with an adapter or among `targets`.
+void train_whole(const std::string& method, Model& model, const std::string& endings,
+                 const std::vector<Linear*>& targets = {});
 
 /// Throws Error where a targeted base is quantised; `reason` says why the method can't take it.
 void require_float(const std::string& method, Linear& seam, const std::string& reason);

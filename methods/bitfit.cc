@@ -24,14 +24,7 @@ class BitFit : public Strategy {
   explicit BitFit(const Options& options) : options_(options) {}
 
   void prepare(Setup& setup) override {
-    setup.model.set_trainable(false);
-    bool found = false;
-    for (Seam* seam : setup.model.seams()) {
-      const bool chosen =
-          options_.targets == "all" || ends_with_one_of(seam->name(), options_.targets);
-      if (chosen && train_bias(*seam)) found = true;
-    }
-    if (!found) {
+    if (!train_only(setup.model, options_.targets, train_bias)) {
       fail("bitfit: no seam of targets '{}' has a bias; the model has: {}; choose lora or ia3",
            options_.targets, seam_names(setup.model));
     }

@@ -73,11 +73,9 @@ class Distill : public Strategy {
     if (before_) before_.tensor().copy_(begin.arena.values());
     if (!recorded_) return;
     Model& teacher = larger_ ? *larger_ : begin.model;
-    const bool training = teacher.training();
-    teacher.train(false);
+    const Evaluating evaluating(teacher);
     logits_.record(begin.plan, kRecordRows, begin.arena.values().device(),
                    [&](const Batch& batch) { return teacher.forward(batch); });
-    teacher.train(training);
   }
 
   Tensor extra_loss(const Step& step) override {

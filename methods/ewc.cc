@@ -56,8 +56,7 @@ class Ewc : public Strategy {
   }
 
   void after_task(const TaskEnd& end) override {
-    if (end.task == static_cast<int64_t>(end.stream.tasks.size()))
-      return;  // nothing comes after it
+    if (end.last()) return;
     const MemoryTag tag(Category::workspace);
     const Tensor fisher = fisher_diagonal(end, {options_.labels, options_.rows, options_.divisor});
     const at::NoGradGuard no_grad;

@@ -62,6 +62,7 @@ class KroneckerEwc : public Strategy {
 
   void adapt(Setup& setup, int64_t) override {
     model_ = &setup.model;
+    arena_ = &setup.arena;
     if (setup.stream.classes == 0) {
       fail(
           "ewc-kfac needs a classifier whose layers see one vector a row, the stream '{}' is text; "
@@ -79,14 +80,13 @@ class KroneckerEwc : public Strategy {
     Tensor penalty = at::zeros({}, flat.options().dtype(at::kDouble));
     const std::vector<Linear*> layers = model_->linears();
     for (Factors& factors : factors_) {
-      pull(*layers[static_cast<size_t>(factors.layer)], factors, update, flat, penalty);
+      pull(*layers[static_cast<size_t>(factors.layer)], factors, flat, penalty);
     }
     update.add_gradient(flat, penalty.item<double>());
   }
 
   void after_task(const TaskEnd& end) override {
-    if (end.task == static_cast<int64_t>(end.stream.tasks.size()))
-      return;  // nothing comes after it
+    if (end.last()) return;
     const std::vector<Factors> fresh = factors_of(end);
     const at::NoGradGuard no_grad;
     for (Factors& old : factors_) {
@@ -133,8 +133,7 @@ class KroneckerEwc : public Strategy {
   }
 
   /// Adds one task's gradient on one layer to `flat` and its value to `penalty`.
-  void pull(Linear& layer, Factors& factors, const Update& update, const Tensor& flat,
-            Tensor& penalty) const {
+  void pull(Linear& layer, Factors& factors, const Tensor& flat, Tensor& penalty) const {
     const Tensor value = weight_and_bias(layer, factors.a.size(0) > layer.in_features());
     for (Tensor* tensor : {&factors.a, &factors.g, &factors.anchor}) {
       const MemoryTag tag(Category::method_state);
@@ -144,12 +143,11 @@ class KroneckerEwc : public Strategy {
     const Tensor gradient = factors.g.mm(moved).mm(factors.a).mul_(options_.lambda);
     penalty.add_((gradient * moved).sum(at::kDouble), 0.5);
     layer.parameters([&](const std::string&, Tensor& parameter) {
-      for (const ArenaRange& range : update.ranges()) {
-        if (!range.parameter.is_same(parameter)) continue;
-        const Tensor part = parameter.dim() == 2 ? gradient.narrow(1, 0, layer.in_features())
-                                                 : gradient.select(1, layer.in_features());
-        flat.narrow(0, range.offset, range.size).view(parameter.sizes()).add_(part);
-      }
+      const ArenaRange* range = arena_->range_of(parameter);
+      if (range == nullptr) return;
+      const Tensor part = parameter.dim() == 2 ? gradient.narrow(1, 0, layer.in_features())
+                                               : gradient.select(1, layer.in_features());
+      arena_->slice(flat, *range).add_(part);
     });
   }
 
@@ -218,6 +216,7 @@ class KroneckerEwc : public Strategy {
 
   Options options_;
   Model* model_ = nullptr;
+  const Arena* arena_ = nullptr;
   std::vector<Factors> factors_;
 };
 

@@ -42,8 +42,7 @@ class MemoryAwareSynapses : public Strategy {
   }
 
   void after_task(const TaskEnd& end) override {
-    if (end.task == static_cast<int64_t>(end.stream.tasks.size()))
-      return;  // nothing comes after it
+    if (end.last()) return;
     const MemoryTag tag(Category::workspace);
     const Tensor fresh = sensitivity(end);
     const at::NoGradGuard no_grad;

@@ -22,16 +22,12 @@ class NormTuning : public Strategy {
   explicit NormTuning(const Options& options) : options_(options) {}
 
   void prepare(Setup& setup) override {
-    setup.model.set_trainable(false);
-    bool found = false;
-    for (Seam* seam : setup.model.seams()) {
-      const bool chosen =
-          options_.targets == "all" || ends_with_one_of(seam->name(), options_.targets);
-      if (!chosen || seam->kind() != SeamKind::norm) continue;
-      seam->set_trainable(true);
-      found = true;
-    }
-    if (!found) {
+    const auto train_norm = [](Seam& seam) {
+      if (seam.kind() != SeamKind::norm) return false;
+      seam.set_trainable(true);
+      return true;
+    };
+    if (!train_only(setup.model, options_.targets, train_norm)) {
       fail(
           "norm-tuning: the model has no normalisation layer of targets '{}'; it has: {}; choose "
           "the model 'decoder', or bitfit or lora",

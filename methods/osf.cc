@@ -102,13 +102,7 @@ class Osf : public Strategy {
     setup.model.set_trainable(false);
     seams_ = targeted("osf", setup.model, options_.targets);
     for (Linear* seam : seams_) require_float("osf", *seam, "osf rewrites it after every task");
-    for (Linear* seam : seams_) {
-      if (ends_with_one_of(seam->name(), options_.modules_to_save)) {
-        fail("osf: '{}' is both a target and one of modules_to_save '{}'; name it in one of them",
-             seam->name(), options_.modules_to_save);
-      }
-    }
-    train_whole("osf", setup.model, options_.modules_to_save);
+    train_whole("osf", setup.model, options_.modules_to_save, seams_);
   }
 
   void adapt(Setup&, int64_t task) override {

@@ -83,9 +83,7 @@ class Replay : public Strategy {
   /// The divisor of the batch's mean loss.
   static double positions(const Batch& batch) {
     if (!batch.weights.defined()) return static_cast<double>(batch.targets.numel());
-    const Tensor weights =
-        batch.row_of.defined() ? batch.weights.index_select(0, batch.row_of) : batch.weights;
-    return weights.sum().item<double>();
+    return position_weights(batch).sum().item<double>();
   }
 
   void offer(const Batch& batch) {

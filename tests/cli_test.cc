@@ -49,13 +49,7 @@ TEST_CASE("wrong usage has exit code 2 and says what is wrong") {
        "error: unknown device 'gpu'; expected cpu, cuda or cuda:INDEX\n"},
       {{"report"}, "error: there is no store lethe.db; make one with `lethe run --db lethe.db`"},
       {{"check", "--baseline", "none.toml"}, "none.toml"}};
-  for (const auto& [command, said] : wrong) {
-    CAPTURE(command);
-    const Ended ended = lethe_run(scratch, command);
-    CHECK(ended.code == 2);
-    CHECK_THAT(ended.err, Contains(said));
-    CHECK(ended.out.empty());
-  }
+  check_refused(scratch, wrong);
   CHECK_FALSE(std::filesystem::exists(scratch.path("lethe.db")));
 }
 

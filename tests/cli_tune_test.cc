@@ -82,13 +82,7 @@ TEST_CASE("wrong usage of tune has exit code 2, says what is wrong and runs noth
       {{"tune", "sweep.toml", "--search", "bayes"}, "--search"},
       {{"tune", "sweep.toml", "--seed", "1"}, "error: the search's seed 1 is one of the sweep's"},
       {{"tune", "sweep.toml", "-o", "./sweep.toml"}, "error: ./sweep.toml is the sweep itself; "}};
-  for (const auto& [command, said] : wrong) {
-    CAPTURE(command);
-    const Ended ended = lethe_run(scratch, command);
-    CHECK(ended.code == 2);
-    CHECK_THAT(ended.err, Contains(said));
-    CHECK(ended.out.empty());
-  }
+  check_refused(scratch, wrong);
   CHECK_FALSE(std::filesystem::exists(scratch.path("lethe.db")));
   const Ended help = lethe_run(scratch, {"tune", "--help"});
   CHECK(help.code == 0);

@@ -8,12 +8,9 @@ using namespace lethe;
 
 namespace {
 
-/// w = (.5, -.5), x = (1, 2, -1), y = (0, 1, 1); three tasks.
+/// Three tasks.
 Driven toy(const OptionMap& options) {
-  const RowsPtr rows = std::make_shared<VectorRows>(
-      0, std::vector<std::vector<float>>{{1}, {2}, {-1}}, std::vector<int64_t>{0, 1, 1});
-  return {std::make_unique<OneLayer>(at::tensor({0.5F, -0.5F}).view({2, 1})),
-          same_rows_stream(rows, 2, 3), "ewc", options};
+  return {toy_model(), same_rows_stream(toy_rows(), 2, 3), "ewc", options};
 }
 
 /// Two weights whose importances are chosen; three tasks.

@@ -13,13 +13,7 @@ Driven ended(std::unique_ptr<Model> model, const RowsPtr& rows, int64_t classes)
   return {std::move(model), same_rows_stream(rows, classes), "ewc"};
 }
 
-/// w = (.5, -.5), x = (1, 2, -1), y = (0, 1, 1).
-Driven toy() {
-  return ended(std::make_unique<OneLayer>(at::tensor({0.5F, -0.5F}).view({2, 1})),
-               std::make_shared<VectorRows>(0, std::vector<std::vector<float>>{{1}, {2}, {-1}},
-                                            std::vector<int64_t>{0, 1, 1}),
-               2);
-}
+Driven toy() { return ended(toy_model(), toy_rows(), 2); }
 
 double largest_difference(const Tensor& a, const Tensor& b) {
   return (a - b).abs().max().item<double>();

@@ -7,12 +7,8 @@ using namespace lethe;
 
 namespace {
 
-/// w = (.5, -.5), x = (1, 2, -1).
 Driven toy(const OptionMap& options) {
-  const RowsPtr rows = std::make_shared<VectorRows>(
-      0, std::vector<std::vector<float>>{{1}, {2}, {-1}}, std::vector<int64_t>{0, 1, 1});
-  return {std::make_unique<OneLayer>(at::tensor({0.5F, -0.5F}).view({2, 1})),
-          same_rows_stream(rows, 2), "mas", options};
+  return {toy_model(), same_rows_stream(toy_rows(), 2), "mas", options};
 }
 
 double importance(Driven& mas, int64_t i) { return mas.twin("mas.importance")[i].item<double>(); }

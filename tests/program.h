@@ -1,4 +1,4 @@
-// The program itself, run as a user would, in a folder of its own.
+// The program itself, run as a user would, in a folder of its own. Include Catch first.
 #pragma once
 
 #include <dirent.h>
@@ -102,6 +102,19 @@ class Program {
 inline Ended lethe_run(const Scratch& scratch, const std::vector<std::string>& arguments,
                        int64_t limit = 0) {
   return Program(scratch, arguments, limit).end();
+}
+
+/// Each command is wrong usage: exit code 2, an error with the text beside it, nothing on stdout.
+inline void check_refused(
+    const Scratch& scratch,
+    const std::vector<std::pair<std::vector<std::string>, std::string>>& wrong) {
+  for (const auto& [command, said] : wrong) {
+    CAPTURE(command);
+    const Ended ended = lethe_run(scratch, command);
+    CHECK(ended.code == 2);
+    CHECK_THAT(ended.err, Catch::Contains(said));
+    CHECK(ended.out.empty());
+  }
 }
 
 /// The processes that `parent` started, such as a sweep's workers.

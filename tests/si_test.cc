@@ -3,8 +3,7 @@
 // precision.
 #include "tests/catch.h"
 // After Catch.
-#include "core/update.h"
-#include "tests/engine_case.h"
+#include "tests/regulariser_case.h"
 
 using namespace lethe;
 
@@ -14,58 +13,48 @@ struct Golden {
   double value, path, importance;
 };
 
-/// Steps of one strategy on one weight, as the trainer makes them.
+/// Steps of SI on one weight, as the trainer makes them.
 class Walk {
  public:
   Walk(kernels::Optimizer optimizer, const OptionMap& options)
-      : optimizer_(optimizer),
-        model_(at::zeros({1, 1})),
-        si_(builtin_methods().at("si").make(options)) {
-    stream_ = random_stream(Scenario::domain_incremental, 2, 4);
-    arena_.lay_out(model_);
-    Setup setup{model_, arena_, stream_, make_generator(1), {}};
-    si_->prepare(setup);
-    first_ = arena_.twin("first", Category::optimizer);
-    second_ = arena_.twin("second", Category::optimizer);
+      : driven_(std::make_unique<OneLayer>(at::zeros({1, 1})),
+                random_stream(Scenario::domain_incremental, 4, 4), "si", options) {
+    step_.optimizer = optimizer;
+    step_.n = driven_.arena.size();
+    step_.value = driven_.arena.values().data_ptr<float>();
+    step_.gradient = driven_.arena.gradient().data_ptr<float>();
+    step_.first = moment("first");
+    step_.second = moment("second");
+    step_.learning_rate = 0.1;
+    step_.step = 0;
   }
 
   Golden task(int64_t number, float target) {
-    const TrainingPlan plan;
-    si_->before_task({number, stream_, plan, model_, arena_, 4});
+    driven_.begin(number);
     for (int i = 0; i < 3; ++i) last_penalty_ = step(target);
-    const double path = arena_.twin("si.path").tensor()[0].item<double>();
-    const Rows& rows = *stream_.tasks[0].train;
-    si_->after_task({number, stream_, rows, model_, arena_, make_generator(1), 4});
-    return {arena_.values()[0].item<double>(), path,
-            arena_.twin("si.importance").tensor()[0].item<double>()};
+    const double path = driven_.twin("si.path")[0].item<double>();
+    driven_.end(number);
+    return {driven_.value(), path, driven_.twin("si.importance")[0].item<double>()};
   }
 
   double last_penalty() const { return last_penalty_; }
 
  private:
+  float* moment(const std::string& name) {
+    return driven_.arena.twin(name, Category::optimizer).tensor().data_ptr<float>();
+  }
+
   double step(float target) {
-    kernels::Update update;
-    update.optimizer = optimizer_;
-    update.n = arena_.size();
-    update.value = arena_.values().data_ptr<float>();
-    update.gradient = arena_.gradient().data_ptr<float>();
-    update.gradient[0] = update.value[0] - target;
-    update.first = first_.tensor().data_ptr<float>();
-    update.second = second_.tensor().data_ptr<float>();
-    update.learning_rate = 0.1;
-    update.step = ++count_;
-    Update contributions(arena_, update, [](const Batch&, Tensor) {});
-    si_->contribute(contributions);
+    ++step_.step;
+    step_.gradient[0] = step_.value[0] - target;
+    kernels::Update update = step_;
+    Update contributions(driven_.arena, update, [](const Batch&, Tensor) {});
+    driven_.strategy->contribute(contributions);
     return update_on(at::kCPU, update);
   }
 
-  kernels::Optimizer optimizer_;
-  OneLayer model_;
-  std::unique_ptr<Strategy> si_;
-  TaskStream stream_;
-  Arena arena_;
-  Twin first_, second_;
-  int64_t count_ = 0;
+  Driven driven_;
+  kernels::Update step_;
   double last_penalty_ = 0;
 };
 

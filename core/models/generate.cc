@@ -32,8 +32,7 @@ std::vector<std::vector<int64_t>> Decoder::generate(
   std::vector<std::vector<int64_t>> made(prompts.size());
   if (prompts.empty()) return made;
   const at::NoGradGuard no_grad;
-  const bool training = training_;
-  train(false);
+  const Evaluating evaluating(*this);
   Tensor mask;
   Tensor ids = left_padded(prompts, mask);
   const at::Device device = tokens_->weight().device();
@@ -57,7 +56,6 @@ std::vector<std::vector<int64_t>> Decoder::generate(
     places = places.narrow(1, places.size(1) - 1, 1) + 1;
     mask = at::cat({mask, at::ones({mask.size(0), 1}, mask.options())}, 1);
   }
-  train(training);
   return made;
 }
 

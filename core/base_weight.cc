@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/cuda_device.h"
+#include "core/dense_product.h"
 #include "core/error.h"
 #include "core/kernels/nf4.h"
 #include "core/memory.h"
@@ -17,7 +18,7 @@ class DenseWeight : public BaseWeight {
  public:
   explicit DenseWeight(Tensor weight) : weight_(std::move(weight)) {}
   Tensor apply(const Tensor& x, const Tensor& bias) const override {
-    return at::linear(x, weight_, bias);
+    return dense_product(x, weight_, bias);
   }
   Tensor dense() const override { return weight_; }
   void parameters(const std::string& prefix, const ParameterVisitor& visit) override {

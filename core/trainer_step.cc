@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/dense_product.h"
 #include "core/error.h"
 #include "core/loss.h"
 #include "core/trainer.h"
@@ -22,6 +23,7 @@ double Trainer::forward_backward(int64_t task, const Batch& batch, double share,
     loss = loss + extra;
   }
   if (share != 1) loss = loss * share;
+  const AddingGradients adding;
   torch::autograd::backward({loss}, {});
   return value;
 }

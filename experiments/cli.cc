@@ -8,6 +8,7 @@
 
 #include "analysis/baseline.h"
 #include "analysis/report.h"
+#include "core/build_id.h"
 #include "core/error.h"
 #include "core/plugin.h"
 #include "experiments/default_sweep.h"
@@ -73,7 +74,7 @@ WorkSettings work_settings(const RunArguments& arguments, const StrategyRegistry
   settings.device_class = class_of_device(arguments.device);
   settings.jobs = arguments.jobs > 0 ? arguments.jobs : default_jobs(arguments.device);
   settings.quiet = arguments.quiet;
-  settings.retry_failed = arguments.retry_failed;
+  if (arguments.retry_failed) settings.retry_before = seconds_since_1970();
   settings.registry = &registry;
   return settings;
 }
@@ -107,7 +108,7 @@ int run_command(const RunArguments& arguments) {
   const WorkOutcome outcome = run_trials(trials, settings);
   if (!arguments.quiet) {
     if (!outcome.interrupted) {
-      fmt::print("{}", summary_text(stored_comparisons(arguments.db, sweep.name, "")));
+      fmt::print("{}", summary_text(stored_comparisons(arguments.db, sweep.name, build_id())));
     }
     fmt::print("{}", outcome_text(outcome, arguments.db));
   }

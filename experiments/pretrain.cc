@@ -64,13 +64,16 @@ class AllRows : public Strategy {
 
 void train_jointly(Model& model, const TaskStream& stream, const TrainOptions& options,
                    const std::atomic<bool>* stop) {
+  // By name: a stream whose seed orders its tasks has one teacher for all orders.
+  std::map<std::string, RowsPtr> by_name;
+  for (const Task& task : stream.tasks) by_name[task.name] = task.train;
   auto all = std::make_unique<AllRows>();
-  for (const Task& task : stream.tasks) all->plan_.parts.push_back({task.train});
+  for (const auto& [name, rows] : by_name) all->plan_.parts.push_back({rows});
   Method method;
   method.names = {"all rows"};
   method.strategies.push_back(std::move(all));
   TaskStream first = stream;
-  first.tasks.resize(1);
+  std::erase_if(first.tasks, [&](const Task& task) { return task.name != by_name.begin()->first; });
   first.probes.clear();
   TrainRequest request{model, first, method, options, kPretrainingSeed};
   request.stop = stop;

@@ -130,7 +130,9 @@ void ProgressView::tell(int worker, const WorkerNews& news, Clock::time_point no
     ++finished_;
     if (news.kind == Kind::failed) ++failed_;
     latest_.erase(worker);
-    say(outcome_line(news, finished_, total_));
+    const std::string line = outcome_line(news, finished_, total_);
+    if (quiet_ && news.kind == Kind::failed) put(line + "\n");
+    say(line);
     return;
   }
   latest_[worker] = news;

@@ -44,8 +44,8 @@ std::string right(const std::string& text, size_t width) {
 std::string summary_text(const std::vector<Comparison>& comparisons) {
   std::string text;
   for (const Comparison& comparison : comparisons) {
-    text +=
-        fmt::format("\n{} | {} (mean ± 95 % over seeds)\n", comparison.stream, comparison.model);
+    text += fmt::format("\n{} | {} | {} (mean ± 95 % over seeds)\n", comparison.stream,
+                        comparison.model, comparison.device_class);
     size_t widest = 6;
     for (const MethodRow& row : comparison.methods) widest = std::max(widest, row.label.size());
     text += fmt::format("{:<{}}  n", "method", widest);

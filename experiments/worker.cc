@@ -5,7 +5,6 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
-#include <set>
 #include <thread>
 
 #include "core/build_id.h"
@@ -57,10 +56,8 @@ class Worker {
     bool all = true;
     for (size_t index = 0; index < trials_.size() && !stopping; ++index) {
       const TrialRecord record = record_of(trials_[index], settings_);
-      const auto id =
-          store_.claim(record, name_, kLease, settings_.retry_failed && tried_.count(index) == 0);
+      const auto id = store_.claim(record, name_, kLease, settings_.retry_before);
       if (id) {
-        tried_.insert(index);
         store_.add_to_sweep(record.key, trials_[index].sweep, trials_[index].label,
                             trials_[index].position);
         run(index, *id);
@@ -82,7 +79,7 @@ class Worker {
     send(out_, news);
     const auto began = std::chrono::steady_clock::now();
     try {
-      const TrialResult result = run_trial(trial, run_settings(id, news));
+      const TrialResult result = run_trial(trial, run_settings(news));
       news.kind = WorkerNews::Kind::done;
       finish(id, result);
     } catch (const StoreError&) {
@@ -128,19 +125,13 @@ class Worker {
     send(out_, news);
   }
 
-  RunSettings run_settings(int64_t id, const WorkerNews& start) {
+  RunSettings run_settings(const WorkerNews& start) {
     RunSettings run;
     run.warn = [this, start](const std::string& warning) { say(start, "warning: " + warning); };
     run.device = settings_.device;
     run.registry = settings_.registry;
     run.stop = &stopping;
-    renewed_ = std::chrono::steady_clock::now();
-    run.progress = [this, id, news = start](const Progress& progress) mutable {
-      const auto now = std::chrono::steady_clock::now();
-      if (now - renewed_ > std::chrono::seconds(20)) {
-        store_.renew(id, name_, kLease);
-        renewed_ = now;
-      }
+    run.progress = [this, news = start](const Progress& progress) mutable {
       news.kind = WorkerNews::Kind::moved;
       news.task = progress.task;
       news.tasks = progress.tasks;
@@ -161,8 +152,6 @@ class Worker {
   int out_;
   std::string name_;
   ResultStore store_;
-  std::set<size_t> tried_;
-  std::chrono::steady_clock::time_point renewed_{};
 };
 
 }  // namespace

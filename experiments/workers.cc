@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <functional>
@@ -58,6 +59,7 @@ class Crew {
     int forwarded = 0;
     while (!members_.empty()) {
       wait_for_news();
+      renew_leases();
       if (signals > forwarded) {
         forwarded = signals;
         if (forwarded == 1) view_.say("stopping: finished trials stay; press Ctrl-C again to kill");
@@ -98,6 +100,23 @@ class Crew {
     if (poll(ready.data(), ready.size(), 500) <= 0) return;
     for (const pollfd& one : ready) {
       if (one.revents != 0) read_from(one.fd);
+    }
+  }
+
+  /// Here and not in the workers, which may be busy with a starting model for minutes.
+  void renew_leases() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - renewed_ < std::chrono::seconds(20)) return;
+    renewed_ = now;
+    try {
+      ResultStore store(settings_.db, OpenMode::read_write);
+      for (const auto& [fd, member] : members_) {
+        if (member.trial < 0) continue;
+        store.renew(key_of(trials_[static_cast<size_t>(member.trial)], settings_.device_class),
+                    std::to_string(member.process), kLease);
+      }
+    } catch (const Error& error) {  // the next turn may succeed: a lease lasts several
+      view_.say(fmt::format("warning: {}", error.what()));
     }
   }
 
@@ -176,6 +195,7 @@ class Crew {
   WorkOutcome outcome_;
   std::map<int, Member> members_;  // by the pipe's end
   bool fatal_ = false;
+  std::chrono::steady_clock::time_point renewed_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace
@@ -190,7 +210,7 @@ WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& set
     ResultStore store(settings.db, OpenMode::read_write);
     for (const Trial& trial : trials) {
       const TrialState state = store.state(key_of(trial, settings.device_class));
-      const bool refused = state == TrialState::failed && !settings.retry_failed;
+      const bool refused = state == TrialState::failed && settings.retry_before == 0;
       if (refused) ++failed;
       if (state == TrialState::running) ++held;
       if (state != TrialState::done && !refused) ++left;

@@ -12,11 +12,12 @@ struct WorkSettings {
   std::string db, device = "cpu";
   std::string device_class = "cpu";  ///< of `device`, see class_of_device()
   int jobs = 1;
-  bool quiet = false, retry_failed = false;
+  bool quiet = false;
+  double retry_before = 0;  ///< failures older than this run again, in seconds since 1970
   const StrategyRegistry* registry = nullptr;
 };
 
-/// How long a trial stays with a worker that gives no sign of life, in seconds.
+/// How long a trial stays with a worker whose sweep gives no sign of life, in seconds.
 constexpr double kLease = 120;
 
 struct WorkOutcome {

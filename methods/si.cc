@@ -1,6 +1,7 @@
 // Synaptic intelligence: importance from the path of training itself.
 //   omega_i += -g_i (theta_i(after) - theta_i(before))                        at every step
 //   Omega_i <- max(0, Omega_i + omega_i / ((theta_i - theta_i,start)^2 + xi))  at the task's end
+//              (clamp = false: without the max, as in the code of van de Ven et al. 2022)
 //   penalty = c sum_i Omega_i (theta_i - theta*_i)^2                            (no half)
 // g is the gradient of the unregularised loss, as in the paper; `gradient = total` adds the
 // penalty's, as much public code does. The displacement is the real one, the optimizer's scaling in
@@ -16,11 +17,13 @@ class SynapticIntelligence : public Strategy {
     double c = 0.1;
     double xi = 0.1;
     std::string gradient = "unregularised";
+    bool clamp = true;
     template <class Visit>
     void fields(Visit&& visit) {
       visit("c", c, at_least(0.0), "penalty weight; 0 = finetune");
       visit("xi", xi, above(0.0), "damping of the importance, in squared weight units");
       visit("gradient", gradient, one_of({"unregularised", "total"}), "g of the path integral");
+      visit("clamp", clamp, any(), "no importance below 0, as in the authors' code");
     }
   };
   explicit SynapticIntelligence(const Options& options) : options_(options) {}
@@ -47,7 +50,8 @@ class SynapticIntelligence : public Strategy {
     const MemoryTag tag(Category::workspace);
     const at::NoGradGuard no_grad;
     const Tensor moved = end.arena.values() - anchor_.tensor();
-    importance_.tensor().add_(path_.tensor() / (moved.square() + options_.xi)).clamp_min_(0);
+    importance_.tensor().add_(path_.tensor() / (moved.square() + options_.xi));
+    if (options_.clamp) importance_.tensor().clamp_min_(0);
     held_ = true;
   }
 

@@ -14,24 +14,22 @@ namespace {
 using Change = SQLite::Transaction;
 constexpr auto at_once = SQLite::TransactionBehavior::IMMEDIATE;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 struct Found {
   int64_t id = 0;
   TrialState state = TrialState::missing;
+  double ended = 0;  // seconds since 1970
 };
 
 /// A running trial whose lease has run out counts as missing, but keeps its row.
 Found look_up(const SQLite::Database& db, const TrialKey& key) {
   SQLite::Statement row = query(db,
-                                "SELECT t.id, t.status, coalesce(c.lease_ends, 0) > ? FROM trial t "
+                                "SELECT t.id, t.status, coalesce(c.lease_ends, 0) > ?, "
+                                "coalesce(t.ended_at, 0) FROM trial t "
                                 "LEFT JOIN claim c ON c.trial = t.id "
                                 "WHERE t.text = ? AND t.build = ? AND t.device_class = ?",
-                                now(), key.text, key.build, key.device_class);
+                                seconds_since_1970(), key.text, key.build, key.device_class);
   if (!row.executeStep()) return {};
-  Found found{row.getColumn(0).getInt64(), TrialState::missing};
+  Found found{row.getColumn(0).getInt64(), TrialState::missing, row.getColumn(3).getDouble()};
   const std::string status = row.getColumn(1).getString();
   if (status == "done") found.state = TrialState::done;
   if (status == "failed") found.state = TrialState::failed;
@@ -48,17 +46,19 @@ int64_t insert_trial(SQLite::Database& db, const TrialRecord& trial) {
         "INSERT INTO trial (digest, text, build, device_class, method, model, stream, seed, "
         "status, environment, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?)",
         digest_of(trial.key), trial.key.text, trial.key.build, trial.key.device_class, trial.method,
-        trial.model, trial.stream, trial.seed, environment_id(db, trial.environment), now())
+        trial.model, trial.stream, trial.seed, environment_id(db, trial.environment),
+        seconds_since_1970())
       .exec();
   return db.getLastInsertRowid();
 }
 
+/// The error of a failure stays until the trial ends again.
 void restart_trial(SQLite::Database& db, int64_t id, const TrialRecord& trial) {
   query(db,
         "UPDATE trial SET method = ?, model = ?, stream = ?, seed = ?, status = 'running', "
-        "error = '', environment = ?, started_at = ?, ended_at = NULL WHERE id = ?",
+        "environment = ?, started_at = ?, ended_at = NULL WHERE id = ?",
         trial.method, trial.model, trial.stream, trial.seed, environment_id(db, trial.environment),
-        now(), id)
+        seconds_since_1970(), id)
       .exec();
 }
 
@@ -66,7 +66,7 @@ void put_claim(SQLite::Database& db, int64_t id, const std::string& worker, doub
   query(db,
         "INSERT INTO claim (trial, worker, lease_ends) VALUES (?, ?, ?) ON CONFLICT (trial) "
         "DO UPDATE SET worker = excluded.worker, lease_ends = excluded.lease_ends",
-        id, worker, now() + lease_seconds)
+        id, worker, seconds_since_1970() + lease_seconds)
       .exec();
 }
 
@@ -91,7 +91,7 @@ std::string status_of(const SQLite::Database& db, const std::string& path, int64
 
 void end_trial(SQLite::Database& db, int64_t trial, const char* status, const std::string& error) {
   query(db, "UPDATE trial SET status = ?, error = ?, ended_at = ? WHERE id = ?", status, error,
-        now(), trial)
+        seconds_since_1970(), trial)
       .exec();
   query(db, "DELETE FROM claim WHERE trial = ?", trial).exec();
 }
@@ -112,10 +112,23 @@ void check_same_weights(const SQLite::Database& db, const std::string& path, int
 
 }  // namespace
 
+/// Whether another worker holds a trial that this connection claimed.
+bool ResultStore::taken_over(const Connection& connection, int64_t trial) {
+  const auto mine = connection.claimed.find(trial);
+  if (mine == connection.claimed.end()) return false;
+  return query(connection.db, "SELECT 1 FROM claim WHERE trial = ? AND worker <> ?", trial,
+               mine->second)
+      .executeStep();
+}
+
 ResultStore::ResultStore(const std::string& path, OpenMode mode)
     : connection_(std::make_unique<Connection>(path, mode)) {}
 
 ResultStore::~ResultStore() = default;
+
+double seconds_since_1970() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 TrialState ResultStore::state(const TrialKey& key) const {
   return connection_->run("looking for a trial",
@@ -123,13 +136,13 @@ TrialState ResultStore::state(const TrialKey& key) const {
 }
 
 std::optional<int64_t> ResultStore::claim(const TrialRecord& spec_labels, const std::string& worker,
-                                          double lease_seconds, bool retry_failed) {
+                                          double lease_seconds, double retry_before) {
   SQLite::Database& db = connection_->db;
   return connection_->run("claiming a trial", [&]() -> std::optional<int64_t> {
     Change change(db, at_once);
     Found found = look_up(db, spec_labels.key);
-    const bool wanted =
-        found.state == TrialState::missing || (found.state == TrialState::failed && retry_failed);
+    const bool wanted = found.state == TrialState::missing ||
+                        (found.state == TrialState::failed && found.ended < retry_before);
     if (!wanted) return std::nullopt;
     if (found.id == 0) {
       found.id = insert_trial(db, spec_labels);
@@ -144,18 +157,14 @@ std::optional<int64_t> ResultStore::claim(const TrialRecord& spec_labels, const 
   });
 }
 
-void ResultStore::renew(int64_t trial, const std::string& worker, double lease_seconds) {
-  connection_->run(fmt::format("renewing the lease of trial {}", trial), [&] {
-    const int changed =
-        query(connection_->db, "UPDATE claim SET lease_ends = ? WHERE trial = ? AND worker = ?",
-              now() + lease_seconds, trial, worker)
-            .exec();
-    if (changed == 0) {
-      lethe::fail(
-          "{} no longer holds trial {} of {}: its lease ran out and another worker took the trial, "
-          "or it was ended; drop the run",
-          worker, trial, connection_->path);
-    }
+bool ResultStore::renew(const TrialKey& key, const std::string& worker, double lease_seconds) {
+  return connection_->run("renewing a lease", [&] {
+    return query(connection_->db,
+                 "UPDATE claim SET lease_ends = ? WHERE worker = ? AND trial = (SELECT id FROM "
+                 "trial WHERE text = ? AND build = ? AND device_class = ?)",
+                 seconds_since_1970() + lease_seconds, worker, key.text, key.build,
+                 key.device_class)
+               .exec() > 0;
   });
 }
 
@@ -163,14 +172,16 @@ void ResultStore::release(int64_t trial) {
   SQLite::Database& db = connection_->db;
   connection_->run(fmt::format("giving back trial {}", trial), [&] {
     Change change(db, at_once);
-    // Not where another worker has taken it over since this connection claimed it.
-    const auto mine = connection_->claimed.find(trial);
-    const std::string worker = mine == connection_->claimed.end() ? "" : mine->second;
-    query(db,
-          "DELETE FROM trial WHERE id = ?1 AND status = 'running' AND NOT EXISTS "
-          "(SELECT 1 FROM claim WHERE trial = ?1 AND ?2 <> '' AND worker <> ?2)",
-          trial, worker)
-        .exec();
+    if (taken_over(*connection_, trial)) return;
+    SQLite::Statement row =
+        query(db, "SELECT error FROM trial WHERE id = ? AND status = 'running'", trial);
+    if (!row.executeStep()) return;
+    const std::string error = row.getColumn(0).getString();
+    if (error.empty()) {
+      query(db, "DELETE FROM trial WHERE id = ?", trial).exec();
+    } else {
+      end_trial(db, trial, "failed", error);
+    }
     change.commit();
   });
 }
@@ -195,6 +206,7 @@ void ResultStore::fail(int64_t trial, const std::string& error) {
     Change change(db, at_once);
     // A result that another worker stored meanwhile outlasts this worker's error.
     if (status_of(db, connection_->path, trial) == "done") return;
+    if (taken_over(*connection_, trial)) return;
     end_trial(db, trial, "failed", error);
     change.commit();
   });

@@ -24,6 +24,9 @@ struct TrialFilter {
 /// What a sweep still has to do for one trial.
 enum class TrialState { missing, running, done, failed };
 
+/// The clock of leases and ends of trials.
+double seconds_since_1970();
+
 /// One connection. Not for sharing between threads or across fork: open it in the process that uses
 /// it.
 class ResultStore {
@@ -37,16 +40,20 @@ class ResultStore {
 
   TrialState state(const TrialKey& key) const;
 
-  /// Takes a trial for this worker if it is missing (or its lease has run out, or it failed and
-  /// `retry_failed`), in one immediate transaction; nullopt when another holds it or it is
-  /// finished. `spec_labels` carries method, model, stream, sweep labels, seed and environment.
+  /// Takes a trial for this worker if it is missing (or its lease has run out, or it failed before
+  /// `retry_before`, in seconds since 1970), in one immediate transaction; nullopt when another
+  /// holds it or it is finished. `spec_labels` carries method, model, stream, sweep labels, seed
+  /// and environment.
   std::optional<int64_t> claim(const TrialRecord& spec_labels, const std::string& worker,
-                               double lease_seconds, bool retry_failed);
-  void renew(int64_t trial, const std::string& worker, double lease_seconds);
-  /// Gives back a claimed trial unfinished (Ctrl-C): the row disappears.
+                               double lease_seconds, double retry_before = 0);
+  /// Lengthens the lease of the worker's trial; false where the worker no longer holds it.
+  bool renew(const TrialKey& key, const std::string& worker, double lease_seconds);
+  /// Gives back a claimed trial unfinished (Ctrl-C): the row disappears, or is the failure again
+  /// that it was before it was claimed. Nothing where another worker has taken it over.
   void release(int64_t trial);
   /// All rows of a finished trial in one transaction.
   void finish(int64_t trial, const TrialResult& result);
+  /// Nothing where another worker has taken the trial over or finished it.
   void fail(int64_t trial, const std::string& error);
 
   /// Also adds trials already stored to a sweep of another name (a trial can belong to several
@@ -69,6 +76,7 @@ class ResultStore {
 
  private:
   struct Connection;
+  static bool taken_over(const Connection& connection, int64_t trial);
   std::unique_ptr<Connection> connection_;
 };
 

@@ -8,6 +8,9 @@ scripts/setup.sh
 scripts/build.sh
 mkdir -p out
 say "running the default sweep into out/demo.db"
-build/lethe run --db out/demo.db "$@"
+code=0
+build/lethe run --db out/demo.db "$@" || code=$?
+if ((code > 1)); then exit "$code"; fi  # failed trials (1) are told of in the report
 build/lethe report --db out/demo.db --format html -o out/report.html
 say "the same with figures, matrices and samples: out/report.html"
+exit "$code"

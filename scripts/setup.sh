@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 torch_version=2.11.0
 packages=(
-  g++ cmake make ninja-build ccache python3 python3-pip ca-certificates gnuplot-nox
+  g++ cmake make git ninja-build ccache python3 python3-pip ca-certificates gnuplot-nox
   libfmt-dev catch2 nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libsqlitecpp-dev libsqlite3-dev
   librapidcheck-dev libbenchmark-dev zlib1g-dev libssl-dev
 )

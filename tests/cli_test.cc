@@ -77,9 +77,10 @@ TEST_CASE("a sweep runs once; a second call runs what the store lacks") {
 
   const Ended first = lethe_run(scratch, {"run", "sweep.toml", "--jobs", "2"});
   CHECK(first.code == 0);
-  CHECK_THAT(first.out, StartsWith("\nsplit validation=2 | mlp width=8 (mean ± 95 % over seeds)\n"
-                                   "method    n  ") &&
-                            Contains("\nfinetune  1  ") && Contains("\newc       1  "));
+  CHECK_THAT(first.out,
+             StartsWith("\nsplit validation=2 | mlp width=8 | cpu (mean ± 95 % over seeds)\n"
+                        "method    n  ") &&
+                 Contains("\nfinetune  1  ") && Contains("\newc       1  "));
   CHECK_THAT(first.out,
              Contains("2 trials finished, 0 failed, 0 were there before; store: lethe.db\n"));
   CHECK_THAT(first.err, Contains("[2/2] "));

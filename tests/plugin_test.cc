@@ -1,4 +1,4 @@
-// Plugins built by this tree (tests/plugins): one that fits, one built for another Lethe.
+// Plugins built by this tree (tests/plugins): one that fits, and some built for another Lethe.
 #include "tests/catch.h"
 // After Catch.
 #include "core/contract.h"
@@ -106,6 +106,13 @@ TEST_CASE("a plugin built for another Lethe is refused with both build ids") {
                              " was built for libtorch 1.0.0, GNU 4, cxx11 ABI, headers "
                              "0000000000000000, this Lethe is " LETHE_PLUGIN_BUILD_ID
                              "; rebuild the plugin against this Lethe");
+}
+
+TEST_CASE("a plugin of another plugin ABI is refused with both") {
+  const std::string path = kFolder + "tether_wrong_abi.so";
+  CHECK(refusal(path) == fmt::format("plugin {} has plugin ABI 0, this Lethe has {}; rebuild the "
+                                     "plugin against this Lethe",
+                                     path, kPluginAbi));
 }
 
 TEST_CASE("a plugin whose name is taken is refused") {

@@ -64,6 +64,10 @@ TEST_CASE("CSV fields may be quoted, with commas, line breaks and doubled quotes
 }
 
 TEST_CASE("bad JSON Lines are named by file, line and column") {
+  CHECK(refusal("a.jsonl", "{\"a\":1}\n{\"a\":") ==
+        "a.jsonl:2: the JSON ends at column 6, expected the rest of it; is the file cut off?");
+  CHECK(refusal("a.json", "[{\"a\":1},\n{\"a\":1}") ==
+        "a.json:2: the JSON ends at column 8, expected the rest of it; is the file cut off?");
   CHECK(refusal("a.jsonl", "{\"a\":1}\n\n{\"a\":}\n") == "a.jsonl:3: no valid JSON at column 6");
   CHECK(refusal("a.jsonl", "{\"a\":1}\n[1]\n") == "a.jsonl:2: expected a JSON object, found array");
   CHECK(refusal("a.jsonl", "{\"a\":1e999}") == "a.jsonl:1: a number is out of range");
@@ -86,7 +90,10 @@ TEST_CASE("bad CSV is named by file and line") {
   CHECK(refusal("a.csv", "a,b\n\"1\n2\",3\n4\n") ==
         "a.csv:4: 1 fields, expected the 2 of the first line");
   CHECK(refusal("a.csv", "a,b\n1,2,3\n") == "a.csv:2: 3 fields, expected the 2 of the first line");
-  CHECK(refusal("a.csv", "a,b\n1,\"2\n") == "a.csv:2: the quote opened here is never closed");
+  CHECK(
+      refusal("a.csv", "a,b\n1,\"2\n") ==
+      "a.csv:2: the quote opened here is never closed; expected a \" before the file's end: is it "
+      "cut off?");
   CHECK(
       refusal("a.csv", "a,b\n1,\"2\"x\n") ==
       "a.csv:2: text follows the closing quote of field 2; expected a comma or the line's end, and "

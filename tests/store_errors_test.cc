@@ -57,7 +57,7 @@ TEST_CASE("writing through a connection for reading is refused", "[store]") {
   const StoreFolder folder;
   open(folder.file(), OpenMode::read_write);
   ResultStore store(folder.file(), OpenMode::read_only);
-  CHECK_THROWS_WITH(store.claim(asked(1), "w", 60, false),
+  CHECK_THROWS_WITH(store.claim(asked(1), "w", 60),
                     "cannot open or write the store " + folder.file() +
                         " while claiming a trial (attempt to write a readonly database); check the "
                         "permissions of the file and its folder (SQLite keeps two files beside it) "
@@ -173,7 +173,7 @@ TEST_CASE("a full disk is named and the finished trials stay", "[store]") {
   const std::string path = folder.file();
   ResultStore store(path, OpenMode::read_write);
   store_trial(store, asked(1), two_tasks());
-  const int64_t id = store.claim(asked(2), "w", 60, false).value();
+  const int64_t id = store.claim(asked(2), "w", 60).value();
   TrialResult large = two_tasks();
   large.samples.assign(100, {1, 1, 1, std::string(10000, 'p'), "", ""});
   store.limit_pages(1);  // SQLite takes the present size where that is more.
@@ -197,7 +197,7 @@ TEST_CASE("a trial that is not there is answered with those that are", "[store]"
                                          ", which holds none; run a sweep with `lethe run --db " +
                                          path + "`");
   store_trial(store, asked(1), two_tasks());
-  store.fail(store.claim(asked(2), "w", 60, false).value(), "no");
+  store.fail(store.claim(asked(2), "w", 60).value(), "no");
   const std::string one = store.find("1").digest, two = store.find("2").digest;
   const std::string holds = "; give an id or at least 4 characters of a digest; it holds: 1 (" +
                             one + ", ewc seed 1, done), 2 (" + two +
@@ -244,7 +244,7 @@ TEST_CASE("two scores for one cell of R are refused and nothing of the trial is 
   const StoreFolder folder;
   const std::string path = folder.file();
   ResultStore store(path, OpenMode::read_write);
-  const int64_t id = store.claim(asked(1), "w", 60, false).value();
+  const int64_t id = store.claim(asked(1), "w", 60).value();
   TrialResult twice = two_tasks();
   twice.evaluations.push_back(twice.evaluations.back());
   CHECK_THROWS_WITH(store.finish(id, twice),

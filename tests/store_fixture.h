@@ -69,7 +69,7 @@ inline TrialResult two_tasks() {
 /// Claims and finishes a trial; its id.
 inline int64_t store_trial(ResultStore& store, const TrialRecord& trial,
                            const TrialResult& result) {
-  const int64_t id = store.claim(trial, "w", 60, false).value();
+  const int64_t id = store.claim(trial, "w", 60).value();
   store.finish(id, result);
   return id;
 }

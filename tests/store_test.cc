@@ -133,30 +133,47 @@ TEST_CASE("the state of a trial goes from missing over running to done or failed
   ResultStore store(folder.file(), OpenMode::read_write);
   const TrialRecord trial = asked(1);
   CHECK(store.state(trial.key) == TrialState::missing);
-  const int64_t id = store.claim(trial, "w1", 60, false).value();
+  const int64_t id = store.claim(trial, "w1", 60).value();
   CHECK(store.state(trial.key) == TrialState::running);
-  CHECK_FALSE(store.claim(trial, "w2", 60, true).has_value());
+  CHECK_FALSE(store.claim(trial, "w2", 60, 1e18).has_value());
   store.fail(id, "loss is NaN at step 7");
   CHECK(store.state(trial.key) == TrialState::failed);
   CHECK(store.find("1").error == "loss is NaN at step 7");
-  CHECK_FALSE(store.claim(trial, "w2", 60, false).has_value());
-  CHECK(store.claim(trial, "w2", 60, true) == id);
-  CHECK(store.find("1").error.empty());
+  CHECK_FALSE(store.claim(trial, "w2", 60).has_value());
+  CHECK(store.claim(trial, "w2", 60, 1e18) == id);
   store.finish(id, two_tasks());
   CHECK(store.state(trial.key) == TrialState::done);
-  CHECK_FALSE(store.claim(trial, "w3", 60, true).has_value());
+  CHECK(store.find("1").error.empty());
+  CHECK_FALSE(store.claim(trial, "w3", 60, 1e18).has_value());
+}
+
+TEST_CASE("a failure is retried once and keeps its error where the retry is given back",
+          "[store]") {
+  const StoreFolder folder;
+  ResultStore store(folder.file(), OpenMode::read_write);
+  const int64_t id = store.claim(asked(1), "w", 60).value();
+  store.fail(id, "the first error");
+  const double began = lethe::seconds_since_1970();
+  REQUIRE(store.claim(asked(1), "w", 60, began) == id);
+  store.release(id);
+  CHECK(store.state(asked(1).key) == TrialState::failed);
+  CHECK(store.find("1").error == "the first error");
+  CHECK_FALSE(store.claim(asked(1), "w", 60, began).has_value());
+  REQUIRE(store.claim(asked(1), "w", 60, lethe::seconds_since_1970() + 1) == id);
+  store.fail(id, "the second error");
+  CHECK(store.find("1").error == "the second error");
 }
 
 TEST_CASE("a released trial is missing again and a finished one stays", "[store]") {
   const StoreFolder folder;
   ResultStore store(folder.file(), OpenMode::read_write);
   const int64_t done = store_trial(store, asked(1), two_tasks());
-  const int64_t id = store.claim(asked(2), "w", 60, false).value();
+  const int64_t id = store.claim(asked(2), "w", 60).value();
   store.release(id);
   store.release(done);
   CHECK(store.state(asked(1).key) == TrialState::done);
   CHECK(store.state(asked(2).key) == TrialState::missing);
-  CHECK(store.claim(asked(2), "w", 60, false).value() > id);
+  CHECK(store.claim(asked(2), "w", 60).value() > id);
 }
 
 TEST_CASE("a trial is another one under another build or device class", "[store]") {
@@ -182,7 +199,7 @@ TEST_CASE("the newest build is that of the trial that ended last", "[store]") {
   ResultStore store(folder.file(), OpenMode::read_write);
   CHECK(store.newest_build().empty());
   CHECK(store.builds().empty());
-  const int64_t first = store.claim(asked(1, "b1"), "w", 60, false).value();
+  const int64_t first = store.claim(asked(1, "b1"), "w", 60).value();
   store_trial(store, asked(1, "b2"), two_tasks());
   CHECK(store.newest_build() == "b2");
   store.finish(first, two_tasks());
@@ -209,8 +226,8 @@ TEST_CASE("failed and running trials load only when asked for", "[store]") {
   const StoreFolder folder;
   ResultStore store(folder.file(), OpenMode::read_write);
   store_trial(store, asked(1), two_tasks());
-  store.fail(store.claim(asked(2), "w", 60, false).value(), "no");
-  store.claim(asked(3), "w", 60, false);
+  store.fail(store.claim(asked(2), "w", 60).value(), "no");
+  store.claim(asked(3), "w", 60);
   CHECK(shown(store.load({})) == Lines{"ewc 1"});
   CHECK(shown(store.load({.finished_only = false})) == Lines{"ewc 1", "ewc 2", "ewc 3"});
 }

@@ -40,7 +40,7 @@ TEST_CASE("processes that claim the same trials run each exactly once", "[store]
     // The file does not exist yet: creating it is part of the race.
     ResultStore store(folder.file(), OpenMode::read_write);
     for (int64_t n = 1; n <= 20; ++n) {
-      const std::optional<int64_t> id = store.claim(asked(n), worker, 60, false);
+      const std::optional<int64_t> id = store.claim(asked(n), worker, 60);
       if (!id) continue;
       TrialResult result = two_tasks();
       result.artifacts.push_back({worker, std::to_string(n)});
@@ -70,7 +70,7 @@ TEST_CASE("a worker killed inside a trial costs that trial only, until its lease
   const pid_t worker = start_process([&] {
     ResultStore store(folder.file(), OpenMode::read_write);
     store_trial(store, asked(1), two_tasks());
-    store.claim(asked(2), "dies", 0.2, false);
+    store.claim(asked(2), "dies", 0.2);
     kill(getpid(), SIGKILL);
   });
   CHECK(WTERMSIG(end_of(worker)) == SIGKILL);
@@ -80,7 +80,7 @@ TEST_CASE("a worker killed inside a trial costs that trial only, until its lease
   CHECK(store.find("1").result.evaluations.size() == 6);
   usleep(250000);
   CHECK(store.state(asked(2).key) == TrialState::missing);
-  CHECK(store.claim(asked(2), "heir", 60, false) == 2);
+  CHECK(store.claim(asked(2), "heir", 60) == 2);
   CHECK(store.state(asked(2).key) == TrialState::running);
   store.finish(2, two_tasks());
   CHECK(store.load({}).size() == 2);
@@ -90,15 +90,16 @@ TEST_CASE("a renewed lease holds and a lost one cannot be renewed", "[store]") {
   const StoreFolder folder;
   ResultStore first(folder.file(), OpenMode::read_write);
   ResultStore second(folder.file(), OpenMode::read_write);
-  const int64_t id = first.claim(asked(1), "w1", 0, false).value();
-  first.renew(id, "w1", 60);
-  CHECK_FALSE(second.claim(asked(1), "w2", 60, false).has_value());
-  first.renew(id, "w1", 0);
-  CHECK(second.claim(asked(1), "w2", 60, false) == id);
-  CHECK_THROWS_WITH(first.renew(id, "w1", 60),
-                    "w1 no longer holds trial 1 of " + folder.file() +
-                        ": its lease ran out and another worker took the trial, or it was ended; "
-                        "drop the run");
+  const int64_t id = first.claim(asked(1), "w1", 0).value();
+  CHECK(first.renew(asked(1).key, "w1", 60));
+  CHECK_FALSE(second.claim(asked(1), "w2", 60).has_value());
+  CHECK(first.renew(asked(1).key, "w1", 0));
+  CHECK(second.claim(asked(1), "w2", 60) == id);
+  CHECK_FALSE(first.renew(asked(1).key, "w1", 60));
+  CHECK_FALSE(first.renew(asked(2).key, "w1", 60));
+  first.fail(id, "an error of the worker that lost the trial");
+  CHECK(second.state(asked(1).key) == TrialState::running);
+  CHECK(second.renew(asked(1).key, "w2", 60));
   first.release(id);
   CHECK(second.state(asked(1).key) == TrialState::running);
   second.release(id);
@@ -109,8 +110,8 @@ TEST_CASE("of two runs of one trial the first result stays, and a difference is 
   const StoreFolder folder;
   ResultStore first(folder.file(), OpenMode::read_write);
   ResultStore second(folder.file(), OpenMode::read_write);
-  const int64_t id = first.claim(asked(1), "w1", 0, false).value();
-  CHECK(second.claim(asked(1), "w2", 60, false) == id);
+  const int64_t id = first.claim(asked(1), "w1", 0).value();
+  CHECK(second.claim(asked(1), "w2", 60) == id);
   first.finish(id, two_tasks());
   second.finish(id, two_tasks());
   TrialResult other = two_tasks();

@@ -1,6 +1,7 @@
 // What trials a sweep file stands for.
 #include "tests/catch.h"
 // After Catch.
+#include "experiments/default_sweep.h"
 #include "tests/sweep_case.h"
 
 using namespace lethe;
@@ -206,4 +207,20 @@ TEST_CASE("paths in a sweep start at its file") {
       "/data/sweeps/s.toml");
   CHECK(sweep.stream_options.at("data").values == Words{"/data/mnist"});
   CHECK(sweep.texts.at(0).file == "/data/sweeps/a.csv");
+}
+
+TEST_CASE("the default sweep has the seven methods and two combinations, five seeds each") {
+  const auto trials = expand(parse_sweep(default_sweep(), "default.toml"), builtin_methods());
+  std::map<std::string, std::set<int64_t>> seeds;
+  size_t combinations = 0;
+  for (const Trial& trial : trials) {
+    seeds[trial.label].insert(trial.spec.seed);
+    if (trial.spec.seed == 1 && trial.spec.method.size() > 1) ++combinations;
+    CHECK(trial.stream_label == "instructions");
+  }
+  for (const char* name : {"finetune", "lora", "qlora", "ewc", "si", "multitask", "distill"}) {
+    CHECK(seeds[name] == std::set<int64_t>{1, 2, 3, 4, 5});
+  }
+  CHECK(combinations >= 2);
+  CHECK(trials.size() == seeds.size() * 5);
 }

@@ -86,6 +86,20 @@ TEST_CASE("the cosine schedule starts again in every task") {
   }
 }
 
+TEST_CASE("a rate rises over the warm-up and then falls in a line") {
+  TrainOptions options = few_steps();
+  options.schedule = "linear";
+  options.warmup = 0.25;
+  options.steps = 8;
+  const auto curve = trained(options, 2).result.curve;
+  REQUIRE(curve.size() == 16);
+  // Two steps up (a quarter of 8), then 1 - k/6 for k = 0 to 5.
+  const std::vector<double> factors = {0.5, 1, 1, 5.0 / 6, 4.0 / 6, 0.5, 2.0 / 6, 1.0 / 6};
+  for (size_t i = 0; i < curve.size(); ++i) {
+    CHECK(curve[i].learning_rate == Approx(0.05 * factors[i % 8]));
+  }
+}
+
 TEST_CASE("training stops after `patience` epochs without a better validation loss") {
   TrainOptions options = few_steps();
   options.epochs = 50;

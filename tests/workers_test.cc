@@ -95,6 +95,7 @@ TEST_CASE("SIGTERM within a trial keeps the finished ones and gives back the one
   run.signal(SIGTERM);
   const Ended ended = run.end();
   CHECK(ended.code == 130);
+  CHECK_THAT(ended.err, Contains("stopping: finished trials stay; press Ctrl-C again to kill\n"));
   CHECK_THAT(ended.out, Contains("1 trials finished, 0 failed, 0 were there before"));
   const auto left = stored(scratch);
   REQUIRE(left.size() == 1);
@@ -110,7 +111,9 @@ TEST_CASE("SIGTERM reaches the process that pretrains") {
   Program run(scratch, {"run", "sweep.toml", "--jobs", "1"});
   wait_for_running(scratch);
   run.signal(SIGTERM);
-  CHECK(run.end().code == 130);
+  const Ended ended = run.end();
+  CHECK(ended.code == 130);
+  CHECK_THAT(ended.err, Contains("stopping: finished trials stay; press Ctrl-C again to kill\n"));
   CHECK(stored(scratch).empty());
 }
 
@@ -171,8 +174,18 @@ TEST_CASE("a loss that is no number fails the trial with its step, and the sweep
   CHECK(again.code == 1);
   CHECK_THAT(again.out, Contains("0 trials finished, 0 failed, 2 were there before (1 of them "
                                  "failed; --retry-failed tries again)"));
-  CHECK_THAT(lethe_run(scratch, {"run", "sweep.toml", "--retry-failed"}).out,
-             Contains("0 trials finished, 1 failed, 1 were there before;"));
+  const Ended retried = lethe_run(scratch, {"run", "sweep.toml", "--retry-failed", "--quiet"});
+  CHECK(retried.out.empty());
+  CHECK(retried.err == "[1/1] finetune seed 1 failed: " + trials[0].error + "\n");
+}
+
+TEST_CASE("each failed trial is retried once, whatever the workers") {
+  const Scratch scratch;
+  write_sweep(scratch, "[1, 2, 3, 4]", kFinetune + "train.optimizer = \"sgd\"\ntrain.lr = 1e38\n");
+  CHECK(lethe_run(scratch, {"run", "sweep.toml"}).code == 1);
+  const Ended ended = lethe_run(scratch, {"run", "sweep.toml", "--retry-failed", "--jobs", "3"});
+  CHECK(ended.code == 1);
+  CHECK_THAT(ended.out, Contains("0 trials finished, 4 failed, 0 were there before;"));
 }
 
 TEST_CASE("rows that tasks share are warned of once a sweep, whatever its trials") {

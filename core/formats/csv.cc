@@ -55,7 +55,10 @@ class CsvParser {
       if (text_[at_] == '\n') ++line_;
       field += text_[at_];
     }
-    fail("{}:{}: the quote opened here is never closed", path_, opened);
+    fail(
+        "{}:{}: the quote opened here is never closed; expected a \" before the "
+        "file's end: is it cut off?",
+        path_, opened);
   }
 
   bool here(char wanted) const { return at_ < text_.size() && text_[at_] == wanted; }

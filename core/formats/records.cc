@@ -45,7 +45,12 @@ json parse_json(const std::string& path, int64_t first_line, std::string_view te
     const std::string_view before = text.substr(0, error.byte == 0 ? 0 : error.byte - 1);
     const int64_t line = first_line + std::count(before.begin(), before.end(), '\n');
     const size_t start = before.rfind('\n') + 1;  // npos + 1 = 0
-    fail("{}:{}: no valid JSON at column {}", path, line, before.size() - start + 1);
+    const size_t column = before.size() - start + 1;
+    if (before.size() >= text.size()) {
+      fail("{}:{}: the JSON ends at column {}, expected the rest of it; is the file cut off?", path,
+           line, column);
+    }
+    fail("{}:{}: no valid JSON at column {}", path, line, column);
   } catch (const json::exception&) {
     fail("{}:{}: a number is out of range", path, first_line);
   }

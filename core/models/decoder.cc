@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/dense_product.h"
 #include "core/error.h"
 #include "core/models/initial.h"
 
@@ -156,7 +157,7 @@ Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tens
 }
 
 Tensor Decoder::head(const Tensor& hidden) const {
-  return head_ ? head_->forward(hidden) : at::linear(hidden, tokens_->weight());
+  return head_ ? head_->forward(hidden) : dense_product(hidden, tokens_->weight(), {});
 }
 
 Tensor Decoder::forward(const Batch& batch) {

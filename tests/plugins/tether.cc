@@ -49,5 +49,8 @@ void add_tether(StrategyRegistry& registry) {
 }  // namespace
 }  // namespace lethe
 
-extern "C" const lethe::Plugin lethe_plugin = {lethe::kPluginAbi, LETHE_PLUGIN_BUILD_ID,
+#ifndef TETHER_ABI
+#define TETHER_ABI lethe::kPluginAbi
+#endif
+extern "C" const lethe::Plugin lethe_plugin = {TETHER_ABI, LETHE_PLUGIN_BUILD_ID,
                                                lethe::add_tether};

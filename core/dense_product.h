@@ -1,0 +1,26 @@
+// The product with a dense weight, whose gradient goes straight into the arena.
+#pragma once
+
+#include "core/torch.h"
+
+namespace lethe {
+
+/// While it lives, products whose backward pass runs in this thread add the weight's gradient to
+/// `weight.grad()` where it lies, inside the GEMM, in place of making it apart and adding it then.
+/// For torch::autograd::backward only: autograd::grad would miss those gradients.
+class AddingGradients {
+ public:
+  AddingGradients();
+  ~AddingGradients();
+  AddingGradients(const AddingGradients&) = delete;
+  AddingGradients& operator=(const AddingGradients&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// x W^T + bias: (..., in) -> (..., out); weight (out, in), bias (out) or undefined. The bits, with
+/// gradients, of at::linear where a weight is used once a step.
+Tensor dense_product(const Tensor& x, const Tensor& weight, const Tensor& bias);
+
+}  // namespace lethe

@@ -1,0 +1,207 @@
+// What a method, an importance and an evaluation cost on the Split MNIST perceptron, each against
+// its yardstick in the same run, in turns, on one thread. Images are random: times do not depend on
+// them.
+//   engine_bench steps [ROUNDS] [STEPS]   training seconds of each method over finetune's
+//   engine_bench fisher [ROUNDS]          exact Fisher: one row and class at a time over vectorised
+//   engine_bench evaluation [ROUNDS]      the GEMMs of the forward passes over evaluate()
+// Prints Markdown: median (minimum to maximum) of the rounds' ratios.
+#include "core/torch.h"
+// After libtorch.
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/fisher.h"
+#include "core/image_rows.h"
+#include "core/memory.h"
+#include "core/models/models.h"
+#include "core/random.h"
+#include "core/seeds.h"
+#include "core/train.h"
+#include "methods/methods.h"
+
+namespace {
+
+using namespace lethe;
+
+constexpr int64_t kTasks = 5, kClasses = 10, kTrain = 4000, kTest = 2000, kSide = 28;
+
+double seconds(const std::function<void()>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+std::string spread(std::vector<double> ratios) {
+  std::sort(ratios.begin(), ratios.end());
+  return fmt::format("{:.3f} ({:.3f} to {:.3f})", ratios[ratios.size() / 2], ratios.front(),
+                     ratios.back());
+}
+
+TaskStream stream_of(Scenario scenario) {
+  Random random(1);
+  const int64_t rows = kTrain + kTest;
+  std::vector<uint8_t> pixels, labels;
+  for (int64_t i = 0; i < kTasks * rows; ++i)
+    labels.push_back(static_cast<uint8_t>(2 * (i / rows) + i % 2));
+  pixels.resize(labels.size() * kSide * kSide);
+  for (uint8_t& pixel : pixels)
+    pixel = static_cast<uint8_t>(random.below(5) == 0 ? random.below(256) : 0);
+  const auto images =
+      std::make_shared<ImageSet>(kSide, kSide, std::move(pixels), std::move(labels));
+  TaskStream stream;
+  stream.name = "bench";
+  stream.scenario = scenario;
+  stream.classes = kClasses;
+  stream.features = kSide * kSide;
+  for (int64_t t = 0; t < kTasks; ++t) {
+    Task task;
+    task.name = fmt::format("task {}", t + 1);
+    task.metric = {"accuracy", "fraction", true};
+    task.classes = {2 * t, 2 * t + 1};
+    ImageView view;
+    for (int64_t c = 0; c < kClasses; ++c) view.class_of.push_back(c);
+    view.classes = kClasses;
+    if (scenario == Scenario::task_incremental) view.active = task.classes;
+    std::vector<int64_t> train, test;
+    for (int64_t i = 0; i < rows; ++i) (i < kTrain ? train : test).push_back(t * rows + i);
+    task.train = std::make_shared<ImageRows>(2 * t * rows, images, view, train);
+    task.validation = task.test =
+        std::make_shared<ImageRows>((2 * t + 1) * rows, images, view, test);
+    stream.tasks.push_back(std::move(task));
+  }
+  return stream;
+}
+
+std::unique_ptr<Model> perceptron() {
+  ModelShape shape;
+  shape.features = kSide * kSide;
+  shape.classes = kClasses;
+  return model_entry("mlp").make({}, shape, make_generator(seed_for(1, "init")));
+}
+
+/// Seconds of training, importances and evaluation left out.
+double training_seconds(TaskStream& stream, const std::string& name, const OptionMap& given,
+                        int64_t steps) {
+  const StrategyRegistry registry = builtin_methods();
+  Method method = make_method(registry, parse_method(registry, name, given).parts);
+  const auto model = perceptron();
+  TrainOptions options;
+  options.optimizer = "adam";
+  options.batch = 128;
+  options.steps = steps;
+  options.reset_optimizer = false;
+  options.eval_batch = 1000;
+  const TrialResult result = train({*model, stream, method, options});
+  for (const Timing& timing : result.timing) {
+    if (timing.phase == "train") return timing.wall;
+  }
+  fail("the trial has no training phase");
+}
+
+struct Case {
+  const char* name;
+  OptionMap options;
+};
+
+void time_steps(int64_t rounds, int64_t steps) {
+  const std::vector<Case> cases = {{"ewc", {{"lambda", "100"}, {"rows", "200"}}},
+                                   {"si", {}},
+                                   {"mas", {{"rows", "200"}}},
+                                   {"l2", {}},
+                                   {"rwalk", {}},
+                                   {"distill", {{"logits", "recorded"}}},
+                                   {"a-gem", {}},
+                                   {"replay", {}},
+                                   {"derpp", {}},
+                                   {"gem", {}}};
+  TaskStream stream = stream_of(Scenario::task_incremental);
+  training_seconds(stream, "finetune", {}, steps);
+  std::vector<std::vector<double>> ratios(cases.size());
+  for (int64_t round = 0; round < rounds; ++round) {
+    for (size_t i = 0; i < cases.size(); ++i) {
+      const double before = training_seconds(stream, "finetune", {}, steps);
+      const double mine = training_seconds(stream, cases[i].name, cases[i].options, steps);
+      const double after = training_seconds(stream, "finetune", {}, steps);
+      ratios[i].push_back(2 * mine / (before + after));
+    }
+  }
+  fmt::print("| method | training seconds over finetune's, {} tasks of {} steps |\n|---|---|\n",
+             kTasks, steps);
+  for (size_t i = 0; i < cases.size(); ++i)
+    fmt::print("| `{}` | {} |\n", cases[i].name, spread(ratios[i]));
+}
+
+void time_fisher(int64_t rounds) {
+  const TaskStream stream = stream_of(Scenario::class_incremental);
+  const auto model = perceptron();
+  Arena arena;
+  arena.lay_out(*model);
+  const TaskEnd end{1, stream, *stream.tasks[0].train, *model, arena, make_generator(1), 1000};
+  const FisherOptions options{"exact", 64, "n"};
+  fisher_diagonal(end, options);
+  std::vector<double> ratios;
+  for (int64_t round = 0; round < rounds; ++round) {
+    const double slow = seconds([&] { fisher_by_rows(end, options); });
+    constexpr int kTimes = 10;
+    const double fast = seconds([&] {
+                          for (int i = 0; i < kTimes; ++i) fisher_diagonal(end, options);
+                        }) /
+                        kTimes;
+    ratios.push_back(slow / fast);
+  }
+  fmt::print("exact Fisher, 64 rows, 10 classes: a loop over rows and classes / vectorised: {}\n",
+             spread(ratios));
+}
+
+void time_evaluation(int64_t rounds) {
+  const TaskStream stream = stream_of(Scenario::class_incremental);
+  const auto model = perceptron();
+  TrainOptions options;
+  options.eval_batch = 1000;
+  const at::NoGradGuard no_grad;
+  std::vector<Tensor> in, weights, out;
+  for (Linear* layer : model->linears()) {
+    in.push_back(at::randn({options.eval_batch, layer->in_features()}));
+    weights.push_back(at::randn({layer->out_features(), layer->in_features()}));
+    out.push_back(at::empty({options.eval_batch, layer->out_features()}));
+  }
+  const int64_t batches = kTasks * kTest / options.eval_batch;
+  const auto products = [&] {
+    for (int64_t batch = 0; batch < batches; ++batch) {
+      for (size_t i = 0; i < in.size(); ++i) at::mm_out(out[i], in[i], weights[i].t());
+    }
+  };
+  const auto evaluation = [&] { evaluate(*model, stream, 0, 0, options); };
+  products();
+  evaluation();
+  std::vector<double> ratios;
+  for (int64_t round = 0; round < rounds; ++round) {
+    const double before = seconds(products), whole = seconds(evaluation), after = seconds(products);
+    ratios.push_back((before + after) / 2 / whole);
+  }
+  fmt::print("evaluation of {} rows: its GEMMs / evaluate(): {}\n", kTasks * kTest, spread(ratios));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string what = argc > 1 ? argv[1] : "steps";
+  const int64_t rounds = std::max<int64_t>(1, argc > 2 ? std::atoll(argv[2]) : 7);
+  install_memory_meter();
+  at::set_num_threads(1);
+  if (what == "fisher") {
+    time_fisher(rounds);
+  } else if (what == "evaluation") {
+    time_evaluation(rounds);
+  } else {
+    time_steps(rounds, argc > 3 ? std::atoll(argv[3]) : 100);
+  }
+  fmt::print("\n{}, one thread, {} rounds\n", at::get_cpu_capability(), rounds);
+  return 0;
+}

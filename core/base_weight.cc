@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/autograd_function.h"
 #include "core/cuda_device.h"
 #include "core/dense_product.h"
 #include "core/error.h"

@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "core/autograd_function.h"
+
 namespace lethe {
 namespace {
 

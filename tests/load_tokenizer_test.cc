@@ -109,6 +109,9 @@ TEST_CASE("ids that are no ids, or stand for two tokens, are refused") {
   check_refused("vocab.json", "{\"a\": 1, \"b\": 1}",
                 "id 1 of {} stands for both 'a' and 'b'; expected one token an id", "merges.txt",
                 "");
+  check_refused("vocab.txt", "[UNK]\na\n",
+                "added token 'a' of {} has the id 5, but 1 in the vocabulary; expected one",
+                "added_tokens.json", "{\"a\": 5}");
   check_refused("vocab.txt", "[UNK]\n",
                 "{}/tokenizer_config.json: added_tokens_decoder: expected a token's id, found 'x'",
                 "tokenizer_config.json",

@@ -98,7 +98,7 @@ std::vector<AddedToken> read_vocabulary(const JsonAt& root, Vocabulary& vocabula
   for (size_t i = 0; list && i < list->size(); ++i) {
     AddedToken token = read_added_token(list->at(i), false);
     token.id = list->at(i).at("id").integer();
-    vocabulary.add(token.content, token.id);
+    vocabulary.add_beside(token.content, token.id);
     added.push_back(std::move(token));
   }
   return added;

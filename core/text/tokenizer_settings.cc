@@ -171,7 +171,7 @@ TokenizerSettings read_tokenizer_settings(const std::string& folder) {
 TokenRoles assign_roles(const TokenizerSettings& settings, Vocabulary& vocabulary,
                         std::vector<AddedToken>& added) {
   for (const AddedToken& token : settings.added) {
-    vocabulary.add(token.content, token.id);
+    vocabulary.add_beside(token.content, token.id);
     if (find_token(added, token.content) == nullptr) added.push_back(token);
   }
   for (const AddedToken& token : added) {

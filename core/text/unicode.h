@@ -30,7 +30,7 @@ void append_utf8(std::string& text, char32_t code_point);
 
 /// Unicode's White_Space.
 bool is_space(char32_t c);
-/// Letters, digits, marks and connectors: what a regular expression calls \w.
+/// Letters, digits, marks, connectors and joiners: what a regular expression calls \w.
 bool is_word(char32_t c);
 /// Unicode's P*, and every ASCII mark that is neither letter, digit nor space.
 bool is_punctuation(char32_t c);

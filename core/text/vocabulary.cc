@@ -24,6 +24,15 @@ void Vocabulary::add(std::string_view token, int64_t id) {
   ids_.insert_or_assign(std::string(token), id);
 }
 
+void Vocabulary::add_beside(std::string_view token, int64_t id) {
+  const auto known = find(token);
+  if (known && *known != id) {
+    fail("added token '{}' of {} has the id {}, but {} in the vocabulary; expected one", token,
+         source_, id, *known);
+  }
+  add(token, id);
+}
+
 void Vocabulary::require(int64_t id) const {
   if (id < 0 || id >= size()) {
     fail("token id {} is outside the vocabulary; expected 0 to {}", id, size() - 1);

@@ -36,6 +36,8 @@ class Vocabulary {
 
   /// Throws Error for an id that is negative or above 2^24, or that has another token.
   void add(std::string_view token, int64_t id);
+  /// As add, for a token beside the trained ones: throws Error also where the token has another id.
+  void add_beside(std::string_view token, int64_t id);
   void mark_special(int64_t id) { special_.at(id) = true; }
 
   const std::string& source() const { return source_; }

@@ -2,10 +2,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 
 #include "core/build_id.h"
 #include "core/error.h"
 #include "experiments/cli.h"
+#include "experiments/cli_tokenizer.h"
 
 namespace {
 
@@ -77,6 +79,21 @@ void add_check(CLI::App& app, lethe::CheckArguments& check) {
   command->footer("Exit code 1 names every metric that fell and every relation that broke.");
 }
 
+/// The exit code of a command, once all that it printed is out; an error is printed.
+int outcome_of(const std::function<int()>& command) {
+  try {
+    const int code = command();
+    if (std::fflush(stdout) != 0) {
+      lethe::fail("the standard output can't be written: {}; check the space on its disk",
+                  std::strerror(errno));
+    }
+    return code;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());  // which never throws
+    return 2;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -89,10 +106,12 @@ int main(int argc, char** argv) {
   lethe::TuneArguments tune;
   lethe::ReportArguments report;
   lethe::CheckArguments check;
+  lethe::TokenizerArguments tokenizer;
   add_run(app, run);
   add_tune(app, tune);
   add_report(app, report);
   add_check(app, check);
+  lethe::add_tokenizer(app, tokenizer);
   std::string what, list_format = "text", trial, show_db = "lethe.db";
   std::vector<std::string> plugins;
   auto* list = app.add_subcommand("list", "Tables of what there is");
@@ -114,18 +133,9 @@ int main(int argc, char** argv) {
     if (app.got_subcommand("tune")) return lethe::tune_command(tune);
     if (app.got_subcommand("report")) return lethe::report_command(report);
     if (app.got_subcommand("check")) return lethe::check_command(check);
+    if (app.got_subcommand("tokenizer")) return lethe::tokenizer_command(tokenizer);
     if (app.got_subcommand(list)) return lethe::list_command(what, list_format, plugins);
     return lethe::show_command(show_db, trial);
   };
-  try {
-    const int code = command();
-    if (std::fflush(stdout) != 0) {
-      lethe::fail("the standard output can't be written: {}; check the space on its disk",
-                  std::strerror(errno));
-    }
-    return code;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());  // which never throws
-    return 2;
-  }
+  return outcome_of(command);
 }

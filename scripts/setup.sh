@@ -9,6 +9,7 @@ packages=(
   g++ cmake make git ninja-build ccache python3 python3-pip ca-certificates gnuplot-nox
   libfmt-dev catch2 nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libsqlitecpp-dev libsqlite3-dev
   librapidcheck-dev libbenchmark-dev zlib1g-dev libssl-dev
+  libsentencepiece-dev libpcre2-dev libutf8proc-dev
 )
 if [[ ${LETHE_DEV:-0} == 1 ]]; then packages+=(clang-format clang-tidy); fi
 

@@ -60,18 +60,35 @@ std::vector<int64_t> WordTokenizer::encode(std::string_view text) const {
   return ids;
 }
 
+std::string WordTokenizer::token(int64_t id) const {
+  if (id < 0 || id >= vocabulary_size()) {
+    fail("token id {} is outside the vocabulary; expected 0 to {}", id, vocabulary_size() - 1);
+  }
+  if (id >= kFirstWord) return words_[id - kFirstWord];
+  if (id >= kFirstByte) return {static_cast<char>(id - kFirstByte)};
+  return id == kPad ? "<pad>" : "<end>";
+}
+
+std::optional<int64_t> WordTokenizer::id_of(std::string_view token) const {
+  if (token == "<pad>") return kPad;
+  if (token == "<end>") return kEnd;
+  if (token.size() == 1) return kFirstByte + static_cast<uint8_t>(token[0]);
+  const auto word = id_of_.find(token);
+  return word == id_of_.end() ? std::nullopt : std::optional(word->second);
+}
+
 std::string WordTokenizer::decode(const std::vector<int64_t>& ids) const {
   std::string text;
   for (const int64_t id : ids) {
-    if (id < 0 || id >= vocabulary_size()) {
-      fail("token id {} is outside the vocabulary; expected 0 to {}", id, vocabulary_size() - 1);
-    }
-    if (id >= kFirstWord) {
-      text += words_[id - kFirstWord];
-    } else if (id >= kFirstByte) {
-      text += static_cast<char>(id - kFirstByte);
-    }
+    const std::string piece = token(id);
+    if (id >= kFirstByte) text += piece;
   }
+  return text;
+}
+
+std::string WordTokenizer::decode_with_special(const std::vector<int64_t>& ids) const {
+  std::string text;
+  for (const int64_t id : ids) text += token(id);
   return text;
 }
 

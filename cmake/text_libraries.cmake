@@ -1,0 +1,10 @@
+# What the tokenizers are built on; the libraries have no CMake packages. Nothing of them is in a header.
+add_library(lethe_text_libraries INTERFACE)
+foreach(name pcre2-8:pcre2.h sentencepiece:sentencepiece_processor.h utf8proc:utf8proc.h)
+  string(REPLACE ":" ";" name ${name})
+  list(POP_FRONT name library)
+  find_library(LETHE_LIBRARY_${library} ${library} REQUIRED)
+  find_path(LETHE_INCLUDE_${library} ${name} REQUIRED)
+  target_link_libraries(lethe_text_libraries INTERFACE ${LETHE_LIBRARY_${library}})
+  target_include_directories(lethe_text_libraries SYSTEM INTERFACE ${LETHE_INCLUDE_${library}})
+endforeach()

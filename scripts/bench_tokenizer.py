@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Times encoding of a text by Lethe against the `tokenizers` package, interleaved, one thread each.
+
+    scripts/bench_tokenizer.py --python PYTHON [--tokenizer DIR] [--text FILE] [--pairs 7]
+
+PYTHON is an interpreter with tokenizers. Each side of a pair is a process of its own that loads the tokenizer
+and encodes the text at least five times; the package is first in even pairs, Lethe (build/tokenizer_bench) in
+odd ones. "warm" is the time of an encoding whose words were seen before, "first" of the first one after
+loading, which is not in it. Checks first that both give the same ids; prints the median, minimum and maximum of
+the pairwise ratios: above 1, Lethe is faster.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared/data"
+PEER = """
+import json, sys, time, tokenizers
+text = open(sys.argv[2], encoding="utf-8", newline="").read()
+seconds = []
+tokenizer = tokenizers.Tokenizer.from_file(sys.argv[1] + "/tokenizer.json")
+for _ in range(6):
+    start = time.perf_counter()
+    encoded = tokenizer.encode(text, add_special_tokens=False)
+    seconds.append(time.perf_counter() - start)
+ids = encoded.ids if sys.argv[3] == "ids" else None
+print(json.dumps({"version": tokenizers.__version__, "seconds": seconds, "ids": ids}))
+"""
+
+
+def one_thread():
+    return dict(os.environ, RAYON_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
+
+
+def run(command, **more):
+    return subprocess.run(command, check=True, capture_output=True, env=one_thread(), **more).stdout
+
+
+def peer(args, ids="none"):
+    return json.loads(run([args.python, "-c", PEER, args.tokenizer, args.text, ids]))
+
+
+def peer_seconds(args):
+    seconds = peer(args)["seconds"]
+    return {"first": seconds[0], "warm": statistics.median(seconds[1:])}
+
+
+def lethe_seconds(args):
+    out = json.loads(run([args.build + "/tokenizer_bench", "--benchmark_format=json", "--benchmark_filter=Encode",
+                          "--benchmark_min_time=0.3", "--tokenizer", args.tokenizer, "--text", args.text]))
+    rows = {row["name"].split("/")[0]: row["real_time"] / 1e3 for row in out["benchmarks"]}
+    return {"first": rows["BM_EncodeFirst"], "warm": rows["BM_Encode"]}
+
+
+def check_ids(args):
+    theirs = peer(args, "ids")
+    with open(args.text, "rb") as text:
+        ours = run([args.build + "/lethe", "tokenizer", "encode", "--tokenizer", args.tokenizer], stdin=text)
+    if theirs["ids"] != [int(word) for word in ours.split()]:
+        sys.exit("the two give different ids")
+    return theirs["version"], len(theirs["ids"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", required=True)
+    parser.add_argument("--tokenizer", default=str(SHARED / "tokenizers/gpt2"))
+    parser.add_argument("--text", default=str(SHARED / "text/tinyshakespeare/input.txt"))
+    parser.add_argument("--build", default=str(ROOT / "build"))
+    parser.add_argument("--pairs", type=int, default=7)
+    args = parser.parse_args()
+    version, count = check_ids(args)
+    sides = [("tokenizers", peer_seconds), ("lethe", lethe_seconds)]
+    pairs = []
+    for pair in range(args.pairs):
+        order = sides if pair % 2 == 0 else sides[::-1]
+        pairs.append({name: seconds(args) for name, seconds in order})
+    size = os.path.getsize(args.text)
+    print(f"tokenizers {version}, {args.pairs} pairs, {size} bytes of text, {count} tokens, equal ids\n")
+    print("| encoding | tokenizers | Lethe | ratio: median (min to max) |\n|---|---|---|---|")
+    for kind in ("warm", "first"):
+        ratios = [pair["tokenizers"][kind] / pair["lethe"][kind] for pair in pairs]
+        times = [statistics.median(pair[name][kind] for pair in pairs) * 1e3 for name in ("tokenizers", "lethe")]
+        print(f"| {kind} | {times[0]:.1f} ms | {times[1]:.1f} ms | "
+              f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) |")
+
+
+main()

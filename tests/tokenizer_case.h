@@ -1,0 +1,64 @@
+// Tokenizer folders and expected ids for tests. Include Catch first.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/text/load_tokenizer.h"
+#include "core/text/marked_text.h"
+#include "tests/files.h"
+#include "tests/shared.h"
+
+using TokenIds = std::vector<int64_t>;
+
+/// The files of `from` in a folder of its own, by links.
+inline void link_files(const Scratch& scratch, const std::filesystem::path& from,
+                       const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    std::filesystem::create_symlink(from / name, scratch.path(name));
+  }
+}
+
+inline nlohmann::json json_of(const std::filesystem::path& path) {
+  return nlohmann::json::parse(file_bytes(path.string()));
+}
+
+/// Checks every case's "ids" and, where there are such, "ids_with_special", "decoded",
+/// "decoded_cleanup", "decoded_with_special_skipped" and "tokens"; returns how many cases there
+/// were.
+inline size_t check_cases(const lethe::Tokenizer& tokenizer, const nlohmann::json& cases) {
+  for (const nlohmann::json& one : cases) {
+    const auto text = one.at("text").get<std::string>();
+    const auto ids = one.at("ids").get<TokenIds>();
+    CAPTURE(text);
+    CHECK(tokenizer.encode(text) == ids);
+    if (one.contains("ids_with_special")) {
+      CHECK(lethe::encode_marked(tokenizer, text) == one["ids_with_special"].get<TokenIds>());
+    }
+    if (one.contains("decoded")) CHECK(tokenizer.decode_with_special(ids) == one["decoded"]);
+    if (one.contains("decoded_cleanup")) {
+      const std::string decoded = tokenizer.decode_with_special(ids);
+      CHECK(lethe::without_extra_spaces(decoded) == one["decoded_cleanup"]);
+    }
+    if (one.contains("decoded_with_special_skipped")) {
+      CHECK(tokenizer.decode(ids) == one["decoded_with_special_skipped"]);
+    }
+  }
+  return cases.size();
+}
+
+/// Checks "batch": texts cut to max_length, marks included, and padded.
+inline void check_batch(const lethe::Tokenizer& tokenizer, const nlohmann::json& batch) {
+  std::vector<TokenIds> rows;
+  for (const auto& text : batch.at("texts")) {
+    rows.push_back(
+        lethe::encode_marked(tokenizer, text.get<std::string>(), batch.at("max_length")));
+  }
+  const lethe::PaddedRows padded = lethe::padded(tokenizer, rows);
+  CHECK(padded.ids == batch.at("input_ids").get<std::vector<TokenIds>>());
+  CHECK(padded.mask == batch.at("attention_mask").get<std::vector<TokenIds>>());
+}

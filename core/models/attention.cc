@@ -1,5 +1,6 @@
 #include "core/models/attention.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/models/initial.h"
@@ -21,25 +22,51 @@ Tensor by_head(const Tensor& x, int64_t heads) {
 
 }  // namespace
 
-Attention::Attention(const DecoderConfig& config, const std::string& layer, at::Generator generator)
-    : config_(config) {
+void KeyValueCache::extend(Tensor& k, Tensor& v) {
+  const int64_t wanted = length_ + k.size(2);
+  const int64_t capacity = keys_.defined() ? keys_.size(2) : 0;
+  if (wanted > capacity) {
+    // Doubled, so that a generous room costs nothing before it is used.
+    const int64_t larger = std::max(wanted, std::min(room_, 2 * wanted));
+    const auto grown = [&](const Tensor& held, const Tensor& like) {
+      Tensor made = at::empty({like.size(0), like.size(1), larger, like.size(3)}, like.options());
+      if (length_ > 0) made.narrow(2, 0, length_).copy_(held.narrow(2, 0, length_));
+      return made;
+    };
+    keys_ = grown(keys_, k);
+    values_ = grown(values_, v);
+  }
+  keys_.narrow(2, length_, k.size(2)).copy_(k);
+  values_.narrow(2, length_, v.size(2)).copy_(v);
+  length_ = wanted;
+  k = keys_.narrow(2, 0, length_);
+  v = values_.narrow(2, 0, length_);
+}
+
+Attention::Attention(const DecoderConfig& config, const std::string& layer, int64_t number,
+                     at::Generator generator)
+    : config_(config), scale_(1) {
   const DecoderNames& names = config.names;
-  const double deviation = 1 / std::sqrt(static_cast<double>(config.width));
-  const auto make = [&](const std::string& name, int64_t in, int64_t out, double scale) {
-    Tensor bias = config.biases ? at::zeros({out}, at::kFloat) : Tensor();
+  const auto root = [](int64_t n) { return std::sqrt(static_cast<double>(n)); };
+  if (config.scores_by_width) scale_ /= root(config.head_dim);
+  if (config.scores_by_layer) scale_ /= static_cast<double>(number + 1);
+  const double deviation = config.deviation > 0 ? config.deviation : 1 / root(config.width);
+  const auto make = [&](const std::string& name, int64_t in, int64_t out, double scale,
+                        bool biased) {
+    Tensor bias = biased ? at::zeros({out}, at::kFloat) : Tensor();
     return std::make_unique<Linear>(layer + "." + name,
                                     normal_weight(out, in, deviation * scale, generator), bias);
   };
   const int64_t inner = config.heads * config.head_dim, kv = config.kv_heads * config.head_dim;
   if (config.fused != FusedLayout::none) {
-    qkv_ = make(names.qkv, config.width, 3 * inner, 1);
+    qkv_ = make(names.qkv, config.width, 3 * inner, 1, config.qkv_biases);
   } else {
-    q_ = make(names.q, config.width, inner, 1);
-    k_ = make(names.k, config.width, kv, 1);
-    v_ = make(names.v, config.width, kv, 1);
+    q_ = make(names.q, config.width, inner, 1, config.qkv_biases);
+    k_ = make(names.k, config.width, kv, 1, config.qkv_biases);
+    v_ = make(names.v, config.width, kv, 1, config.qkv_biases);
   }
   out_ = make(names.attention_out, inner, config.width,
-              1 / std::sqrt(2.0 * static_cast<double>(config.layers)));
+              config.scaled_residuals ? 1 / root(2 * config.layers) : 1, config.out_bias);
 }
 
 void Attention::add_seams(std::vector<Seam*>& seams) {
@@ -75,22 +102,24 @@ Tensor Attention::forward(const Tensor& x, const AttentionInputs& inputs,
     q = rotated(q, inputs);
     k = rotated(k, inputs);
   }
-  if (cache != nullptr) {
-    if (cache->keys.defined()) {
-      k = at::cat({cache->keys, k}, 2);
-      v = at::cat({cache->values, v}, 2);
-    }
-    *cache = {k, v};
-  }
+  if (cache != nullptr) cache->extend(k, v);
   if (config_.kv_heads != config_.heads) {
     const int64_t copies = config_.heads / config_.kv_heads;
     k = k.repeat_interleave(copies, 1);
     v = v.repeat_interleave(copies, 1);
   }
+  return out_->forward(mixed(q, k, v, inputs).transpose(1, 2).reshape({x.size(0), x.size(1), -1}));
+}
+
+Tensor Attention::mixed(const Tensor& q, const Tensor& k, const Tensor& v,
+                        const AttentionInputs& inputs) const {
+  if (inputs.dropout > 0) {
+    const Tensor scores = at::matmul(q * scale_, k.transpose(2, 3)) + inputs.bias;
+    return at::matmul(dropout(scores.softmax(-1), inputs.dropout, inputs.generator), v);
+  }
   const std::optional<Tensor> bias =
       inputs.bias.defined() ? std::optional<Tensor>(inputs.bias) : std::nullopt;
-  const Tensor mixed = at::scaled_dot_product_attention(q, k, v, bias, 0.0, !bias.has_value());
-  return out_->forward(mixed.transpose(1, 2).reshape({x.size(0), x.size(1), -1}));
+  return at::scaled_dot_product_attention(q, k, v, bias, 0.0, !bias.has_value(), scale_);
 }
 
 }  // namespace lethe

@@ -1,0 +1,95 @@
+// Small encoder-decoders, and the T5 checkpoints of ../shared/fixtures. Include tests/catch.h
+// first.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/models/seq2seq.h"
+#include "core/text/pair_rows.h"
+#include "tests/golden_model.h"
+
+namespace lethe {
+
+inline Seq2SeqConfig small_seq2seq_config(bool gated) {
+  Seq2SeqConfig config;
+  config.vocabulary = 24;
+  config.width = 12;
+  config.mlp_width = 20;
+  config.heads = 3;
+  config.head_dim = 6;  // 18 in all, not the width
+  config.layers = 2;
+  config.decoder_layers = 3;
+  config.buckets = 8;
+  config.max_distance = 9;
+  config.dropout = 0;
+  if (gated) {
+    config.gated = true;
+    config.tied = false;
+    config.activation = Activation::gelu_tanh;
+  }
+  return config;
+}
+
+inline std::unique_ptr<Seq2Seq> small_seq2seq(bool gated, double dropout = 0) {
+  Seq2SeqConfig config = small_seq2seq_config(gated);
+  config.dropout = dropout;
+  return std::make_unique<Seq2Seq>(config, make_generator(5));
+}
+
+/// ../shared/fixtures/hf/NAME, dropout off.
+inline Seq2SeqConfig t5_fixture_config(const std::string& name) {
+  Seq2SeqConfig config;
+  config.vocabulary = 203;
+  config.width = 48;
+  config.dropout = 0;
+  if (name == "t5_v1_0") {
+    config.mlp_width = 96;
+    config.heads = 4;
+    config.head_dim = 10;
+    config.layers = 2;
+    config.decoder_layers = 3;
+    return config;
+  }
+  config.mlp_width = 80;
+  config.heads = 3;
+  config.head_dim = 16;
+  config.layers = config.decoder_layers = 2;
+  config.buckets = 8;
+  config.max_distance = 20;
+  config.gated = true;
+  config.tied = false;
+  config.activation = Activation::gelu_tanh;
+  return config;
+}
+
+inline std::unique_ptr<Seq2Seq> t5_fixture(const std::filesystem::path& hf,
+                                           const std::string& name) {
+  auto model = std::make_unique<Seq2Seq>(t5_fixture_config(name), make_generator(1));
+  load_parameters(*model, (hf / name / "model.safetensors").string());
+  return model;
+}
+
+/// Every position of the decoder, whether it is predicted or not.
+inline Batch every_position(Batch batch) {
+  const int64_t length = batch.decoder_inputs.size(1);
+  batch.positions = at::arange(batch.rows() * length, at::kLong);
+  batch.row_of = batch.positions.div(length, "floor");
+  batch.targets = batch.decoder_inputs.reshape(-1);
+  return batch;
+}
+
+/// A batch of sources and targets (ids), as PairRows makes them from a tokenizer with pad 0.
+inline Batch pair_batch(const std::vector<std::vector<int64_t>>& sources,
+                        const std::vector<std::vector<int64_t>>& targets) {
+  std::vector<TextRow> rows;
+  for (size_t i = 0; i < sources.size(); ++i) rows.push_back({sources[i], targets[i]});
+  const auto tokenizer = std::make_shared<WordTokenizer>(std::vector<std::string>{});
+  const PairRows pairs(tokenizer, rows, {});
+  std::vector<int64_t> all;
+  for (size_t i = 0; i < rows.size(); ++i) all.push_back(static_cast<int64_t>(i));
+  return pairs.batch(all);
+}
+
+}  // namespace lethe

@@ -63,8 +63,8 @@ TEST_CASE("classes that may win are the task's") {
 TEST_CASE("a long row loses the right of its longer text, then of its second") {
   ClassRowsOptions options;
   options.max_length = 7;
-  const auto cut = rows({{"abcdef", "gh", "hot"}, {"ab", "cdefg", "hot"}, {"abcdefgh", "", "hot"}},
-                        options);
+  const auto cut =
+      rows({{"abcdef", "gh", "hot"}, {"ab", "cdefg", "hot"}, {"abcdefgh", "", "hot"}}, options);
   CHECK(values(cut->batch({0}).inputs) == Ids{101, 1, 2, 102, 7, 8, 102});
   CHECK(values(cut->batch({1}).inputs) == Ids{101, 1, 2, 102, 3, 4, 102});
   CHECK(values(cut->batch({2}).inputs) == Ids{101, 1, 2, 3, 4, 5, 102});
@@ -100,7 +100,8 @@ TEST_CASE("a row's fingerprint is its texts'") {
 }
 
 TEST_CASE("batches of class rows join as one batch of their rows") {
-  const std::vector<LabelledText> texts = {{"ab", "", "hot"}, {"cdef", "g", "cold"}, {"h", "", "hot"}};
+  const std::vector<LabelledText> texts = {
+      {"ab", "", "hot"}, {"cdef", "g", "cold"}, {"h", "", "hot"}};
   const auto all = rows(texts);
   const Batch joint = joined({all->batch({0}), all->batch({1}), all->batch({2})});
   const Batch whole = all->batch({0, 1, 2});

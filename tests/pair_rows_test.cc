@@ -89,9 +89,10 @@ TEST_CASE("a long source loses its left and is counted; a long target is refused
       make_pair_rows(bytes(), {{"", "x"}}, options),
       "row 0 of letters train has an empty source; an encoder reads at least one token");
   options.max_source = 1;
-  CHECK_THROWS_WITH(make_pair_rows(bytes(), {{"ab", "x"}}, options),
-                    "letters train: max_source is 1; expected at least 2, a token and the end mark, "
-                    "or 0 for no limit");
+  CHECK_THROWS_WITH(
+      make_pair_rows(bytes(), {{"ab", "x"}}, options),
+      "letters train: max_source is 1; expected at least 2, a token and the end mark, "
+      "or 0 for no limit");
   CHECK_THROWS_WITH(rows()->batch({2}), "row 2 of letters train does not exist; expected 0 to 1");
 }
 
@@ -107,9 +108,9 @@ TEST_CASE("source and target both tell rows apart, and where one ends") {
 TEST_CASE("batches of pairs join as one batch of their rows") {
   const auto other = make_pair_rows(bytes(), {{"efghij", "uvwq"}}, {});
   const Batch joint = joined({rows()->batch({1}), other->batch({0}), rows()->batch({0, 1})});
-  const Batch whole = make_pair_rows(
-      bytes(), {{"d", "yz"}, {"efghij", "uvwq"}, {"abc", "x"}, {"d", "yz"}}, {})
-                          ->batch({0, 1, 2, 3});
+  const Batch whole =
+      make_pair_rows(bytes(), {{"d", "yz"}, {"efghij", "uvwq"}, {"abc", "x"}, {"d", "yz"}}, {})
+          ->batch({0, 1, 2, 3});
   CHECK(joint.inputs.equal(whole.inputs));
   CHECK(joint.mask.equal(whole.mask));
   CHECK(joint.decoder_inputs.equal(whole.decoder_inputs));

@@ -19,7 +19,8 @@ std::vector<int64_t> buckets_of(const RelativeBuckets& buckets,
 /// The first distance of every bucket while distances go from 0 to +-300.
 std::map<int64_t, int64_t> starts(const RelativeBuckets& buckets, int64_t sign) {
   std::map<int64_t, int64_t> first;
-  for (int64_t away = 0; away <= 300; ++away) first.insert({buckets_of(buckets, {sign * away})[0], away});
+  for (int64_t away = 0; away <= 300; ++away)
+    first.insert({buckets_of(buckets, {sign * away})[0], away});
   return first;
 }
 
@@ -47,14 +48,38 @@ int64_t naive(const RelativeBuckets& buckets, int64_t distance) {
 TEST_CASE("the encoder's buckets begin where transformers' do") {
   // 0 -> 0 and positive distances from bucket 17 on; recorded from transformers 4.44.
   const RelativeBuckets buckets{32, 128, true};
-  CHECK(starts(buckets, 1) ==
-        std::map<int64_t, int64_t>{{0, 0},   {17, 1},  {18, 2},  {19, 3},  {20, 4},  {21, 5},
-                                   {22, 6},  {23, 7},  {24, 8},  {25, 12}, {26, 16}, {27, 23},
-                                   {28, 32}, {29, 46}, {30, 64}, {31, 91}});
-  CHECK(starts(buckets, -1) ==
-        std::map<int64_t, int64_t>{{0, 0},   {1, 1},   {2, 2},   {3, 3},  {4, 4},   {5, 5},
-                                   {6, 6},   {7, 7},   {8, 8},   {9, 12}, {10, 16}, {11, 23},
-                                   {12, 32}, {13, 46}, {14, 64}, {15, 91}});
+  CHECK(starts(buckets, 1) == std::map<int64_t, int64_t>{{0, 0},
+                                                         {17, 1},
+                                                         {18, 2},
+                                                         {19, 3},
+                                                         {20, 4},
+                                                         {21, 5},
+                                                         {22, 6},
+                                                         {23, 7},
+                                                         {24, 8},
+                                                         {25, 12},
+                                                         {26, 16},
+                                                         {27, 23},
+                                                         {28, 32},
+                                                         {29, 46},
+                                                         {30, 64},
+                                                         {31, 91}});
+  CHECK(starts(buckets, -1) == std::map<int64_t, int64_t>{{0, 0},
+                                                          {1, 1},
+                                                          {2, 2},
+                                                          {3, 3},
+                                                          {4, 4},
+                                                          {5, 5},
+                                                          {6, 6},
+                                                          {7, 7},
+                                                          {8, 8},
+                                                          {9, 12},
+                                                          {10, 16},
+                                                          {11, 23},
+                                                          {12, 32},
+                                                          {13, 46},
+                                                          {14, 64},
+                                                          {15, 91}});
 }
 
 TEST_CASE("the decoder's buckets begin where transformers' do, and later keys are distance 0") {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/models/hf_seq2seq.h"
 #include "core/models/seq2seq.h"
 #include "core/text/pair_rows.h"
 #include "tests/golden_model.h"
@@ -39,36 +40,22 @@ inline std::unique_ptr<Seq2Seq> small_seq2seq(bool gated, double dropout = 0) {
 }
 
 /// ../shared/fixtures/hf/NAME, dropout off.
-inline Seq2SeqConfig t5_fixture_config(const std::string& name) {
-  Seq2SeqConfig config;
-  config.vocabulary = 203;
-  config.width = 48;
-  config.dropout = 0;
-  if (name == "t5_v1_0") {
-    config.mlp_width = 96;
-    config.heads = 4;
-    config.head_dim = 10;
-    config.layers = 2;
-    config.decoder_layers = 3;
-    return config;
-  }
-  config.mlp_width = 80;
-  config.heads = 3;
-  config.head_dim = 16;
-  config.layers = config.decoder_layers = 2;
-  config.buckets = 8;
-  config.max_distance = 20;
-  config.gated = true;
-  config.tied = false;
-  config.activation = Activation::gelu_tanh;
-  return config;
-}
-
 inline std::unique_ptr<Seq2Seq> t5_fixture(const std::filesystem::path& hf,
                                            const std::string& name) {
-  auto model = std::make_unique<Seq2Seq>(t5_fixture_config(name), make_generator(1));
-  load_parameters(*model, (hf / name / "model.safetensors").string());
+  const std::string folder = (hf / name).string();
+  const HfConfig file = HfConfig::read(folder);
+  Seq2SeqConfig config = seq2seq_config(file);
+  config.dropout = 0;
+  auto model = std::make_unique<Seq2Seq>(config, make_generator(1));
+  load_checkpoint(*model, std::make_shared<Checkpoint>(folder), seq2seq_rules(file));
   return model;
+}
+
+/// Its batch.
+inline Golden golden_t5(const std::filesystem::path& folder) {
+  Golden golden(folder);
+  golden.batch = with_labels(golden.batch, golden.expected.at("labels"), 0, 0);
+  return golden;
 }
 
 /// Every position of the decoder, whether it is predicted or not.

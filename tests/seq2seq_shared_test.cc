@@ -12,12 +12,6 @@ const char* const kForms[] = {"t5_v1_0", "t5_v1_1"};
 /// Tolerances of the fixtures' README; t5_v1_1 is ill-conditioned over several steps.
 double steps_tolerance(const std::string& name) { return name == "t5_v1_0" ? 1e-4 : 1e-2; }
 
-Golden golden_t5(const std::filesystem::path& hf, const std::string& name) {
-  Golden golden(hf / name);
-  golden.batch = with_labels(golden.batch, golden.expected.at("labels"), 0, 0);
-  return golden;
-}
-
 using Ids = std::vector<std::vector<int64_t>>;
 
 Ids sources_of(const Golden& golden) {
@@ -46,7 +40,7 @@ TEST_CASE("labels shifted right are transformers' decoder inputs") {
   const auto hf = shared_path("fixtures/hf");
   if (!hf) return;
   for (const std::string name : kForms) {
-    const Golden golden = golden_t5(*hf, name);
+    const Golden golden = golden_t5(*hf / name);
     CHECK(golden.batch.decoder_inputs.equal(golden.expected.at("decoder_input_ids")));
     CHECK(golden.batch.positions.numel() == 20);
   }
@@ -57,7 +51,7 @@ TEST_CASE("t5's logits and loss are transformers'") {
   if (!hf) return;
   for (const std::string name : kForms) {
     CAPTURE(name);
-    const Golden golden = golden_t5(*hf, name);
+    const Golden golden = golden_t5(*hf / name);
     const auto model = t5_fixture(*hf, name);
     const at::NoGradGuard no_grad;
     const Tensor logits = model->forward(every_position(golden.batch));
@@ -73,7 +67,7 @@ TEST_CASE("t5's states of every block are transformers'") {
   if (!hf) return;
   for (const std::string name : kForms) {
     CAPTURE(name);
-    const Golden golden = golden_t5(*hf, name);
+    const Golden golden = golden_t5(*hf / name);
     const auto model = t5_fixture(*hf, name);
     const at::NoGradGuard no_grad;
     const Seq2Seq::States states = model->states(golden.batch);
@@ -95,7 +89,7 @@ TEST_CASE("t5's gradients of every parameter are transformers'") {
   const auto hf = shared_path("fixtures/hf");
   if (!hf) return;
   for (const std::string name : kForms) {
-    const Golden golden = golden_t5(*hf, name);
+    const Golden golden = golden_t5(*hf / name);
     const auto model = t5_fixture(*hf, name);
     const auto [error, parameter] = worst_gradient(*model, golden);
     CAPTURE(name, parameter);
@@ -108,7 +102,7 @@ TEST_CASE("five steps of t5 in the trainer are five AdamW steps of PyTorch") {
   if (!hf) return;
   for (const std::string name : kForms) {
     CAPTURE(name);
-    const Golden golden = golden_t5(*hf, name);
+    const Golden golden = golden_t5(*hf / name);
     const auto model = t5_fixture(*hf, name);
     Method none;
     const StepsTaken taken = steps_on(*model, golden.batch, none, golden_adamw());
@@ -131,7 +125,7 @@ TEST_CASE("t5 generates transformers' sequences, alone, in a batch, and to an en
   if (!hf) return;
   for (const std::string name : kForms) {
     CAPTURE(name);
-    const Golden golden = golden_t5(*hf, name);
+    const Golden golden = golden_t5(*hf / name);
     const auto model = t5_fixture(*hf, name);
     const Ids sources = sources_of(golden);
     const auto& expected = golden.json.at("generate");

@@ -67,8 +67,9 @@ Tensor naive_attention(Model& model, const std::string& name, const Tensor& x,
         scores[key] = (q[query].narrow(0, head * d, d) * k[key].narrow(0, head * d, d)).sum() +
                       table[bucket][head];
       }
-      mixed[query].narrow(0, head * d, d).copy_(
-          scores.softmax(0).matmul(v.narrow(0, 0, last + 1).narrow(1, head * d, d)));
+      mixed[query]
+          .narrow(0, head * d, d)
+          .copy_(scores.softmax(0).matmul(v.narrow(0, 0, last + 1).narrow(1, head * d, d)));
     }
   }
   return mixed.matmul(value_of(model, name + ".o.weight").t());
@@ -80,14 +81,14 @@ TEST_CASE("self-attention is that of loops over heads, queries and keys") {
   const auto model = small_seq2seq(true);
   const Seq2SeqConfig& config = model->config();
   // Eleven tokens: distances go beyond the largest that has a bucket of its own.
-  const Batch batch = pair_batch({{5, 9, 3, 17, 8, 12, 7, 20, 15, 10, 1}},
-                                 {{4, 6, 2, 9, 3, 5, 11, 18, 13, 21, 1}});
+  const Batch batch =
+      pair_batch({{5, 9, 3, 17, 8, 12, 7, 20, 15, 10, 1}}, {{4, 6, 2, 9, 3, 5, 11, 18, 13, 21, 1}});
   const Capture capture(*model, batch);
   const at::NoGradGuard no_grad;
   for (const bool encoder : {true, false}) {
     CAPTURE(encoder);
-    const std::string name = std::string(encoder ? "encoder" : "decoder") +
-                             ".block.0.layer.0.SelfAttention";
+    const std::string name =
+        std::string(encoder ? "encoder" : "decoder") + ".block.0.layer.0.SelfAttention";
     const Tensor expected = naive_attention(*model, name, site(capture, name + ".q").input[0],
                                             config, {config.buckets, config.max_distance, encoder});
     CHECK(largest_difference(site(capture, name + ".o").output[0], expected) < 1e-5);
@@ -220,7 +221,8 @@ TEST_CASE("an encoder-decoder refuses rows of one text and sizes that do not fit
   CHECK_THROWS_WITH(Seq2Seq(config, make_generator(1)),
                     "seq2seq: 3 buckets of relative positions; expected at least 4");
   config.buckets = 18;
-  CHECK_THROWS_WITH(Seq2Seq(config, make_generator(1)),
-                    "seq2seq: the largest distance of relative positions is 9, but 18 buckets count "
-                    "9 distances exactly; expected more than that");
+  CHECK_THROWS_WITH(
+      Seq2Seq(config, make_generator(1)),
+      "seq2seq: the largest distance of relative positions is 9, but 18 buckets count "
+      "9 distances exactly; expected more than that");
 }

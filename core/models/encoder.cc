@@ -85,7 +85,8 @@ Encoder::Encoder(const EncoderConfig& config, at::Generator generator) : config_
   check(config_);
   const auto table = [&](const char* name, int64_t rows) {
     Tensor weight = normal_weight(rows, config_.width, config_.initial_deviation, generator);
-    if (std::string(name) == "word" && config_.pad_id >= 0 && config_.pad_id < rows) {
+    if (generator.defined() && std::string(name) == "word" && config_.pad_id >= 0 &&
+        config_.pad_id < rows) {
       weight[config_.pad_id].zero_();
     }
     return std::make_unique<Embedding>(fmt::format("bert.embeddings.{}_embeddings", name),

@@ -29,6 +29,14 @@ Tensor padding_bias(const Tensor& mask) {
       .view({mask.size(0), 1, 1, mask.size(1)});
 }
 
+std::optional<Activation> activation_called(const std::string& name) {
+  if (name == "relu") return Activation::relu;
+  if (name == "gelu") return Activation::gelu;
+  if (name == "gelu_new" || name == "gelu_pytorch_tanh") return Activation::gelu_tanh;
+  if (name == "silu" || name == "swish") return Activation::silu;
+  return std::nullopt;
+}
+
 Tensor activated(Activation activation, const Tensor& x) {
   switch (activation) {
     case Activation::relu:

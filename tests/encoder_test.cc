@@ -35,8 +35,7 @@ RowsPtr letter_rows(int64_t task, int64_t rows, int64_t first_id, bool masked) {
   const std::vector<std::string> labels = {"a", "b", "c", "d", "e", "f"};
   for (int64_t i = 0; i < rows; ++i) {
     const std::string& label = labels[static_cast<size_t>(2 * task + i % 2)];
-    std::string text;
-    for (int64_t filler = 0; filler < random.below(4); ++filler) text += 'z';
+    const std::string text(static_cast<size_t>(random.below(4)), 'z');
     texts.push_back({text + label, i % 3 == 0 ? "y" : "", label});
   }
   ClassRowsOptions options;
@@ -65,13 +64,14 @@ TaskStream letter_stream(Scenario scenario) {
   return stream;
 }
 
-TrialResult trial(const std::string& method, const OptionMap& options, Scenario scenario) {
+TrialResult trial(const std::string& method, const OptionMap& options, Scenario scenario,
+                  int64_t steps = 4) {
   const auto model = small_encoder();
   TaskStream stream = letter_stream(scenario);
   check_stream(stream);
   Method made = method_of(method, options);
   TrainRequest request = small_request(*model, stream, made);
-  request.options.steps = 20;
+  request.options.steps = steps;
   return train(request);
 }
 
@@ -89,9 +89,10 @@ TEST_CASE("padding and other rows change no class logits") {
 }
 
 TEST_CASE("a text classifier learns tasks and classes under every kind of method") {
-  const auto tuned = trial("finetune", {}, Scenario::task_incremental);
+  const auto tuned = trial("finetune", {}, Scenario::task_incremental, 60);
   // Right after its training each task is known; rows of the R matrix: before, then a task each.
   for (size_t t = 0; t < 3; ++t) CHECK(tuned.evaluations[3 * (t + 1) + t].score() > 0.9);
+  const std::string finetune = trial("finetune", {}, Scenario::class_incremental).weights_digest;
   const std::pair<std::string, OptionMap> methods[] = {
       {"lora", {{"rank", "2"}, {"targets", "query,value"}, {"modules_to_save", "classifier"}}},
       {"ia3", {}},
@@ -101,16 +102,16 @@ TEST_CASE("a text classifier learns tasks and classes under every kind of method
       {"distill", {}},
       {"replay", {{"budget", "4"}}},
       {"derpp", {{"budget", "8"}}},
-      {"a_gem", {{"budget", "4"}}}};
+      {"a-gem", {{"budget", "4"}}}};
   for (const auto& [method, options] : methods) {
     CAPTURE(method);
     const TrialResult result = trial(method, options, Scenario::class_incremental);
     CHECK(result.evaluations.size() == 12);
-    CHECK(result.weights_digest != tuned.weights_digest);
+    CHECK(result.weights_digest != finetune);
   }
 }
 
-TEST_CASE("the exact Fisher of a text classifier is that of a loop over rows") {
+TEST_CASE("ewc takes the exact labels of a text classifier where it is not told which") {
   const auto once = trial("ewc", {{"labels", "exact"}}, Scenario::class_incremental);
   CHECK(once.weights_digest ==
         trial("ewc", {{"labels", "auto"}}, Scenario::class_incremental).weights_digest);

@@ -57,7 +57,8 @@ struct Golden {
 };
 
 /// Largest error of a parameter's gradient over the largest value of its tensor, with its name. A
-/// tensor whose golden values are all rounding (below 1e-6) is compared with 1e-6 as its scale.
+/// tensor with gradients below 1e-4, such as a key's bias, whose true gradient is 0, is held to
+/// 1e-4 times the tolerance.
 inline std::pair<double, std::string> worst_gradient(Model& model, const Golden& golden) {
   for (Parameter& parameter : model.parameters()) parameter.value.mutable_grad() = Tensor();
   torch::autograd::backward({task_loss(model.forward(golden.batch), golden.batch)}, {});
@@ -65,7 +66,7 @@ inline std::pair<double, std::string> worst_gradient(Model& model, const Golden&
   std::pair<double, std::string> worst{0, "none"};
   for (Parameter& parameter : model.parameters()) {
     const Tensor expected = theirs.at(parameter.name);
-    const double scale = std::max(expected.abs().max().item<double>(), 1e-6);
+    const double scale = std::max(expected.abs().max().item<double>(), 1e-4);
     const double error = largest_difference(parameter.value.grad(), expected) / scale;
     worst = std::max(worst, {error, parameter.name});
     theirs.erase(parameter.name);

@@ -113,7 +113,12 @@ TEST_CASE("batches of pairs join as one batch of their rows") {
           ->batch({0, 1, 2, 3});
   CHECK(joint.inputs.equal(whole.inputs));
   CHECK(joint.mask.equal(whole.mask));
-  CHECK(joint.decoder_inputs.equal(whole.decoder_inputs));
+  // Beyond a row's last prediction the decoder may read anything.
+  const auto read = [](const Batch& batch) {
+    return batch.decoder_inputs.reshape(-1).index_select(0, batch.positions);
+  };
+  CHECK(joint.decoder_inputs.sizes() == whole.decoder_inputs.sizes());
+  CHECK(read(joint).equal(read(whole)));
   CHECK(joint.positions.equal(whole.positions));
   CHECK(joint.row_of.equal(whole.row_of));
   CHECK(joint.targets.equal(whole.targets));

@@ -33,10 +33,16 @@ inline Seq2SeqConfig small_seq2seq_config(bool gated) {
   return config;
 }
 
+/// Its weights are spread out, so that it says more than what it reads.
 inline std::unique_ptr<Seq2Seq> small_seq2seq(bool gated, double dropout = 0) {
   Seq2SeqConfig config = small_seq2seq_config(gated);
   config.dropout = dropout;
-  return std::make_unique<Seq2Seq>(config, make_generator(5));
+  auto model = std::make_unique<Seq2Seq>(config, make_generator(5));
+  const at::NoGradGuard no_grad;
+  for (Parameter& parameter : model->parameters()) {
+    if (parameter.value.dim() == 2 && parameter.name != "shared.weight") parameter.value.mul_(3);
+  }
+  return model;
 }
 
 /// ../shared/fixtures/hf/NAME, dropout off.

@@ -81,7 +81,8 @@ void check(const EncoderConfig& config) {
   }
 }
 
-Encoder::Encoder(const EncoderConfig& config, at::Generator generator) : config_(config) {
+Encoder::Encoder(const EncoderConfig& config, at::Generator generator, at::Generator head)
+    : config_(config) {
   check(config_);
   const auto table = [&](const char* name, int64_t rows) {
     Tensor weight = normal_weight(rows, config_.width, config_.initial_deviation, generator);
@@ -101,9 +102,10 @@ Encoder::Encoder(const EncoderConfig& config, at::Generator generator) : config_
     layers_.push_back(
         std::make_unique<Layer>(config_, fmt::format("bert.encoder.layer.{}", layer), generator));
   }
-  pooler_ = fresh_linear(config_, "bert.pooler.dense", config_.width, config_.width, generator);
-  classifier_ = fresh_linear(config_, "classifier", config_.width, config_.classes, generator,
-                             SeamKind::head);
+  if (!head.defined()) head = generator;
+  pooler_ = fresh_linear(config_, "bert.pooler.dense", config_.width, config_.width, head);
+  classifier_ =
+      fresh_linear(config_, "classifier", config_.width, config_.classes, head, SeamKind::head);
 }
 
 std::vector<Seam*> Encoder::seams() {

@@ -25,8 +25,9 @@ void check(const EncoderConfig& config);
 
 class Encoder : public Model {
  public:
-  /// Fresh weights as BERT draws them. Throws Error as check().
-  Encoder(const EncoderConfig& config, at::Generator generator);
+  /// Fresh weights as BERT draws them, or without a generator shapes that are left to be loaded;
+  /// pooler and classifier are drawn from `head` where that is given. Throws Error as check().
+  Encoder(const EncoderConfig& config, at::Generator generator, at::Generator head = {});
   ~Encoder() override;
   /// inputs (B, L) right-padded -> logits (B, classes). Throws Error for rows longer than
   /// max_length.

@@ -25,7 +25,7 @@ class Loading {
     found_.resize(parameters_.size(), nullptr);
     for (const auto& [name, stored] : checkpoint_->tensors()) match(name, stored);
     for (size_t i = 0; i < parameters_.size(); ++i) {
-      if (found_[i] != nullptr || any(fresh_, bare(parameters_[i].name))) continue;
+      if (found_[i] != nullptr || keeps(i)) continue;
       faults_ += fmt::format("\n  missing: {}", parameters_[i].name);
     }
     check_tied();
@@ -61,6 +61,12 @@ class Loading {
 
   bool transposed(size_t parameter) const {
     return any(transposed_, bare(parameters_[parameter].name));
+  }
+
+  /// Whether it may stay as it is: a shape without values may not.
+  bool keeps(size_t parameter) const {
+    return any(fresh_, bare(parameters_[parameter].name)) &&
+           parameters_[parameter].value.is_contiguous();
   }
 
   void match(const std::string& name, const StoredTensor& stored) {

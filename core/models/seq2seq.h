@@ -12,7 +12,8 @@ namespace lethe {
 
 class Seq2Seq : public Model {
  public:
-  /// Fresh weights as T5 draws them. Throws Error as check().
+  /// Fresh weights as T5 draws them, or without a generator shapes that are left to be loaded.
+  /// Throws Error as check().
   Seq2Seq(const Seq2SeqConfig& config, at::Generator generator);
   /// inputs (B, S) the sources, right-padded, decoder_inputs (B, T) -> logits (P, vocabulary) at
   /// the predicted positions of decoder_inputs.

@@ -6,6 +6,7 @@
 #include "core/build_id.h"
 #include "core/error.h"
 #include "experiments/cli.h"
+#include "experiments/inspect.h"
 
 namespace {
 
@@ -77,6 +78,21 @@ void add_check(CLI::App& app, lethe::CheckArguments& check) {
   command->footer("Exit code 1 names every metric that fell and every relation that broke.");
 }
 
+void add_list(CLI::App& app, std::string& what, std::string& format,
+              std::vector<std::string>& plugins) {
+  auto* list = app.add_subcommand("list", "Tables of what there is");
+  list->add_option("what", what, "methods, streams, models or metrics")->required();
+  list->add_option("--format", format, "text or md")->check(CLI::IsMember({"text", "md"}));
+  list->add_option("--plugin", plugins, "Shared object with further methods")
+      ->allow_extra_args(false);
+}
+
+void add_inspect(CLI::App& app, std::string& folder) {
+  auto* command = app.add_subcommand(
+      "inspect", "A Hugging Face folder: architecture, parameters, what would be adapted");
+  command->add_option("folder", folder, "Folder with config.json")->required();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -93,17 +109,14 @@ int main(int argc, char** argv) {
   add_tune(app, tune);
   add_report(app, report);
   add_check(app, check);
-  std::string what, list_format = "text", trial, show_db = "lethe.db";
+  std::string what, list_format = "text", trial, show_db = "lethe.db", folder;
   std::vector<std::string> plugins;
-  auto* list = app.add_subcommand("list", "Tables of what there is");
-  list->add_option("what", what, "methods, streams, models or metrics")->required();
-  list->add_option("--format", list_format, "text or md")->check(CLI::IsMember({"text", "md"}));
-  list->add_option("--plugin", plugins, "Shared object with further methods")
-      ->allow_extra_args(false);
+  add_list(app, what, list_format, plugins);
   auto* show =
       app.add_subcommand("show", "One stored trial: settings, R matrix, memory, time, samples");
   show->add_option("trial", trial, "Number or digest (4 characters or more)")->required();
   show->add_option("--db", show_db, "Result store")->capture_default_str();
+  add_inspect(app, folder);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -114,7 +127,8 @@ int main(int argc, char** argv) {
     if (app.got_subcommand("tune")) return lethe::tune_command(tune);
     if (app.got_subcommand("report")) return lethe::report_command(report);
     if (app.got_subcommand("check")) return lethe::check_command(check);
-    if (app.got_subcommand(list)) return lethe::list_command(what, list_format, plugins);
+    if (app.got_subcommand("inspect")) return lethe::inspect_command(folder);
+    if (app.got_subcommand("list")) return lethe::list_command(what, list_format, plugins);
     return lethe::show_command(show_db, trial);
   };
   try {

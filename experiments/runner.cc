@@ -12,19 +12,28 @@
 namespace lethe {
 namespace {
 
+/// Whether the model's starting weights are more than random ones.
+bool starts_trained(const Part& model) {
+  const auto has = [&](const char* key, const char* untrained) {
+    const auto found = model.options.find(key);
+    return found != model.options.end() && found->second != untrained;
+  };
+  return has("pretrain_steps", "0") || has("init", "random");
+}
+
 /// Scores of a model that never learned anything, for forward transfer over chance.
 void add_random_row(const Trial& trial, const TaskStream& stream, const ModelShape& shape,
                     const at::Device& device, TrialResult& result) {
   const auto training = parse_options<TrainOptions>("train", trial.spec.training);
   std::vector<Evaluation> scores;
-  const auto& options = trial.spec.model.options;
-  const auto pretrained = options.find("pretrain_steps");
-  if (pretrained == options.end() || pretrained->second == "0") {
+  if (!starts_trained(trial.spec.model)) {
     for (const Evaluation& score : result.evaluations) {
       if (score.after_task == 0 && score.on_task > 0) scores.push_back(score);
     }
   } else {
-    const auto model = model_entry(trial.spec.model.name)
+    OptionMap options = trial.model.options;
+    if (trial.model.name == "pretrained") options["init"] = "random";
+    const auto model = model_entry(trial.model.name)
                            .make(options, shape, make_generator(seed_for(trial.spec.seed, "init")));
     move_to(*model, device);
     for (Evaluation& score : evaluate(*model, stream, 0, 0, training)) {
@@ -56,11 +65,11 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
   for (const std::string& warning : stream.warnings) {
     if (settings.warn) settings.warn(warning);
   }
-  const ModelShape shape = shape_for(stream);
+  const ModelShape shape = shape_for(stream, trial.model.name);
   std::unique_ptr<Model> model;
   {
     const MemoryTag tag(Category::base_weights);
-    model = starting_model(trial.spec.model, shape, trial.spec.seed, settings.stop);
+    model = starting_model(trial.model, shape, trial.spec.seed, settings.stop);
     apply_base(*model, trial.spec.model.options.at("base"));
   }
   Method method = make_method(*settings.registry, trial.spec.method);

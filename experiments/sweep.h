@@ -18,6 +18,7 @@ struct Trial {
   std::string sweep, label, stream_label, model_label;
   int64_t position = 0;  ///< of the method in the sweep
   StreamRequest stream;  ///< with paths
+  Part model;            ///< with a path, where spec.model has its digest
 };
 
 /// Option values as a sweep gives them; several values span a grid.

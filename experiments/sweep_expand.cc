@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 
 #include "core/error.h"
@@ -99,6 +100,12 @@ bool holds(const Grid& when, const OptionMap& stream) {
   return true;
 }
 
+/// "gpt2" of "/models/gpt2/".
+std::string folder_name(const std::string& path) {
+  const std::filesystem::path given(path);
+  return (given.has_filename() ? given : given.parent_path()).filename().string();
+}
+
 class Expansion {
  public:
   Expansion(const Sweep& sweep, const StrategyRegistry& registry)
@@ -128,9 +135,9 @@ class Expansion {
   void check() {
     check_stream();
     at_line(sweep_, sweep_.model_line, [&] { model_entry(sweep_.model); });
-    const auto& model = model_entry(sweep_.model);
-    check_names(sweep_, "[model]", sweep_.model_options, model.docs());
-    check_values(sweep_, sweep_.model_options, model.complete);
+    check_names(sweep_, "[model]", sweep_.model_options, model_entry(sweep_.model).docs());
+    check_values(sweep_, sweep_.model_options,
+                 [&](const OptionMap& given) { complete_model(given); });
     check_names(sweep_, "[train]", sweep_.training, option_docs<TrainOptions>());
     check_values(sweep_, sweep_.training,
                  [](const OptionMap& given) { parse_options<TrainOptions>("train", given); });
@@ -154,11 +161,18 @@ class Expansion {
     stream_entry(sweep_.stream).complete(request);
   }
 
+  /// A model's other options are checked with the path that the sweep gives it.
+  void complete_model(OptionMap options) {
+    const auto path = sweep_.model_options.find("path");
+    if (path != sweep_.model_options.end()) options.emplace("path", path->second.values.at(0));
+    model_entry(sweep_.model).complete(options);
+  }
+
   void check_method(const SweepMethod& method) {
     at_line(sweep_, method.line, [&] { parse_method(registry_, method.name, {}); });
     check_values(sweep_, method.options, [&](OptionMap options) {
       parse_options<TrainOptions>("train", take(options, "train."));
-      model_entry(sweep_.model).complete(take(options, "model."));
+      complete_model(take(options, "model."));
       parse_method(registry_, method.name, options);
     });
     check_names(sweep_, "when, the options of stream '" + sweep_.stream + "'", method.when,
@@ -192,6 +206,7 @@ class Expansion {
     overlay(model, own_model);
     trial.spec.method = method.parts;
     trial.spec.model = {sweep_.model, model_entry(sweep_.model).complete(model)};
+    trial.model = trial.spec.model;
     trial.spec.stream = {sweep_.stream, stream};
     trial.spec.training = options_text(parse_options<TrainOptions>("train", train));
     const bool validation = trial.spec.training.at("evaluate") == "validation";
@@ -206,6 +221,12 @@ class Expansion {
     OptionMap shown = trial.spec.model.options;
     shown.erase("base");  // methods on other bases stand in one table
     trial.model_label = label_of(sweep_.model, shown, model_entry(sweep_.model).docs());
+    const auto path = model.find("path");
+    if (path != model.end()) {
+      trial.model_label += " " + folder_name(path->second);
+      trial.model.options.erase("checkpoint");
+      trial.model.options["path"] = path->second;
+    }
     trial.position = choice.position;
     for (const int64_t seed : sweep_.seeds) {
       trial.spec.seed = seed;

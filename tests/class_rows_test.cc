@@ -68,7 +68,7 @@ TEST_CASE("a long row loses the right of its longer text, then of its second") {
   CHECK(values(cut->batch({0}).inputs) == Ids{101, 1, 2, 102, 7, 8, 102});
   CHECK(values(cut->batch({1}).inputs) == Ids{101, 1, 2, 102, 3, 4, 102});
   CHECK(values(cut->batch({2}).inputs) == Ids{101, 1, 2, 3, 4, 5, 102});
-  CHECK(cut->shortened() == 3);
+  CHECK(cut->truncated() == 3);
   CHECK(cut->longest() == 7);
   options.max_length = 6;
   CHECK(values(rows({{"ab", "cd", "hot"}}, options)->batch({0}).inputs) ==

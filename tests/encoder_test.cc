@@ -159,7 +159,8 @@ TEST_CASE("an encoder refuses what it does not have, by name") {
       R"(config.json: 'position_embedding_type' is "relative_key", expected absolute)");
   CHECK_THROWS_WITH(
       config(R"("model_type": "bert", "hidden_act": "mish")"),
-      R"(config.json: 'hidden_act' is "mish", expected gelu, gelu_new, relu or silu)");
+      "config.json: 'hidden_act' is \"mish\", expected one of relu, gelu, gelu_new, gelu_fast, "
+      "gelu_pytorch_tanh, silu, swish");
   EncoderConfig odd = small_config();
   odd.heads = 3;
   CHECK_THROWS_WITH(Encoder(odd, make_generator(1)),

@@ -79,7 +79,7 @@ TEST_CASE("a long source loses its left and is counted; a long target is refused
   const auto cut = make_pair_rows(bytes(), {{"abcdef", "x"}, {"ab", "x"}}, options);
   CHECK(cut->prompt_ids(0) == Ids{id('e'), id('f'), 1});
   CHECK(cut->prompt_ids(1) == Ids{id('a'), id('b'), 1});
-  CHECK(cut->shortened() == 1);
+  CHECK(cut->truncated() == 1);
   options.max_target = 3;
   CHECK_NOTHROW(make_pair_rows(bytes(), {{"a", "xy"}}, options));
   CHECK_THROWS_WITH(make_pair_rows(bytes(), {{"a", "x"}, {"a", "xyz"}}, options),

@@ -1,5 +1,7 @@
 #include "core/models/hf_encoder.h"
 
+#include "core/models/hf_values.h"
+
 namespace lethe {
 
 EncoderConfig encoder_config(const HfConfig& file, int64_t classes) {
@@ -18,14 +20,12 @@ EncoderConfig encoder_config(const HfConfig& file, int64_t classes) {
   config.max_length = file.size({"max_position_embeddings"}, 512);
   config.types = file.size({"type_vocab_size"}, 2);
   config.norm_epsilon = file.number({"layer_norm_eps"}, 1e-12);
-  config.dropout = file.number({"hidden_dropout_prob"}, 0.1);
-  config.attention_dropout = file.number({"attention_probs_dropout_prob"}, 0.1);
-  config.head_dropout = file.number({"classifier_dropout"}, config.dropout);
+  config.dropout = dropout_of(file, "hidden_dropout_prob", 0.1);
+  config.attention_dropout = dropout_of(file, "attention_probs_dropout_prob", 0.1);
+  config.head_dropout = dropout_of(file, "classifier_dropout", config.dropout);
   config.initial_deviation = file.number({"initializer_range"}, 0.02);
   config.pad_id = file.integer({"pad_token_id"}, 0);
-  const auto activation = activation_called(file.text({"hidden_act"}, "gelu"));
-  if (!activation) file.refuse({"hidden_act"}, "gelu, gelu_new, relu or silu");
-  config.activation = *activation;
+  config.activation = activation_of(file, {"hidden_act"}, "gelu");
   check(config);
   return config;
 }

@@ -1,6 +1,6 @@
 #include "core/models/hf_seq2seq.h"
 
-#include "core/models/transformer.h"
+#include "core/models/hf_values.h"
 
 namespace lethe {
 namespace {
@@ -24,14 +24,14 @@ Seq2SeqConfig seq2seq_config(const HfConfig& file) {
   Seq2SeqConfig config;
   config.vocabulary = file.size({"vocab_size"});
   config.width = file.size({"d_model"});
-  config.head_dim = file.size({"d_kv"});
+  config.head_dim = file.size({"d_kv"}, 64);
   config.mlp_width = file.size({"d_ff"});
   config.layers = file.size({"num_layers"});
   config.decoder_layers = file.size({"num_decoder_layers"}, config.layers);
   config.heads = file.size({"num_heads"});
   config.buckets = file.size({"relative_attention_num_buckets"}, 32);
   config.max_distance = file.size({"relative_attention_max_distance"}, 128);
-  config.dropout = file.number({"dropout_rate"}, 0.1);
+  config.dropout = dropout_of(file, "dropout_rate", 0.1);
   config.norm_epsilon = file.number({"layer_norm_epsilon"}, 1e-6);
   config.initial_factor = file.number({"initializer_factor"}, 1);
   config.tied = file.flag({"tie_word_embeddings"}, !multilingual);

@@ -1,6 +1,7 @@
 #include "core/models/transformer.h"
 
 #include <limits>
+#include <optional>
 
 namespace lethe {
 
@@ -27,14 +28,6 @@ Tensor padding_bias(const Tensor& mask) {
   const Tensor bias = at::zeros(mask.sizes(), mask.options().dtype(at::kFloat));
   return bias.masked_fill_(mask.logical_not(), std::numeric_limits<float>::lowest())
       .view({mask.size(0), 1, 1, mask.size(1)});
-}
-
-std::optional<Activation> activation_called(const std::string& name) {
-  if (name == "relu") return Activation::relu;
-  if (name == "gelu") return Activation::gelu;
-  if (name == "gelu_new" || name == "gelu_pytorch_tanh") return Activation::gelu_tanh;
-  if (name == "silu" || name == "swish") return Activation::silu;
-  return std::nullopt;
 }
 
 Tensor activated(Activation activation, const Tensor& x) {

@@ -2,9 +2,6 @@
 // activations.
 #pragma once
 
-#include <optional>
-#include <string>
-
 #include "core/models/decoder_config.h"
 
 namespace lethe {
@@ -27,9 +24,6 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double scale, c
 /// What hides padding in attend(): 0 at tokens and the lowest float32 elsewhere, (B, 1, 1, T) from
 /// a mask (B, T) true at tokens; undefined from an undefined one.
 Tensor padding_bias(const Tensor& mask);
-
-/// By Hugging Face's name ("gelu_new", "relu", ...); nullopt for one that is not known.
-std::optional<Activation> activation_called(const std::string& name);
 
 Tensor activated(Activation activation, const Tensor& x);  ///< same shape
 

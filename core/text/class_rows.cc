@@ -45,7 +45,7 @@ void ClassRows::fit(ClassRow& row, int64_t index, int64_t max_length) {
     fail("{}: max_length is {}, but row {} needs at least {} tokens, {} of them marks; raise it",
          name_, max_length, index, least, marks(row));
   }
-  ++shortened_;
+  ++truncated_;
   for (; over > 0; --over) {
     (row.first.size() > row.second.size() ? row.first : row.second).pop_back();
   }

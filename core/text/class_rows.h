@@ -43,7 +43,7 @@ class ClassRows : public Rows {
   uint64_t fingerprint(int64_t index) const override;
 
   int64_t longest() const { return longest_; }
-  int64_t shortened() const { return shortened_; }  ///< rows that lost tokens
+  int64_t truncated() const { return truncated_; }  ///< rows that lost tokens
 
  private:
   const ClassRow& at(int64_t index) const;  // throws Error for an index outside the rows
@@ -58,7 +58,7 @@ class ClassRows : public Rows {
   std::string name_;
   int64_t classes_;
   std::vector<int64_t> active_;
-  int64_t longest_ = 0, shortened_ = 0;
+  int64_t longest_ = 0, truncated_ = 0;
 };
 
 /// A text, or a pair of them, with the name of its class.

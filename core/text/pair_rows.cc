@@ -64,7 +64,7 @@ void PairRows::fit(TextRow& row, int64_t index, const PairRowsOptions& options) 
          name_, options.max_source);
   }
   row.prompt.erase(row.prompt.begin(), row.prompt.begin() + over);
-  ++shortened_;
+  ++truncated_;
 }
 
 const TextRow& PairRows::at(int64_t index) const {

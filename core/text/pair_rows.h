@@ -51,7 +51,7 @@ class PairRows : public Rows, public TextSource {
   int64_t longest_response() const override { return longest_target_; }
 
   int64_t longest_source() const { return longest_source_; }
-  int64_t shortened() const { return shortened_; }  ///< sources that lost tokens
+  int64_t truncated() const { return truncated_; }  ///< sources that lost tokens
 
  private:
   const TextRow& at(int64_t index) const;  // throws Error for an index outside the rows
@@ -61,7 +61,7 @@ class PairRows : public Rows, public TextSource {
   std::vector<TextRow> rows_;
   std::string name_;
   int64_t start_id_;
-  int64_t longest_source_ = 0, longest_target_ = 0, shortened_ = 0;
+  int64_t longest_source_ = 0, longest_target_ = 0, truncated_ = 0;
 };
 
 /// Rows of texts: (source, target).

@@ -11,16 +11,20 @@ namespace lethe {
 ///
 /// A classifier predicts one position a row (P = B). A language model predicts the positions whose
 /// next token is a label: `positions` are indices into the flattened (B * L) inputs, ascending, and
-/// `row_of` says to which of the B rows each belongs; both are undefined for a classifier.
+/// `row_of` says to which of the B rows each belongs; both are undefined for a classifier, of text
+/// too. An encoder-decoder reads sources as `inputs` and predicts positions of `decoder_inputs`:
+/// for it `positions` are indices into the flattened (B * T) decoder_inputs.
 struct Batch {
   Tensor inputs;  ///< (B, F) float32, or (B, L) int64 token ids, right-padded
   Tensor
       mask;  ///< (B, L) bool, true at tokens; undefined for a classifier or where nothing is padded
-  Tensor positions;    ///< (P) int64
-  Tensor row_of;       ///< (P) int64
-  Tensor targets;      ///< (P) int64, the class or next token
-  Tensor row_ids;      ///< (B) int64, unique within the stream (see Rows)
-  Tensor weights;      ///< (B) float32 row weights; undefined = all 1
+  Tensor token_types;     ///< (B, L) int64, which of two texts a token is of; undefined = all 0
+  Tensor decoder_inputs;  ///< (B, T) int64, right-padded; undefined but for an encoder-decoder
+  Tensor positions;       ///< (P) int64
+  Tensor row_of;          ///< (P) int64
+  Tensor targets;         ///< (P) int64, the class or next token
+  Tensor row_ids;         ///< (B) int64, unique within the stream (see Rows)
+  Tensor weights;         ///< (B) float32 row weights; undefined = all 1
   Tensor active;       ///< (B, C) bool: classes that may win, masked in the loss; undefined = all
   int64_t tokens = 0;  ///< unpadded tokens in the batch; 0 for a classifier
 

@@ -15,8 +15,9 @@ Tensor padded(const Tensor& rows, int64_t length) {
 }
 
 /// Fills what some batches lack, so that all can be joined.
-void complete(Batch& batch, bool mask, bool weights, int64_t classes) {
+void complete(Batch& batch, bool mask, bool types, bool weights, int64_t classes) {
   const auto options = batch.inputs.options();
+  if (types && !batch.token_types.defined()) batch.token_types = at::zeros_like(batch.inputs);
   if (mask && !batch.mask.defined()) {
     batch.mask = at::ones(batch.inputs.sizes(), options.dtype(at::kBool));
   }
@@ -36,15 +37,39 @@ Tensor join(const std::vector<Batch>& batches, Tensor Batch::*part) {
   return found.empty() ? Tensor() : at::cat(found);
 }
 
-/// Positions and row numbers count on through the joined batch.
+/// What the positions of a batch count: tokens of the decoder, or of the only text.
+const Tensor& predicted_text(const Batch& batch) {
+  return batch.decoder_inputs.defined() ? batch.decoder_inputs : batch.inputs;
+}
+
+/// Positions and row numbers count on through the joined batch, whose predicted texts take `length`
+/// tokens.
 void shift_positions(std::vector<Batch>& batches, int64_t length) {
   int64_t rows = 0;
   for (Batch& batch : batches) {
-    const int64_t before = batch.inputs.size(1);
+    const int64_t before = predicted_text(batch).size(1);
     const Tensor row = batch.positions.div(before, "floor");
     batch.positions = (row + rows) * length + (batch.positions - row * before);
     batch.row_of = batch.row_of + rows;
     rows += batch.rows();
+  }
+}
+
+/// Pads every text to the longest of its kind.
+void pad_tokens(std::vector<Batch>& batches) {
+  int64_t length = 0, predicted = 0;
+  for (const Batch& batch : batches) {
+    length = std::max(length, batch.inputs.size(1));
+    predicted = std::max(predicted, predicted_text(batch).size(1));
+  }
+  if (batches[0].positions.defined()) shift_positions(batches, predicted);
+  for (Batch& batch : batches) {
+    for (Tensor* text : {&batch.inputs, &batch.mask, &batch.token_types}) {
+      if (text->defined()) *text = padded(*text, length);
+    }
+    if (batch.decoder_inputs.defined()) {
+      batch.decoder_inputs = padded(batch.decoder_inputs, predicted);
+    }
   }
 }
 
@@ -53,27 +78,22 @@ void shift_positions(std::vector<Batch>& batches, int64_t length) {
 Batch joined(const std::vector<Batch>& given) {
   if (given.size() == 1) return given[0];
   std::vector<Batch> batches = given;
-  const bool tokens = batches[0].positions.defined();
-  int64_t length = 0, classes = 0;
-  bool mask = false, weights = false;
+  const bool tokens = batches[0].inputs.scalar_type() == at::kLong;
+  int64_t classes = 0;
+  bool mask = false, types = false, weights = false;
   for (const Batch& batch : batches) {
-    length = std::max(length, batch.inputs.size(1));
     mask = mask || batch.mask.defined() ||
            (tokens && batch.inputs.size(1) != batches[0].inputs.size(1));
+    types = types || batch.token_types.defined();
     weights = weights || batch.weights.defined();
     if (batch.active.defined()) classes = batch.active.size(1);
   }
-  for (Batch& batch : batches) complete(batch, mask, weights, classes);
+  for (Batch& batch : batches) complete(batch, mask, types, weights, classes);
+  if (tokens) pad_tokens(batches);
   Batch whole;
-  if (tokens) {
-    shift_positions(batches, length);
-    for (Batch& batch : batches) {
-      batch.inputs = padded(batch.inputs, length);
-      if (mask) batch.mask = padded(batch.mask, length);
-    }
-  }
-  for (const auto part : {&Batch::inputs, &Batch::mask, &Batch::positions, &Batch::row_of,
-                          &Batch::targets, &Batch::row_ids, &Batch::weights, &Batch::active}) {
+  for (const auto part : {&Batch::inputs, &Batch::mask, &Batch::token_types, &Batch::decoder_inputs,
+                          &Batch::positions, &Batch::row_of, &Batch::targets, &Batch::row_ids,
+                          &Batch::weights, &Batch::active}) {
     whole.*part = join(batches, part);
   }
   for (const Batch& batch : batches) whole.tokens += batch.tokens;

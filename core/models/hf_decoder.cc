@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/models/hf_values.h"
 
 namespace lethe {
 namespace {
@@ -18,29 +19,6 @@ void refuse_flag(const HfConfig& config, const std::string& key, bool supported)
   if (config.flag({key}, supported) != supported) {
     config.refuse({key}, supported ? "true" : "false: no other computation is supported");
   }
-}
-
-Activation activation_of(const HfConfig& config, const HfConfig::Keys& keys,
-                         const std::string& fallback) {
-  static const std::map<std::string, Activation> known = {
-      {"relu", Activation::relu},
-      {"gelu", Activation::gelu},
-      {"gelu_new", Activation::gelu_tanh},
-      {"gelu_fast", Activation::gelu_tanh},
-      {"gelu_pytorch_tanh", Activation::gelu_tanh},
-      {"silu", Activation::silu},
-      {"swish", Activation::silu}};
-  const auto found = known.find(config.text(keys, fallback));
-  if (found == known.end()) {
-    config.refuse(keys, "one of relu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, silu, swish");
-  }
-  return found->second;
-}
-
-double dropout_of(const HfConfig& config, const std::string& key, double fallback) {
-  const double p = config.number({key}, fallback);
-  if (!(p >= 0 && p < 1)) config.refuse({key}, "a probability in [0, 1)");
-  return p;
 }
 
 /// What all families have under one key or another.

@@ -16,6 +16,7 @@ class Loading {
   Loading(Model& model, std::shared_ptr<const Checkpoint> checkpoint, const CheckpointRules& rules)
       : checkpoint_(std::move(checkpoint)), rules_(rules), parameters_(model.parameters()) {
     for (const std::string& pattern : rules.ignored) ignored_.emplace_back(pattern);
+    for (const std::string& pattern : rules.fresh) fresh_.emplace_back(pattern);
     for (const std::string& pattern : rules.transposed) transposed_.emplace_back(pattern);
     for (size_t i = 0; i < parameters_.size(); ++i) index_[bare(parameters_[i].name)] = i;
   }
@@ -24,14 +25,17 @@ class Loading {
     found_.resize(parameters_.size(), nullptr);
     for (const auto& [name, stored] : checkpoint_->tensors()) match(name, stored);
     for (size_t i = 0; i < parameters_.size(); ++i) {
-      if (found_[i] == nullptr) faults_ += fmt::format("\n  missing: {}", parameters_[i].name);
+      if (found_[i] != nullptr || keeps(i)) continue;
+      faults_ += fmt::format("\n  missing: {}", parameters_[i].name);
     }
     check_tied();
     if (!faults_.empty()) {
       fail("{} does not fit the model; its config.json and its weights have to be of one model:{}",
            checkpoint_->path(), faults_);
     }
-    for (size_t i = 0; i < parameters_.size(); ++i) give(i);
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      if (found_[i] != nullptr) give(i);
+    }
   }
 
  private:
@@ -57,6 +61,12 @@ class Loading {
 
   bool transposed(size_t parameter) const {
     return any(transposed_, bare(parameters_[parameter].name));
+  }
+
+  /// Whether it may stay as it is: a shape without values may not.
+  bool keeps(size_t parameter) const {
+    return any(fresh_, bare(parameters_[parameter].name)) &&
+           parameters_[parameter].value.is_contiguous();
   }
 
   void match(const std::string& name, const StoredTensor& stored) {
@@ -130,7 +140,7 @@ class Loading {
   std::shared_ptr<const Checkpoint> checkpoint_;
   const CheckpointRules& rules_;
   std::vector<Parameter> parameters_;
-  std::vector<std::regex> ignored_, transposed_;
+  std::vector<std::regex> ignored_, fresh_, transposed_;
   std::map<std::string, size_t> index_;     // by name without prefix
   std::vector<const StoredTensor*> found_;  // by parameter
   std::vector<Tied> tied_;

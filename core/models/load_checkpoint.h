@@ -18,6 +18,8 @@ struct CheckpointRules {
   std::vector<std::string> prefixes;
   /// Tensors that are no parameters, such as masks that old files hold.
   std::vector<std::string> ignored;
+  /// Parameters that a file may lack and that then keep the values they have, such as a new head.
+  std::vector<std::string> fresh;
   /// Weights that are stored as (in, out).
   std::vector<std::string> transposed;
   /// Stored name to the parameter whose value it repeats; a file may have it or not.

@@ -8,19 +8,48 @@
 #include "core/error.h"
 #include "core/models/decoder.h"
 #include "core/models/hf_decoder.h"
+#include "core/models/hf_encoder.h"
+#include "core/models/hf_seq2seq.h"
+#include "core/models/seq2seq.h"
 
 namespace lethe {
 namespace {
 
 PretrainedFamily decoder_family() {
   PretrainedFamily family;
-  family.make = [](const HfConfig& config, bool dropout, at::Generator generator) {
+  family.make = [](const HfConfig& config, const PretrainedMaking& making) {
     DecoderConfig made = decoder_config(config);
-    if (!dropout) made.embedding_dropout = made.attention_dropout = made.dropout = 0;
-    return std::make_unique<Decoder>(std::move(made), std::move(generator));
+    if (!making.dropout) made.embedding_dropout = made.attention_dropout = made.dropout = 0;
+    return std::make_unique<Decoder>(std::move(made), making.weights);
   };
   family.rules = [](const HfConfig& config) { return decoder_rules(config); };
   family.longest = [](const HfConfig& config) { return decoder_config(config).max_length; };
+  return family;
+}
+
+PretrainedFamily seq2seq_family() {
+  PretrainedFamily family;
+  family.rows = RowForm::pairs;
+  family.make = [](const HfConfig& config, const PretrainedMaking& making) {
+    Seq2SeqConfig made = seq2seq_config(config);
+    if (!making.dropout) made.dropout = 0;
+    return std::make_unique<Seq2Seq>(made, making.weights);
+  };
+  family.rules = [](const HfConfig& config) { return seq2seq_rules(config); };
+  family.longest = [](const HfConfig&) { return int64_t{0}; };
+  return family;
+}
+
+PretrainedFamily encoder_family() {
+  PretrainedFamily family;
+  family.rows = RowForm::classes;
+  family.make = [](const HfConfig& config, const PretrainedMaking& making) {
+    EncoderConfig made = encoder_config(config, making.classes);
+    if (!making.dropout) made.dropout = made.attention_dropout = made.head_dropout = 0;
+    return std::make_unique<Encoder>(made, making.weights, making.head);
+  };
+  family.rules = [](const HfConfig& config) { return encoder_rules(config); };
+  family.longest = [](const HfConfig& config) { return encoder_config(config, 0).max_length; };
   return family;
 }
 
@@ -58,6 +87,8 @@ const std::map<std::string, PretrainedFamily>& pretrained_families() {
   static const std::map<std::string, PretrainedFamily> families = [] {
     std::map<std::string, PretrainedFamily> all;
     for (const std::string& name : decoder_families()) all[name] = decoder_family();
+    all["bert"] = encoder_family();
+    all["t5"] = all["mt5"] = seq2seq_family();
     return all;
   }();
   return families;
@@ -72,12 +103,16 @@ const PretrainedFamily& pretrained_family(const HfConfig& config) {
   config.refuse({"model_type"}, fmt::format("one of {}", fmt::join(known, ", ")));
 }
 
-std::unique_ptr<Model> open_pretrained(const PretrainedOptions& options, at::Generator generator) {
+std::unique_ptr<Model> open_pretrained(const PretrainedOptions& options, at::Generator generator,
+                                       int64_t classes) {
   const HfConfig config = HfConfig::read(options.path);
   const PretrainedFamily& family = pretrained_family(config);
-  const bool dropout = options.dropout == "config";
-  if (options.init == "random") return family.make(config, dropout, std::move(generator));
-  auto model = family.make(config, dropout, at::Generator());
+  PretrainedMaking making{options.dropout == "config", classes, {}, generator};
+  if (options.init == "random") {
+    making.weights = generator;
+    return family.make(config, making);
+  }
+  auto model = family.make(config, making);
   load_checkpoint(*model, std::make_shared<Checkpoint>(options.path), family.rules(config));
   return model;
 }
@@ -97,7 +132,7 @@ std::string pretrained_digest(const PretrainedOptions& options) {
 ModelEntry pretrained_entry() {
   ModelEntry entry;
   entry.name = "pretrained";
-  entry.summary = "A Hugging Face folder: GPT-2, OPT, BLOOM, LLaMA, Mistral or Qwen2.";
+  entry.summary = "A Hugging Face folder: GPT-2, OPT, BLOOM, LLaMA, Mistral, Qwen2, T5, mT5, BERT.";
   entry.source = "config.json and safetensors as transformers writes them";
   entry.text = true;
   entry.docs = [] { return option_docs<PretrainedOptions>(); };
@@ -111,7 +146,7 @@ ModelEntry pretrained_entry() {
   entry.make = [](const OptionMap& given, const ModelShape& shape, at::Generator generator) {
     const PretrainedOptions options = parsed(given);
     check_shape(HfConfig::read(options.path), shape);
-    return open_pretrained(options, std::move(generator));
+    return open_pretrained(options, std::move(generator), shape.classes);
   };
   return entry;
 }

@@ -25,11 +25,25 @@ struct PretrainedOptions {
   }
 };
 
+/// What a model of a folder is made with.
+struct PretrainedMaking {
+  bool dropout = false;   ///< whether config.json's counts
+  int64_t classes = 0;    ///< of the stream, for BERT's head; 0 = as many as config.json has labels
+  at::Generator weights;  ///< from which they are drawn; undefined = shapes, to be loaded
+  at::Generator head;     ///< draws BERT's pooler and head, which a checkpoint may lack
+};
+
+/// What a model's rows are.
+enum class RowForm {
+  text,     ///< prompt and response as one text: TextRows
+  pairs,    ///< sources and targets: PairRows
+  classes,  ///< texts and their classes: ClassRows
+};
+
 /// How the models of one model_type are made.
 struct PretrainedFamily {
-  /// Weights drawn from the generator, or without one left to be loaded; `dropout` says whether
-  /// config.json's counts.
-  std::function<std::unique_ptr<Model>(const HfConfig&, bool dropout, at::Generator)> make;
+  RowForm rows = RowForm::text;
+  std::function<std::unique_ptr<Model>(const HfConfig&, const PretrainedMaking&)> make;
   std::function<CheckpointRules(const HfConfig&)> rules;
   /// Tokens that a row may have; 0 = no limit.
   std::function<int64_t(const HfConfig&)> longest;
@@ -41,8 +55,10 @@ const std::map<std::string, PretrainedFamily>& pretrained_families();
 const PretrainedFamily& pretrained_family(const HfConfig& config);
 
 /// The model of a folder. Frozen weights that stay in the mapped file are shared by processes.
-/// `generator` is for init = random. The base's format is not applied.
-std::unique_ptr<Model> open_pretrained(const PretrainedOptions& options, at::Generator generator);
+/// `generator` is for init = random and for a head that the checkpoint lacks; `classes` as in
+/// PretrainedMaking. The base's format is not applied.
+std::unique_ptr<Model> open_pretrained(const PretrainedOptions& options, at::Generator generator,
+                                       int64_t classes = 0);
 
 /// SHA-256 over config.json and, for init = checkpoint, the weights; read once a process.
 std::string pretrained_digest(const PretrainedOptions& options);

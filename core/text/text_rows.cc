@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text/token_fingerprint.h"
 #include "core/torch.h"
 
 namespace lethe {
@@ -119,17 +120,8 @@ Batch TextRows::batch(const std::vector<int64_t>& indices) const {
 }
 
 uint64_t TextRows::fingerprint(int64_t index) const {
-  uint64_t hash = 0xcbf29ce484222325;
-  const auto add = [&hash](int64_t id) {
-    for (int byte = 0; byte < 8; ++byte) {
-      hash = (hash ^ (static_cast<uint64_t>(id) >> (8 * byte) & 0xff)) * 0x100000001b3;
-    }
-  };
   const TextRow& row = at(index);
-  for (const int64_t id : row.prompt) add(id);
-  add(-1);
-  for (const int64_t id : row.response) add(id);
-  return hash;
+  return TokenFingerprint().add(row.prompt).add(-1).add(row.response).value();
 }
 
 std::string TextRows::prompt(int64_t index) const { return tokenizer_->decode(at(index).prompt); }

@@ -1,0 +1,46 @@
+#include "core/models/transformer.h"
+
+#include <limits>
+#include <optional>
+
+namespace lethe {
+
+Tensor by_head(const Tensor& x, int64_t heads) {
+  return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
+}
+
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double scale, const Tensor& bias,
+              const Dropout& drop) {
+  Tensor mixed;
+  if (drop.p > 0) {
+    Tensor scores = at::matmul(q * scale, k.transpose(2, 3));
+    if (bias.defined()) scores = scores + bias;
+    mixed = at::matmul(drop(scores.softmax(-1)), v);
+  } else {
+    const auto given = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
+    mixed = at::scaled_dot_product_attention(q, k, v, given, 0.0, /*is_causal=*/false, scale);
+  }
+  return mixed.transpose(1, 2).reshape({q.size(0), q.size(2), -1});
+}
+
+Tensor padding_bias(const Tensor& mask) {
+  if (!mask.defined()) return {};
+  const Tensor bias = at::zeros(mask.sizes(), mask.options().dtype(at::kFloat));
+  return bias.masked_fill_(mask.logical_not(), std::numeric_limits<float>::lowest())
+      .view({mask.size(0), 1, 1, mask.size(1)});
+}
+
+Tensor activated(Activation activation, const Tensor& x) {
+  switch (activation) {
+    case Activation::relu:
+      return x.relu();
+    case Activation::gelu:
+      return at::gelu(x);
+    case Activation::gelu_tanh:
+      return at::gelu(x, "tanh");
+    default:
+      return at::silu(x);
+  }
+}
+
+}  // namespace lethe

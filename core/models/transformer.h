@@ -1,0 +1,30 @@
+// What the encoder-decoder and the encoder share: attention of any queries over any keys, dropout,
+// activations.
+#pragma once
+
+#include "core/models/decoder_config.h"
+
+namespace lethe {
+
+/// Dropout of one forward pass: off where p is 0.
+struct Dropout {
+  double p = 0;
+  at::Generator generator;
+  Tensor operator()(const Tensor& x) const { return p > 0 ? dropout(x, p, generator) : x; }
+};
+
+/// (B, T, heads * d) -> (B, heads, T, d)
+Tensor by_head(const Tensor& x, int64_t heads);
+
+/// softmax(scale * q k^T + bias) v, the softmax's weights dropped. q (B, heads, Tq, d), k and v (B,
+/// heads, Tk, d), bias broadcast over (B, heads, Tq, Tk) or undefined; (B, Tq, heads * d).
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double scale, const Tensor& bias,
+              const Dropout& drop);
+
+/// What hides padding in attend(): 0 at tokens and the lowest float32 elsewhere, (B, 1, 1, T) from
+/// a mask (B, T) true at tokens; undefined from an undefined one.
+Tensor padding_bias(const Tensor& mask);
+
+Tensor activated(Activation activation, const Tensor& x);  ///< same shape
+
+}  // namespace lethe

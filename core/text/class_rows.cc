@@ -1,0 +1,130 @@
+#include "core/text/class_rows.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/error.h"
+#include "core/text/token_fingerprint.h"
+
+namespace lethe {
+
+ClassRows::ClassRows(std::shared_ptr<const Tokenizer> tokenizer, std::vector<ClassRow> rows,
+                     const ClassRowsOptions& options)
+    : Rows(options.first_id),
+      tokenizer_(std::move(tokenizer)),
+      rows_(std::move(rows)),
+      name_(options.name),
+      classes_(options.classes),
+      active_(options.active) {
+  for (size_t index = 0; index < rows_.size(); ++index) {
+    ClassRow& row = rows_[index];
+    if (row.first.empty()) fail("row {} of {} has no text", index, name_);
+    if (row.label < 0 || row.label >= classes_) {
+      fail("row {} of {} has label {}, expected 0 to {}", index, name_, row.label, classes_ - 1);
+    }
+    fit(row, static_cast<int64_t>(index), options.max_length);
+    longest_ = std::max(longest_, tokens(row));
+  }
+}
+
+int64_t ClassRows::marks(const ClassRow& row) const {
+  return (tokenizer_->begin_id() ? 1 : 0) + (row.second.empty() ? 1 : 2);
+}
+
+int64_t ClassRows::tokens(const ClassRow& row) const {
+  return marks(row) + static_cast<int64_t>(row.first.size() + row.second.size());
+}
+
+void ClassRows::fit(ClassRow& row, int64_t index, int64_t max_length) {
+  int64_t over = tokens(row) - max_length;
+  if (max_length == 0 || over <= 0) return;
+  const int64_t least = marks(row) + (row.second.empty() ? 1 : 2);
+  if (max_length < least) {
+    fail("{}: max_length is {}, but row {} needs at least {} tokens, {} of them marks; raise it",
+         name_, max_length, index, least, marks(row));
+  }
+  ++truncated_;
+  for (; over > 0; --over) {
+    (row.first.size() > row.second.size() ? row.first : row.second).pop_back();
+  }
+}
+
+const ClassRow& ClassRows::at(int64_t index) const {
+  if (index < 0 || index >= size()) {
+    fail("row {} of {} does not exist; expected 0 to {}", index, name_, size() - 1);
+  }
+  return rows_[static_cast<size_t>(index)];
+}
+
+int64_t ClassRows::length(int64_t index) const { return tokens(at(index)); }
+
+void ClassRows::write(const ClassRow& row, int64_t* ids, int64_t* types) const {
+  if (const auto begin = tokenizer_->begin_id()) *ids++ = *begin;
+  ids = std::copy(row.first.begin(), row.first.end(), ids);
+  *ids++ = tokenizer_->end_id();
+  if (row.second.empty()) return;
+  ids = std::copy(row.second.begin(), row.second.end(), ids);
+  *ids = tokenizer_->end_id();
+  const auto second = static_cast<int64_t>(row.second.size()) + 1;
+  std::fill_n(types + tokens(row) - second, second, 1);
+}
+
+Batch ClassRows::batch(const std::vector<int64_t>& indices) const {
+  const auto count = static_cast<int64_t>(indices.size());
+  int64_t width = 0;
+  bool pairs = false;
+  Batch batch;
+  for (const int64_t index : indices) {
+    const ClassRow& row = at(index);
+    width = std::max(width, tokens(row));
+    batch.tokens += tokens(row);
+    pairs = pairs || !row.second.empty();
+  }
+  batch.inputs = at::full({count, width}, tokenizer_->pad_id(), at::kLong);
+  if (batch.tokens < count * width) batch.mask = at::zeros({count, width}, at::kBool);
+  if (pairs) batch.token_types = at::zeros({count, width}, at::kLong);
+  batch.targets = at::empty({count}, at::kLong);
+  batch.row_ids = at::empty({count}, at::kLong);
+  for (int64_t b = 0; b < count; ++b) {
+    const int64_t index = indices[static_cast<size_t>(b)];
+    const ClassRow& row = at(index);
+    write(row, batch.inputs.data_ptr<int64_t>() + b * width,
+          pairs ? batch.token_types.data_ptr<int64_t>() + b * width : nullptr);
+    if (batch.mask.defined()) {
+      std::fill_n(batch.mask.data_ptr<bool>() + b * width, tokens(row), true);
+    }
+    batch.targets.data_ptr<int64_t>()[b] = row.label;
+    batch.row_ids.data_ptr<int64_t>()[b] = first_id() + index;
+  }
+  if (active_.empty()) return batch;
+  batch.active = at::zeros({count, classes_}, at::kBool);
+  for (const int64_t known : active_) batch.active.select(1, known).fill_(true);
+  return batch;
+}
+
+uint64_t ClassRows::fingerprint(int64_t index) const {
+  const ClassRow& row = at(index);
+  return TokenFingerprint().add(row.first).add(-1).add(row.second).value();
+}
+
+std::shared_ptr<const ClassRows> make_class_rows(std::shared_ptr<const Tokenizer> tokenizer,
+                                                 const std::vector<LabelledText>& texts,
+                                                 const std::vector<std::string>& labels,
+                                                 ClassRowsOptions options) {
+  std::vector<ClassRow> rows;
+  for (const LabelledText& text : texts) {
+    const auto found = std::find(labels.begin(), labels.end(), text.label);
+    if (found == labels.end()) {
+      fail("row {} of {} has the label '{}'; known labels: {}", rows.size(), options.name,
+           text.label, fmt::join(labels, ", "));
+    }
+    rows.push_back(
+        {tokenizer->encode(text.first), tokenizer->encode(text.second), found - labels.begin()});
+  }
+  if (options.classes == 0) options.classes = static_cast<int64_t>(labels.size());
+  return std::make_shared<ClassRows>(std::move(tokenizer), std::move(rows), options);
+}
+
+}  // namespace lethe

@@ -8,6 +8,8 @@
 //   a perceptron      the inputs of every Linear after the first
 // peft takes q_proj and k_proj for OPT; the paper's keys and values are the default here, and
 // targets = q_proj,k_proj gives peft's. Source: Liu et al. 2022, arXiv:2205.05638.
+#include "core/adapters/ia3.h"
+
 #include "core/error.h"
 #include "methods/adapters.h"
 #include "methods/methods.h"
@@ -17,34 +19,6 @@ namespace {
 
 const char* const kKeysAndValues = "k_proj,v_proj,c_attn,query_key_value";
 const char* const kFeedForward = "down_proj,mlp.c_proj,fc2,dense_4h_to_h";
-
-class Ia3Adapter : public Adapter {
- public:
-  /// Scales the seam's input, or else its output.
-  Ia3Adapter(const Linear& seam, bool scales_input) : scales_input_(scales_input) {
-    const MemoryTag tag(Category::adapters);
-    const int64_t size = scales_input ? seam.in_features() : seam.out_features();
-    // The shapes of peft's files, which broadcast over the weight (out, in).
-    scale_ = scales_input ? at::ones({1, size}, at::kFloat) : at::ones({size, 1}, at::kFloat);
-    scale_.set_requires_grad(true);
-  }
-
-  Tensor input(const Tensor& x) const override { return scales_input_ ? x * scale_.view(-1) : x; }
-  Tensor output(const Tensor&, const Tensor& so_far) const override {
-    return scales_input_ ? so_far : so_far * scale_.view(-1);
-  }
-  void parameters(const ParameterVisitor& visit) override { visit("ia3_l", scale_); }
-
-  void merge(Tensor& weight, Tensor& bias) const override {
-    const at::NoGradGuard no_grad;
-    weight.mul_(scale_);
-    if (!scales_input_ && bias.defined()) bias.mul_(scale_.view(-1));
-  }
-
- private:
-  bool scales_input_;
-  Tensor scale_;  // (1, in) or (out, 1)
-};
 
 class Ia3 : public Strategy {
  public:

@@ -54,9 +54,9 @@ class CountingAllocator final : public c10::Allocator {
   }
 };
 
-constexpr const char* kNames[kCategories] = {"other",        "base weights", "trained weights",
-                                             "adapters",     "gradients",    "optimizer",
-                                             "method state", "activations",  "workspace"};
+constexpr const char* kNames[kCategories] = {
+    "other",     "base weights", "trained weights", "adapters",  "gradients",
+    "optimizer", "method state", "activations",     "workspace", "mapped weights"};
 
 void add_rows(Ledger& ledger, const char* device, std::vector<Usage>& rows) {
   for (const PhasePeaks& phase : ledger.phases()) {
@@ -99,6 +99,8 @@ void rebook(void* storage, Category category) {
   host_ledger().move(header->category, category, header->bytes);
   header->category = category;
 }
+
+void book_mapped(int64_t bytes) { host_ledger().add(Category::mapped_weights, bytes); }
 
 void begin_phase(const std::string& name) {
   host_ledger().begin(name);

@@ -20,8 +20,9 @@ enum class Category : uint8_t {
   method_state,
   activations,
   workspace,
+  mapped_weights,  ///< pages of a checkpoint's file, which the system shares and may take back
 };
-constexpr int kCategories = 9;
+constexpr int kCategories = 10;
 const char* category_name(Category category);  ///< "base weights", "method state", ...
 
 /// Puts the counting allocator under libtorch's CPU tensors. Call once, first thing in main, before
@@ -48,6 +49,9 @@ int64_t live_bytes();
 /// Moves a live CPU tensor's storage (its data pointer as the allocator returned it) to another
 /// category.
 void rebook(void* storage, Category category);
+
+/// Books `bytes` of a mapped file, negative when they are let go: no allocator sees them.
+void book_mapped(int64_t bytes);
 
 /// Starts phase `name`: its peaks begin at what is live now. Phases of one name are merged
 /// (maximum).

@@ -9,9 +9,19 @@ namespace lethe {
 
 Model::~Model() = default;
 
-std::vector<std::vector<int64_t>> Model::generate(const std::vector<std::vector<int64_t>>&, int64_t,
-                                                  int64_t) {
+std::vector<Generated> Model::continuations(const std::vector<std::vector<int64_t>>&,
+                                            const GenerationOptions&) {
   fail("this model does not generate text; choose the model 'decoder' for text streams");
+}
+
+std::vector<std::vector<int64_t>> Model::generate(const std::vector<std::vector<int64_t>>& prompts,
+                                                  int64_t longest, int64_t end_id) {
+  GenerationOptions options;
+  options.longest = longest;
+  options.end_ids = {end_id};
+  std::vector<std::vector<int64_t>> made;
+  for (Generated& row : continuations(prompts, options)) made.push_back(std::move(row.ids));
+  return made;
 }
 
 std::vector<Linear*> Model::linears() {

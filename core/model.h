@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/batch.h"
+#include "core/generation.h"
 #include "core/linear.h"
 
 namespace lethe {
@@ -24,10 +25,14 @@ class Model {
   virtual Tensor forward(const Batch& batch) = 0;
   /// Every seam in a fixed order.
   virtual std::vector<Seam*> seams() = 0;
+  /// A continuation of every prompt, in evaluation mode. What a row becomes does not depend on the
+  /// others but for rounding. Throws Error for a model that does not generate.
+  virtual std::vector<Generated> continuations(const std::vector<std::vector<int64_t>>& prompts,
+                                               const GenerationOptions& options);
   /// Greedy continuations, end mark left out; one list of new ids a prompt, at most `longest` ids
-  /// each. Throws Error for a model that does not generate.
-  virtual std::vector<std::vector<int64_t>> generate(
-      const std::vector<std::vector<int64_t>>& prompts, int64_t longest, int64_t end_id);
+  /// each.
+  std::vector<std::vector<int64_t>> generate(const std::vector<std::vector<int64_t>>& prompts,
+                                             int64_t longest, int64_t end_id);
 
   std::vector<Linear*> linears();
   std::vector<Parameter> parameters();  ///< base and adapters, in seam order

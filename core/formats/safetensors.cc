@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/ranges.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -130,42 +128,26 @@ int64_t StoredTensor::elements() const {
   return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
 }
 
-SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.number() < 0) fail("cannot open {}: {}", path, std::strerror(errno));
-  struct stat facts = {};
-  if (::fstat(file.number(), &facts) != 0) fail("cannot read {}: {}", path, std::strerror(errno));
-  if (!S_ISREG(facts.st_mode)) fail("cannot read {}: it is no regular file", path);
-  size_ = static_cast<uint64_t>(facts.st_size);
-  if (size_ < 8) {
+SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
+  const uint64_t size = file_.size();
+  if (size < 8) {
     fail("{} is no safetensors file: it has {} bytes, and the length of its header alone takes 8",
-         path, size_);
+         path, size);
   }
-  void* map = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number(), 0);
-  if (map == MAP_FAILED) fail("cannot map {}: {}", path, std::strerror(errno));
-  try {
-    const auto* bytes = static_cast<const uint8_t*>(map);
-    const uint64_t length = header_length(path, bytes, size_);
-    const std::string_view text(reinterpret_cast<const char*>(bytes) + 8, length);
-    SafetensorsHeader header = parse_header(path, text, size_ - 8 - length);
-    for (auto& [name, entry] : header.entries) {
-      entry.tensor.data = bytes + 8 + length + entry.begin;
-      tensors_.emplace(name, std::move(entry.tensor));
-    }
-    metadata_ = std::move(header.metadata);
-  } catch (...) {
-    ::munmap(map, size_);
-    throw;
+  const uint64_t length = header_length(path, file_.data(), size);
+  const std::string_view text(reinterpret_cast<const char*>(file_.data()) + 8, length);
+  SafetensorsHeader header = parse_header(path, text, size - 8 - length);
+  for (auto& [name, entry] : header.entries) {
+    entry.tensor.data = file_.data() + 8 + length + entry.begin;
+    tensors_.emplace(name, std::move(entry.tensor));
   }
-  map_ = map;
+  metadata_ = std::move(header.metadata);
 }
-
-SafetensorsFile::~SafetensorsFile() { ::munmap(map_, size_); }
 
 const StoredTensor& SafetensorsFile::at(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) {
-    fail("{} has no tensor '{}'; nearest of its {} names: {}", path_, name, tensors_.size(),
+    fail("{} has no tensor '{}'; nearest of its {} names: {}", path(), name, tensors_.size(),
          fmt::join(nearest(name, tensors_), ", "));
   }
   return found->second;

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "core/formats/mapped_file.h"
+
 namespace lethe {
 
 /// One tensor of a file: dtype as in the header ("F32", "BF16", "I64", ...), bytes not owned and,
@@ -26,20 +28,15 @@ struct StoredTensor {
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::string& path);
-  ~SafetensorsFile();
-  SafetensorsFile(const SafetensorsFile&) = delete;
-  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return file_.path(); }
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   /// Throws naming the tensor, the file and the nearest known names.
   const StoredTensor& at(const std::string& name) const;
 
  private:
-  std::string path_;
-  void* map_ = nullptr;
-  uint64_t size_ = 0;
+  MappedFile file_;
   std::map<std::string, StoredTensor> tensors_;
   std::map<std::string, std::string> metadata_;
 };

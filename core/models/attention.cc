@@ -1,5 +1,6 @@
 #include "core/models/attention.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/models/initial.h"
@@ -20,6 +21,27 @@ Tensor by_head(const Tensor& x, int64_t heads) {
 }
 
 }  // namespace
+
+void KeyValueCache::extend(Tensor& k, Tensor& v) {
+  const int64_t wanted = length_ + k.size(2);
+  const int64_t capacity = keys_.defined() ? keys_.size(2) : 0;
+  if (wanted > capacity) {
+    // Doubled, so that a generous room costs nothing before it is used.
+    const int64_t larger = std::max(wanted, std::min(room_, 2 * wanted));
+    const auto grown = [&](const Tensor& held, const Tensor& like) {
+      Tensor made = at::empty({like.size(0), like.size(1), larger, like.size(3)}, like.options());
+      if (length_ > 0) made.narrow(2, 0, length_).copy_(held.narrow(2, 0, length_));
+      return made;
+    };
+    keys_ = grown(keys_, k);
+    values_ = grown(values_, v);
+  }
+  keys_.narrow(2, length_, k.size(2)).copy_(k);
+  values_.narrow(2, length_, v.size(2)).copy_(v);
+  length_ = wanted;
+  k = keys_.narrow(2, 0, length_);
+  v = values_.narrow(2, 0, length_);
+}
 
 Attention::Attention(const DecoderConfig& config, const std::string& layer, at::Generator generator)
     : config_(config) {
@@ -75,13 +97,7 @@ Tensor Attention::forward(const Tensor& x, const AttentionInputs& inputs,
     q = rotated(q, inputs);
     k = rotated(k, inputs);
   }
-  if (cache != nullptr) {
-    if (cache->keys.defined()) {
-      k = at::cat({cache->keys, k}, 2);
-      v = at::cat({cache->values, v}, 2);
-    }
-    *cache = {k, v};
-  }
+  if (cache != nullptr) cache->extend(k, v);
   if (config_.kv_heads != config_.heads) {
     const int64_t copies = config_.heads / config_.kv_heads;
     k = k.repeat_interleave(copies, 1);

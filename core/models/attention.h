@@ -8,9 +8,18 @@
 
 namespace lethe {
 
-/// Keys and values of one block so far: (B, kv heads, T, head width).
-struct KeyValueCache {
-  Tensor keys, values;
+/// Keys and values of one block so far: the first `length` of (B, kv heads, capacity, head width).
+class KeyValueCache {
+ public:
+  /// `room` tokens are the most that it will hold.
+  explicit KeyValueCache(int64_t room) : room_(room) {}
+  /// Takes in those of new tokens (B, kv heads, T, head width); k and v become those of all.
+  void extend(Tensor& k, Tensor& v);
+  int64_t length() const { return length_; }
+
+ private:
+  int64_t room_, length_ = 0;
+  Tensor keys_, values_;
 };
 
 /// What every block of one forward pass shares.

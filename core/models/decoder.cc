@@ -132,7 +132,7 @@ AttentionInputs Decoder::attention_inputs(const Tensor& position_ids, const Tens
 
 Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tensor& mask,
                        std::vector<KeyValueCache>& caches) {
-  const int64_t past = !caches.empty() && caches[0].keys.defined() ? caches[0].keys.size(2) : 0;
+  const int64_t past = caches.empty() ? 0 : caches[0].length();
   const AttentionInputs inputs = attention_inputs(position_ids, mask, past);
   const auto drop = [this](const Tensor& x) {
     return training_ ? dropout(x, config_.dropout, generator_) : x;

@@ -15,8 +15,8 @@ class Decoder : public Model {
   /// inputs (B, L) right-padded -> logits (P, vocabulary) at the batch's predicted positions only.
   Tensor forward(const Batch& batch) override;
   std::vector<Seam*> seams() override;
-  std::vector<std::vector<int64_t>> generate(const std::vector<std::vector<int64_t>>& prompts,
-                                             int64_t longest, int64_t end_id) override;
+  std::vector<Generated> continuations(const std::vector<std::vector<int64_t>>& prompts,
+                                       const GenerationOptions& options) override;
   const DecoderConfig& config() const { return config_; }
 
  private:

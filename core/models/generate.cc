@@ -1,5 +1,6 @@
 // Greedy generation with a cache of keys and values.
 #include <algorithm>
+#include <limits>
 
 #include "core/error.h"
 #include "core/models/decoder.h"
@@ -27,10 +28,10 @@ Tensor left_padded(const std::vector<std::vector<int64_t>>& prompts, Tensor& mas
 
 }  // namespace
 
-std::vector<std::vector<int64_t>> Decoder::generate(
-    const std::vector<std::vector<int64_t>>& prompts, int64_t longest, int64_t end_id) {
-  std::vector<std::vector<int64_t>> made(prompts.size());
-  if (prompts.empty()) return made;
+std::vector<Generated> Decoder::continuations(const std::vector<std::vector<int64_t>>& prompts,
+                                              const GenerationOptions& options) {
+  Continuation rows(prompts.size(), options);
+  if (prompts.empty()) return rows.take();
   const at::NoGradGuard no_grad;
   const Evaluating evaluating(*this);
   Tensor mask;
@@ -40,23 +41,26 @@ std::vector<std::vector<int64_t>> Decoder::generate(
   mask = mask.to(device);
   mask = at::cat({at::ones({mask.size(0), prompt_->size()}, mask.options()), mask}, 1);
   Tensor places = mask.cumsum(1).sub_(1).clamp_min_(0);
-  std::vector<KeyValueCache> caches(blocks_.size());
-  std::vector<bool> ended(prompts.size(), false);
-  for (int64_t step = 0; step < longest; ++step) {
-    const bool full = positions_ && places.max().item<int64_t>() >= config_.max_length;
-    if (full || std::all_of(ended.begin(), ended.end(), [](bool e) { return e; })) break;
-    const Tensor x = hidden(ids, places, mask, caches);
-    const Tensor next = head(x.select(1, x.size(1) - 1)).argmax(1).cpu();
-    for (size_t row = 0; row < made.size(); ++row) {
-      const auto id = next[static_cast<int64_t>(row)].item<int64_t>();
-      if (id == end_id) ended[row] = true;
-      if (!ended[row]) made[row].push_back(id);
+  std::vector<KeyValueCache> caches(blocks_.size(), KeyValueCache(mask.size(1) + options.longest));
+  const int64_t limit = positions_ ? config_.max_length : std::numeric_limits<int64_t>::max();
+  std::vector<int64_t> used;  // positions of each row
+  for (const auto& prompt : prompts) {
+    used.push_back(prompt_->size() + static_cast<int64_t>(prompt.size()));
+    if (used.back() <= limit) continue;
+    fail("prompt {} has {} tokens, and the model has {} positions; shorten it", used.size(),
+         used.back(), limit);
+  }
+  while (true) {
+    for (size_t row = 0; row < used.size(); ++row) {
+      if (used[row]++ > limit) rows.cut(row);
     }
-    ids = next.unsqueeze(1).to(device);
+    if (rows.done()) return rows.take();
+    const Tensor x = hidden(ids, places, mask, caches);
+    ids = rows.choose(head(x.select(1, x.size(1) - 1))).unsqueeze(1).to(device);
     places = places.narrow(1, places.size(1) - 1, 1) + 1;
+    places.clamp_max_(limit - 1);
     mask = at::cat({mask, at::ones({mask.size(0), 1}, mask.options())}, 1);
   }
-  return made;
 }
 
 }  // namespace lethe

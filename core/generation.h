@@ -1,0 +1,63 @@
+// How text is continued: what ends a row, greedy or drawn, and the rows while they grow.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "core/random.h"
+#include "core/torch.h"
+
+namespace lethe {
+
+struct GenerationOptions {
+  int64_t longest = 20;          ///< new tokens a row, end mark included
+  std::vector<int64_t> end_ids;  ///< any of them ends a row
+  int64_t pad_id = 0;            ///< what an ended row is fed with while others go on
+  bool sample = false;           ///< draw; else the arg max
+  double temperature = 1;        ///< logits are divided by it; > 0
+  int64_t top_k = 0;             ///< draw among the k most likely; 0 = all
+  double top_p = 1;              ///< draw among the fewest that hold this probability
+  uint64_t seed = 1;             ///< row r draws from Random(seed, first_row + r): no row's text
+  int64_t first_row = 0;         ///< depends on which rows share its batch
+  /// Given a row's new ids after each of them; true ends the row (stop strings). May be empty.
+  std::function<bool(size_t row, const std::vector<int64_t>& ids)> stop;
+};
+
+struct Generated {
+  std::vector<int64_t> ids;  ///< new tokens, end mark left out
+  bool ended = false;        ///< by an end mark or by `stop`; false = cut at a limit
+};
+
+/// One id drawn from `n` logits: temperature, then top-k, then top-p (Holtzman et al. 2020,
+/// arXiv:1904.09751), as in Hugging Face's order. Tokens as likely as the k-th stay in.
+int64_t draw_token(const float* logits, int64_t n, const GenerationOptions& options,
+                   Random& random);
+
+/// The rows of one batch while they grow; an encoder-decoder and a decoder drive it alike.
+class Continuation {
+ public:
+  /// Throws Error for a temperature, top_k or top_p out of range. `options` outlives this.
+  Continuation(size_t rows, const GenerationOptions& options);
+
+  /// From the logits (B, V) of every row's next token: its choice, and the ids (B) int64 on the CPU
+  /// to feed, pad_id for ended rows.
+  Tensor choose(const Tensor& logits);
+  /// Ends row `row` where it stands, for want of positions.
+  void cut(size_t row) { open_[row] = false; }
+  bool open(size_t row) const { return open_[row]; }
+  /// No row is open, or all have `longest` tokens.
+  bool done() const;
+  std::vector<Generated> take() { return std::move(rows_); }
+
+ private:
+  void accept(size_t row, int64_t id);
+
+  const GenerationOptions& options_;
+  std::vector<Generated> rows_;
+  std::vector<bool> open_;
+  std::vector<Random> random_;
+  int64_t steps_ = 0;
+};
+
+}  // namespace lethe

@@ -1,0 +1,149 @@
+#include "core/models/load_checkpoint.h"
+
+#include <fmt/ranges.h>
+
+#include <cstring>
+#include <regex>
+
+#include "core/error.h"
+#include "core/memory.h"
+
+namespace lethe {
+namespace {
+
+class Loading {
+ public:
+  Loading(Model& model, std::shared_ptr<const Checkpoint> checkpoint, const CheckpointRules& rules)
+      : checkpoint_(std::move(checkpoint)), rules_(rules), parameters_(model.parameters()) {
+    for (const std::string& pattern : rules.ignored) ignored_.emplace_back(pattern);
+    for (const std::string& pattern : rules.transposed) transposed_.emplace_back(pattern);
+    for (size_t i = 0; i < parameters_.size(); ++i) index_[bare(parameters_[i].name)] = i;
+  }
+
+  void run() {
+    found_.resize(parameters_.size(), nullptr);
+    for (const auto& [name, stored] : checkpoint_->tensors()) match(name, stored);
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      if (found_[i] == nullptr) faults_ += fmt::format("\n  missing: {}", parameters_[i].name);
+    }
+    check_tied();
+    if (!faults_.empty()) {
+      fail("{} does not fit the model; its config.json and its weights have to be of one model:{}",
+           checkpoint_->path(), faults_);
+    }
+    for (size_t i = 0; i < parameters_.size(); ++i) give(i);
+  }
+
+ private:
+  /// The name without a wrapper's, and with its ending as it is called now.
+  std::string bare(const std::string& name) const {
+    std::string rest = name;
+    for (const std::string& prefix : rules_.prefixes) {
+      if (rest.rfind(prefix, 0) == 0) rest = rest.substr(prefix.size());
+    }
+    for (const auto& [old, now] : rules_.endings) {
+      if (rest.ends_with(old)) rest = rest.substr(0, rest.size() - old.size()) + now;
+    }
+    return rest;
+  }
+
+  static bool any(const std::vector<std::regex>& patterns, const std::string& name) {
+    if (name.size() > 200) return false;  // longer than any family's; regexes take stack
+    for (const std::regex& pattern : patterns) {
+      if (std::regex_match(name, pattern)) return true;
+    }
+    return false;
+  }
+
+  bool transposed(size_t parameter) const {
+    return any(transposed_, bare(parameters_[parameter].name));
+  }
+
+  void match(const std::string& name, const StoredTensor& stored) {
+    const std::string known = bare(name);
+    const auto place = index_.find(known);
+    if (place == index_.end()) {
+      if (rules_.tied.count(known) > 0) {
+        tied_.push_back({name, known, &stored});
+      } else if (!any(ignored_, known)) {
+        faults_ += fmt::format("\n  unexpected: {}", name);
+      }
+      return;
+    }
+    if (found_[place->second] != nullptr) {
+      faults_ += fmt::format("\n  {}: stands there under two names", name);
+      return;
+    }
+    found_[place->second] = &stored;
+    std::vector<int64_t> shape = parameters_[place->second].value.sizes().vec();
+    if (transposed(place->second)) std::swap(shape.at(0), shape.at(1));
+    const bool readable = stored.dtype == "F32" || stored.dtype == "F16" ||
+                          stored.dtype == "BF16" || stored.dtype == "F64";
+    if (stored.shape != shape || !readable) {
+      faults_ +=
+          fmt::format("\n  {}: {} of shape [{}], expected F32, F16, BF16 or F64 of shape [{}]",
+                      name, stored.dtype, fmt::join(stored.shape, ", "), fmt::join(shape, ", "));
+    }
+  }
+
+  void check_tied() {
+    for (const Tied& tied : tied_) {
+      const auto place = index_.find(rules_.tied.at(tied.known));
+      const StoredTensor* of = place == index_.end() ? nullptr : found_[place->second];
+      if (of == nullptr) continue;  // said to be missing
+      const StoredTensor& stored = *tied.stored;
+      const bool equal =
+          stored.dtype == of->dtype && stored.shape == of->shape &&
+          (stored.data == of->data || std::memcmp(stored.data, of->data, stored.bytes) == 0);
+      if (!equal) {
+        faults_ += fmt::format("\n  {}: differs from {}, to which config.json ties it", tied.name,
+                               parameters_[place->second].name);
+      }
+    }
+  }
+
+  void give(size_t i) {
+    const StoredTensor& stored = *found_[i];
+    Tensor value = mapped(stored);
+    if (transposed(i)) value = value.t();
+    if (value.scalar_type() != at::kFloat) value = value.to(at::kFloat);
+    parameters_[i].value.set_data(value);
+  }
+
+  /// A view of the file, which stays mapped and booked as long as it is used.
+  Tensor mapped(const StoredTensor& stored) const {
+    const at::ScalarType type = stored.dtype == "F32"   ? at::kFloat
+                                : stored.dtype == "F16" ? at::kHalf
+                                : stored.dtype == "F64" ? at::kDouble
+                                                        : at::kBFloat16;
+    const auto bytes = static_cast<int64_t>(stored.bytes);
+    book_mapped(bytes);
+    return at::from_blob(
+        const_cast<uint8_t*>(stored.data), stored.shape,
+        [kept = checkpoint_, bytes](void*) { book_mapped(-bytes); }, at::TensorOptions(type));
+  }
+
+  struct Tied {
+    std::string name, known;
+    const StoredTensor* stored;
+  };
+  std::shared_ptr<const Checkpoint> checkpoint_;
+  const CheckpointRules& rules_;
+  std::vector<Parameter> parameters_;
+  std::vector<std::regex> ignored_, transposed_;
+  std::map<std::string, size_t> index_;     // by name without prefix
+  std::vector<const StoredTensor*> found_;  // by parameter
+  std::vector<Tied> tied_;
+  std::string faults_;
+};
+
+}  // namespace
+
+void load_checkpoint(Model& model, const std::shared_ptr<const Checkpoint>& checkpoint,
+                     const CheckpointRules& rules) {
+  const at::NoGradGuard no_grad;
+  const MemoryTag tag(Category::base_weights);
+  Loading(model, checkpoint, rules).run();
+}
+
+}  // namespace lethe

@@ -32,6 +32,8 @@ void add_run(CLI::App& app, lethe::RunArguments& run) {
   auto* command = app.add_subcommand("run", "Run a sweep: every trial that the store lacks");
   command->add_option("sweep", run.sweep, "Sweep file; without one, the built-in default sweep");
   add_run_options(*command, run);
+  command->add_flag("--keep", run.keep,
+                    "Keep what every trial trained in DB.weights, for export and predict");
   command->footer(
       "Example: lethe run sweeps/split_mnist.toml --db mnist.db --jobs 2 --set seeds=1");
 }

@@ -207,6 +207,7 @@ class Expansion {
     shown.erase("base");  // methods on other bases stand in one table
     trial.model_label = label_of(sweep_.model, shown, model_entry(sweep_.model).docs());
     trial.position = choice.position;
+    trial.keep = sweep_.keep;
     for (const int64_t seed : sweep_.seeds) {
       trial.spec.seed = seed;
       add(trial, choice.method->line);

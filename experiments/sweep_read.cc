@@ -138,7 +138,7 @@ Sweep parse_sweep(const std::string& text, const std::string& path) {
   const Place place{path};
   const toml::table root = parse_toml(text, path);
   only_known(place, root, "the sweep",
-             {"name", "seeds", "stream", "model", "train", "tune", "method"});
+             {"name", "seeds", "keep", "stream", "model", "train", "tune", "method"});
   Sweep sweep;
   sweep.path = path;
   sweep.name = text_at(place, root, "name", std::filesystem::path(path).stem().string());
@@ -150,6 +150,12 @@ Sweep parse_sweep(const std::string& text, const std::string& path) {
       place.fail_at(option.line, error.what());
     }
   }
+  const std::string keep = text_at(place, root, "keep", "none");
+  if (keep != "none" && keep != "trained") {
+    place.fail_at(line_of(*root.get("keep")),
+                  fmt::format("'keep' is '{}', expected trained or none", keep));
+  }
+  sweep.keep = keep == "trained";
   read_section(place, root, "stream", sweep.stream_options, &sweep.stream, &sweep.stream_line,
                &sweep.texts);
   read_section(place, root, "model", sweep.model_options, &sweep.model, &sweep.model_line, nullptr);

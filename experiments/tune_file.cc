@@ -83,6 +83,7 @@ std::string text_task(const TextTaskSpec& task, const std::string& folder) {
 std::string sections(const Sweep& sweep, const std::string& folder) {
   std::string text =
       fmt::format("name = {}\nseeds = [{}]\n", quoted(sweep.name), fmt::join(sweep.seeds, ", "));
+  if (sweep.keep) text += "keep = \"trained\"\n";
   Grid stream = sweep.stream_options;
   if (const auto data = stream.find("data"); data != stream.end()) {
     data->second.values = {path_from(folder, data->second.values.at(0))};

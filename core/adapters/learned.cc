@@ -13,23 +13,6 @@ namespace {
 
 Tensor kept(const Tensor& value) { return value.detach().to(at::kCPU).contiguous().clone(); }
 
-/// One LoRA adapter that gives the sum of several: A's stacked, B's side by side.
-AdapterForm joined(const std::vector<AdapterForm>& forms) {
-  AdapterForm all = forms.front();
-  std::vector<Tensor> a, b;
-  for (const AdapterForm& form : forms) {
-    const double share = form.scale() / all.scale();
-    a.push_back(form.values.at("lora_A.weight"));
-    b.push_back(form.values.at("lora_B.weight"));
-    if (share != 1) b.back() = b.back() * share;
-  }
-  const double scale = all.scale();
-  all.values = {{"lora_A.weight", at::cat(a, 0)}, {"lora_B.weight", at::cat(b, 1)}};
-  all.rslora = false;
-  all.alpha = scale * static_cast<double>(all.rank());
-  return all;
-}
-
 /// The one form that stands for a seam's adapters; nullopt where they have none.
 std::optional<AdapterForm> form_of(const Linear& seam) {
   std::vector<AdapterForm> forms;
@@ -102,6 +85,22 @@ std::string faults_of(Model& model, const Learned& learned) {
 }
 
 }  // namespace
+
+AdapterForm joined(const std::vector<AdapterForm>& forms) {
+  AdapterForm all = forms.front();
+  std::vector<Tensor> a, b;
+  for (const AdapterForm& form : forms) {
+    const double share = form.scale() / all.scale();
+    a.push_back(form.values.at("lora_A.weight"));
+    b.push_back(form.values.at("lora_B.weight"));
+    if (share != 1) b.back() = b.back() * share;
+  }
+  const double scale = all.scale();
+  all.values = {{"lora_A.weight", at::cat(a, 0)}, {"lora_B.weight", at::cat(b, 1)}};
+  all.rslora = false;
+  all.alpha = scale * static_cast<double>(all.rank());
+  return all;
+}
 
 Learned learned_of(Model& model, const std::set<std::string>& trained) {
   const at::NoGradGuard no_grad;

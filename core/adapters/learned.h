@@ -23,6 +23,15 @@ struct Learned {
 /// bias that it makes of its seam. Tensors are copies on the CPU.
 Learned learned_of(Model& model, const std::set<std::string>& trained);
 
+/// One LoRA adapter that gives the sum of several: A's stacked, B's side by side. Their values are
+/// left as they are where all have one scale.
+AdapterForm joined(const std::vector<AdapterForm>& forms);
+
+/// What a model learned whose base had `start` merged into it, said of the base without it: a LoRA
+/// pair on a LoRA pair becomes one, an adapter of another kind leaves the merged weight as a value.
+/// `model` is that model.
+Learned on_top_of(Learned learned, const Learned& start, Model& model);
+
 /// The adapter of a form on a seam; its values are those of the form, not copies.
 std::shared_ptr<Adapter> make_adapter(const AdapterForm& form, Linear& seam, Model& model);
 

@@ -65,9 +65,11 @@ Learned read_learned(const SafetensorsFile& file) {
   Learned learned;
   std::set<std::string> taken;
   try {
-    for (const auto& [seam, entry] : json::parse(settings->second).items()) {
+    const json all = json::parse(settings->second);
+    for (const auto& [seam, entry] : all.items()) {
       AdapterForm form = form_from(entry);
-      for (const std::string end : entry.at("values")) {
+      for (const json& given : entry.at("values")) {
+        const std::string end = given;
         const std::string name = seam + "." + end;
         form.values[end] = float_tensor(file.at(name), name);
         taken.insert(name);

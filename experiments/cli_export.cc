@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <optional>
 
 #include "core/adapters/drift.h"
 #include "core/error.h"
@@ -117,18 +119,40 @@ void write_settings(const StartingPoint& start, Model& model, const std::string&
                             tokenizer->pad_id(), tokenizer->end_id()));
 }
 
-void export_merged(const ExportArguments& arguments, const Deployed& deployed,
-                   const PeftFamily& family) {
-  const std::string base = merge_base(deployed, arguments.base);
-  if (deployed.learned.values.count("prompt_embeddings") > 0) {
-    fail("virtual tokens can't be merged into the weights; export without --merge");
+/// The rows on which models are compared, and the trained model's logits there.
+struct Measured {
+  Measured(const ExportArguments& arguments, const Deployed& deployed) {
+    const auto model = make_deployed(deployed);
+    const auto ids = rows_for(arguments, deployed.start, *model);
+    rows = ids.size();
+    batch = compared_rows(ids);
+    logits = logits_of(*model, batch);
   }
-  const auto trained = make_deployed(deployed);
-  const auto rows = rows_for(arguments, deployed.start, *trained);
-  const Batch batch = compared_rows(rows);
-  const Tensor reference = logits_of(*trained, batch);
+  size_t rows = 0;
+  Batch batch;
+  Tensor logits;  // (P, C)
+};
+
+/// input_ids and attention_mask (B, L), logits (P, C) of the positions that the mask counts.
+void write_logits(const std::string& path, const Measured& measured) {
+  const Tensor mask = measured.batch.mask.to(at::kLong);
+  const Tensor logits = measured.logits.contiguous();
+  std::map<std::string, StoredTensor> stored;
+  const auto add = [&stored](const std::string& name, const char* dtype, const Tensor& value) {
+    stored[name] = {dtype, value.sizes().vec(), static_cast<const uint8_t*>(value.data_ptr()),
+                    value.nbytes()};
+  };
+  add("input_ids", "I64", measured.batch.inputs);
+  add("attention_mask", "I64", mask);
+  add("logits", "F32", logits);
+  write_safetensors(path, stored);
+}
+
+void export_merged(const ExportArguments& arguments, const Deployed& deployed,
+                   const PeftFamily& family, const Measured& measured) {
+  const std::string base = merge_base(deployed, arguments.base);
   const auto model = merged(deployed, base);
-  const Drift drift = drift_between(reference, logits_of(*model, batch));
+  const Drift drift = drift_between(measured.logits, logits_of(*model, measured.batch));
   write_folder(arguments.to, [&](const std::string& folder) {
     write_hf_weights(folder, *model, family);
     write_settings(deployed.start, *model, folder);
@@ -136,8 +160,20 @@ void export_merged(const ExportArguments& arguments, const Deployed& deployed,
   fmt::print(
       "merged into the {} base: against the trained model logits differ by at most {:.3g}, mean KL "
       "{:.3g} nats, over {} positions of {} {} rows\n",
-      base, drift.largest, drift.mean_kl, drift.positions, rows.size(),
+      base, drift.largest, drift.mean_kl, drift.positions, measured.rows,
       arguments.rows.empty() ? "drawn" : "given");
+}
+
+void check(const ExportArguments& arguments, const Deployed& deployed) {
+  if (!arguments.merge && !arguments.base.empty()) {
+    fail("--base belongs to --merge; add it, or leave --base out");
+  }
+  if (!arguments.rows.empty() && !arguments.merge && arguments.logits.empty()) {
+    fail("--rows belongs to --merge or --logits; add one of them, or leave --rows out");
+  }
+  if (arguments.merge && deployed.learned.values.count("prompt_embeddings") > 0) {
+    fail("virtual tokens can't be merged into the weights; export without --merge");
+  }
 }
 
 std::string files_in(const std::string& folder) {
@@ -152,19 +188,20 @@ std::string files_in(const std::string& folder) {
 }  // namespace
 
 int export_command(const ExportArguments& arguments) {
-  const Deployed deployed = open_deployed(arguments.trial, arguments.db);
+  const Deployed deployed = open_deployed(arguments.what, arguments.db);
   const PeftFamily& family = family_of(deployed.start.model);
-  if (!arguments.merge && !(arguments.base.empty() && arguments.rows.empty())) {
-    fail("--base and --rows belong to --merge; add it, or leave them out");
-  }
+  check(arguments, deployed);
+  std::optional<Measured> measured;
+  if (arguments.merge || !arguments.logits.empty()) measured.emplace(arguments, deployed);
   if (arguments.merge) {
-    export_merged(arguments, deployed, family);
+    export_merged(arguments, deployed, family, *measured);
   } else {
     const auto model = make_start(deployed.start);
     write_folder(arguments.to, [&](const std::string& folder) {
       write_peft(folder, deployed.learned, *model, family, base_of(deployed.start, *model));
     });
   }
+  if (!arguments.logits.empty()) write_logits(arguments.logits, *measured);
   fmt::print("wrote {}: {}\n", arguments.to, files_in(arguments.to));
   return 0;
 }

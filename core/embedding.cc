@@ -2,12 +2,16 @@
 
 namespace lethe {
 
-Embedding::Embedding(std::string name, Tensor weight)
-    : Seam(std::move(name), SeamKind::embedding), weight_(std::move(weight)) {
+Embedding::Embedding(std::string name, Tensor weight, int64_t padding_row)
+    : Seam(std::move(name), SeamKind::embedding),
+      weight_(std::move(weight)),
+      padding_row_(padding_row) {
   weight_.set_requires_grad(true);
 }
 
-Tensor Embedding::forward(const Tensor& ids) const { return at::embedding(weight_, ids); }
+Tensor Embedding::forward(const Tensor& ids) const {
+  return at::embedding(weight_, ids, padding_row_);
+}
 
 void Embedding::parameters(const ParameterVisitor& visit) { visit(name() + ".weight", weight_); }
 

@@ -1,6 +1,7 @@
 // Embedding and normalisation seams.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "core/seam.h"
@@ -10,13 +11,15 @@ namespace lethe {
 /// Rows of a table by id.
 class Embedding : public Seam {
  public:
-  Embedding(std::string name, Tensor weight);
+  /// Look-ups of `padding_row` give it no gradient; -1 = none such.
+  Embedding(std::string name, Tensor weight, int64_t padding_row = -1);
   Tensor forward(const Tensor& ids) const;  ///< (...) int64 -> (..., width)
   const Tensor& weight() const { return weight_; }
   void parameters(const ParameterVisitor& visit) override;
 
  private:
   Tensor weight_;  // (rows, width)
+  int64_t padding_row_;
 };
 
 /// LayerNorm (Ba et al. 2016, arXiv:1607.06450) or, without a bias, RMSNorm (Zhang & Sennrich 2019,

@@ -7,7 +7,6 @@
 #include "core/formats/hf_config.h"
 #include "core/formats/peft_read.h"
 #include "core/models/pretrained.h"
-#include "core/text/load_tokenizer.h"
 #include "experiments/kept.h"
 #include "experiments/runner.h"
 #include "experiments/start_adapter.h"
@@ -128,7 +127,11 @@ std::unique_ptr<Model> make_deployed(const Deployed& deployed) {
 
 std::shared_ptr<const Tokenizer> tokenizer_of(const StartingPoint& start) {
   const std::string folder = folder_of(start);
-  return folder.empty() ? builtin_tokenizer() : load_tokenizer(folder);
+  if (folder.empty()) return builtin_tokenizer();
+  fail(
+      "the tokenizer of {} can't be read by this build; give --rows and prompts to a trial of the "
+      "built-in decoder",
+      folder);
 }
 
 std::string folder_of(const StartingPoint& start) {

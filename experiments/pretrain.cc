@@ -8,6 +8,7 @@
 #include "core/seeds.h"
 #include "experiments/cache.h"
 #include "experiments/runner.h"
+#include "experiments/start_adapter.h"
 #include "experiments/streams/instructions.h"
 #include "experiments/streams/mixture.h"
 
@@ -79,12 +80,16 @@ void train_jointly(Model& model, const TaskStream& stream, const TrainOptions& o
 
 }  // namespace
 
-ModelShape shape_for(const TaskStream& stream) {
+ModelShape shape_for(const TaskStream& stream, const std::string& model) {
   ModelShape shape;
   shape.features = stream.features;
   shape.classes = stream.classes;
   if (stream.features > 0) return shape;
   shape.vocabulary = builtin_tokenizer()->vocabulary_size();
+  if (model == "pretrained") {
+    shape.longest = stream.longest;
+    return shape;
+  }
   const TextRows held_out = make_mixture({}, MixtureSplit::held_out);
   const TextRows train = make_mixture({}, MixtureSplit::train);
   shape.longest = std::max({stream.longest, held_out.longest(), train.longest()});
@@ -117,9 +122,9 @@ std::unique_ptr<Model> starting_model(const Part& part, const ModelShape& shape,
 std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream,
                                      const TeacherRequest& request, const std::atomic<bool>* stop) {
   const MemoryTag tag(Category::method_state);
-  Part part{trial.spec.model.name,
-            widened(trial.spec.model.name, trial.spec.model.options, request.scale)};
-  const ModelShape shape = shape_for(stream);
+  const OptionMap own = without_adapter(trial.model).options;
+  const Part part{trial.model.name, widened(trial.model.name, own, request.scale)};
+  const ModelShape shape = shape_for(stream, part.name);
   std::shared_ptr<Model> teacher = starting_model(part, shape, kPretrainingSeed, stop);
   TrainOptions options = parse_options<TrainOptions>("train", trial.spec.training);
   options.steps = request.steps;
@@ -129,7 +134,7 @@ std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream,
   options.evaluate = "test";  // the same teacher, whatever rows its students are scored on
   TrialSpec spec = trial.spec;
   spec.method.clear();
-  spec.model = part;
+  spec.model = {part.name, model_entry(part.name).complete(part.options)};
   spec.training = options_text(options);
   if (stream.features == 0) spec.seed = 0;  // built-in rows do not depend on the trial's seed
   const std::string what = fmt::format("{}\n{}", build_id(), canonical_text(spec));

@@ -24,8 +24,9 @@ struct RunSettings {
 /// Builds stream, model and method, and trains. Throws what goes wrong, as Error.
 TrialResult run_trial(const Trial& trial, const RunSettings& settings);
 
-/// The shape that the stream (and, for text, the tokenizer and the mixture) ask of a model.
-ModelShape shape_for(const TaskStream& stream);
+/// The shape that the stream (and, for text, the tokenizer and the mixture on which a decoder is
+/// pretrained) ask of a model of that name.
+ModelShape shape_for(const TaskStream& stream, const std::string& model);
 
 /// A model of the trial's kind with its starting weights: pretrained for text, where asked for,
 /// else fresh from the trial's seed. The base's format is not applied yet.

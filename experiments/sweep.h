@@ -19,6 +19,7 @@ struct Trial {
   int64_t position = 0;  ///< of the method in the sweep
   StreamRequest stream;  ///< with paths
   bool keep = false;     ///< the values that it trains, in a file beside the store
+  Part model;            ///< with a path, where spec.model has its digest
 };
 
 /// Option values as a sweep gives them; several values span a grid.

@@ -100,6 +100,8 @@ void read_section(const Place& place, const toml::table& root, const std::string
       GridOption option = grid_option(place, section + "." + std::string(key.str()), value);
       if (key.str() == "data") {
         option.values = {resolved(place, only_value(place, section + ".data", option))};
+      } else if (key.str() == "path" || key.str() == "adapter") {
+        for (std::string& value : option.values) value = resolved(place, value);
       }
       grid[std::string(key.str())] = std::move(option);
     }
@@ -122,6 +124,9 @@ SweepMethod read_method(const Place& place, const toml::node& node) {
     } else if (key.rfind("when.", 0) == 0) {
       method.when[key.substr(5)] = option;
     } else {
+      if (key == "model.path" || key == "model.adapter") {
+        for (std::string& value : option.values) value = resolved(place, value);
+      }
       method.options[key] = option;
     }
   }

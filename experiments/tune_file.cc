@@ -90,8 +90,14 @@ std::string sections(const Sweep& sweep, const std::string& folder) {
   }
   text += fmt::format("\n[stream]\nname = {}\n", quoted(sweep.stream)) + lines(stream, "");
   for (const TextTaskSpec& task : sweep.texts) text += text_task(task, folder);
+  Grid model = sweep.model_options;
+  for (const char* key : {"path", "adapter"}) {
+    const auto found = model.find(key);
+    if (found == model.end()) continue;
+    for (std::string& value : found->second.values) value = path_from(folder, value);
+  }
   text += fmt::format("\n[model]\nname = {}\n", quoted(sweep.model));
-  text += lines(sweep.model_options, "");
+  text += lines(model, "");
   if (!sweep.training.empty()) text += "\n[train]\n" + lines(sweep.training, "");
   return text;
 }

@@ -43,7 +43,7 @@ TEST_CASE("a list names every method, stream, model and metric once") {
     CHECK(std::count(methods.begin(), methods.end(), name) == 1);
   }
   CHECK(headings("streams") == Words{"instructions", "permuted", "rotated", "split", "text"});
-  CHECK(headings("models") == Words{"decoder", "mlp"});
+  CHECK(headings("models") == Words{"decoder", "mlp", "pretrained"});
   CHECK(headings("metrics").size() > 10);
   CHECK_THROWS_WITH(list_text("method", false, builtin_methods()),
                     "unknown list 'method'; known lists: methods, metrics, models, streams");

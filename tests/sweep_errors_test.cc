@@ -49,7 +49,7 @@ TEST_CASE("an unknown name is refused with the known ones") {
         "s.toml:2: unknown stream 'instruction'; known streams: instructions, permuted, rotated, "
         "split, text");
   CHECK(refusal("[model]\nname = \"gpt2\"\n" + kMethod) ==
-        "s.toml:2: unknown model 'gpt2'; known models: decoder, mlp");
+        "s.toml:2: unknown model 'gpt2'; known models: decoder, mlp, pretrained");
 }
 
 TEST_CASE("a value out of range is refused at its own line") {

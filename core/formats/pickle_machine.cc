@@ -186,6 +186,17 @@ bool PickleMachine::push_literal(uint8_t opcode) {
   return true;
 }
 
+bool PickleMachine::push_tuple(uint8_t opcode) {
+  if (opcode == 't') {
+    const size_t first = marked();
+    tuple(stack_.size() - first);
+    return true;
+  }
+  if (opcode < 0x85 || opcode > 0x87) return false;  // TUPLE1 to TUPLE3
+  tuple(static_cast<size_t>(opcode) - 0x84);
+  return true;
+}
+
 bool PickleMachine::keep_or_recall(uint8_t opcode) {
   switch (opcode) {
     case 'q':
@@ -208,23 +219,13 @@ bool PickleMachine::keep_or_recall(uint8_t opcode) {
 
 bool PickleMachine::step() {
   const auto opcode = static_cast<uint8_t>(number(1));
-  if (push_literal(opcode) || keep_or_recall(opcode)) return true;
+  if (push_literal(opcode) || push_tuple(opcode) || keep_or_recall(opcode)) return true;
   switch (opcode) {
     case 0x80:  // PROTO
       number(1);
       return true;
     case '(':
       marks_.push_back(stack_.size());
-      return true;
-    case 't': {
-      const size_t first = marked();
-      tuple(stack_.size() - first);
-      return true;
-    }
-    case 0x85:  // TUPLE1 to TUPLE3
-    case 0x86:
-    case 0x87:
-      tuple(static_cast<size_t>(opcode) - 0x84);
       return true;
     case 's': {
       const size_t floor = marks_.empty() ? 0 : marks_.back();

@@ -41,6 +41,7 @@ class PickleMachine {
  private:
   bool step();  // false at the end
   bool push_literal(uint8_t opcode);
+  bool push_tuple(uint8_t opcode);
   bool keep_or_recall(uint8_t opcode);
   void push_global(const std::string& module, const std::string& name);
   void reduce();

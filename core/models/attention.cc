@@ -43,25 +43,30 @@ void KeyValueCache::extend(Tensor& k, Tensor& v) {
   v = values_.narrow(2, 0, length_);
 }
 
-Attention::Attention(const DecoderConfig& config, const std::string& layer, at::Generator generator)
-    : config_(config) {
+Attention::Attention(const DecoderConfig& config, const std::string& layer, int64_t number,
+                     at::Generator generator)
+    : config_(config), scale_(1) {
   const DecoderNames& names = config.names;
-  const double deviation = 1 / std::sqrt(static_cast<double>(config.width));
-  const auto make = [&](const std::string& name, int64_t in, int64_t out, double scale) {
-    Tensor bias = config.biases ? at::zeros({out}, at::kFloat) : Tensor();
+  const auto root = [](int64_t n) { return std::sqrt(static_cast<double>(n)); };
+  if (config.scores_by_width) scale_ /= root(config.head_dim);
+  if (config.scores_by_layer) scale_ /= static_cast<double>(number + 1);
+  const double deviation = config.deviation > 0 ? config.deviation : 1 / root(config.width);
+  const auto make = [&](const std::string& name, int64_t in, int64_t out, double scale,
+                        bool biased) {
+    Tensor bias = biased ? at::zeros({out}, at::kFloat) : Tensor();
     return std::make_unique<Linear>(layer + "." + name,
                                     normal_weight(out, in, deviation * scale, generator), bias);
   };
   const int64_t inner = config.heads * config.head_dim, kv = config.kv_heads * config.head_dim;
   if (config.fused != FusedLayout::none) {
-    qkv_ = make(names.qkv, config.width, 3 * inner, 1);
+    qkv_ = make(names.qkv, config.width, 3 * inner, 1, config.qkv_biases);
   } else {
-    q_ = make(names.q, config.width, inner, 1);
-    k_ = make(names.k, config.width, kv, 1);
-    v_ = make(names.v, config.width, kv, 1);
+    q_ = make(names.q, config.width, inner, 1, config.qkv_biases);
+    k_ = make(names.k, config.width, kv, 1, config.qkv_biases);
+    v_ = make(names.v, config.width, kv, 1, config.qkv_biases);
   }
   out_ = make(names.attention_out, inner, config.width,
-              1 / std::sqrt(2.0 * static_cast<double>(config.layers)));
+              config.scaled_residuals ? 1 / root(2 * config.layers) : 1, config.out_bias);
 }
 
 void Attention::add_seams(std::vector<Seam*>& seams) {
@@ -103,10 +108,18 @@ Tensor Attention::forward(const Tensor& x, const AttentionInputs& inputs,
     k = k.repeat_interleave(copies, 1);
     v = v.repeat_interleave(copies, 1);
   }
+  return out_->forward(mixed(q, k, v, inputs).transpose(1, 2).reshape({x.size(0), x.size(1), -1}));
+}
+
+Tensor Attention::mixed(const Tensor& q, const Tensor& k, const Tensor& v,
+                        const AttentionInputs& inputs) const {
+  if (inputs.dropout > 0) {
+    const Tensor scores = at::matmul(q * scale_, k.transpose(2, 3)) + inputs.bias;
+    return at::matmul(dropout(scores.softmax(-1), inputs.dropout, inputs.generator), v);
+  }
   const std::optional<Tensor> bias =
       inputs.bias.defined() ? std::optional<Tensor>(inputs.bias) : std::nullopt;
-  const Tensor mixed = at::scaled_dot_product_attention(q, k, v, bias, 0.0, !bias.has_value());
-  return out_->forward(mixed.transpose(1, 2).reshape({x.size(0), x.size(1), -1}));
+  return at::scaled_dot_product_attention(q, k, v, bias, 0.0, !bias.has_value(), scale_);
 }
 
 }  // namespace lethe

@@ -25,12 +25,16 @@ class KeyValueCache {
 /// What every block of one forward pass shares.
 struct AttentionInputs {
   Tensor bias;  ///< (B or 1, heads or 1, Tq, Tk) added to the scores; undefined = plainly causal
-  Tensor cos, sin;  ///< (B or 1, 1, Tq, head width) of rotary positions; undefined without
+  Tensor cos, sin;          ///< (B or 1, 1, Tq, head width) of rotary positions; undefined without
+  double dropout = 0;       ///< of the attention weights; asks for a bias
+  at::Generator generator;  ///< from which it draws
 };
 
 class Attention {
  public:
-  Attention(const DecoderConfig& config, const std::string& layer, at::Generator generator);
+  /// `layer` is the layer's name, `number` its place, from 0.
+  Attention(const DecoderConfig& config, const std::string& layer, int64_t number,
+            at::Generator generator);
   /// x (B, T, width) -> (B, T, width). With a cache, x holds the new tokens only and is added to
   /// it.
   Tensor forward(const Tensor& x, const AttentionInputs& inputs, KeyValueCache* cache) const;
@@ -38,8 +42,11 @@ class Attention {
 
  private:
   void project(const Tensor& x, Tensor& q, Tensor& k, Tensor& v) const;
+  Tensor mixed(const Tensor& q, const Tensor& k, const Tensor& v,
+               const AttentionInputs& inputs) const;
 
   const DecoderConfig& config_;
+  double scale_;
   std::unique_ptr<Linear> qkv_, q_, k_, v_, out_;
 };
 

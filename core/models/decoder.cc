@@ -8,24 +8,43 @@
 
 namespace lethe {
 
+namespace {
+
+double deviation_of(const DecoderConfig& config, int64_t in, double scale = 1) {
+  if (config.deviation > 0) return scale * config.deviation;
+  return scale / std::sqrt(static_cast<double>(in));
+}
+
+std::unique_ptr<Linear> linear(const DecoderConfig& config, const std::string& name, int64_t in,
+                               int64_t out, bool biased, double scale,
+                               const at::Generator& generator, SeamKind kind = SeamKind::linear) {
+  Tensor bias = biased ? at::zeros({out}, at::kFloat) : Tensor();
+  Tensor weight = normal_weight(out, in, deviation_of(config, in, scale), generator);
+  return std::make_unique<Linear>(name, std::move(weight), std::move(bias), kind);
+}
+
+std::unique_ptr<Norm> norm(const DecoderConfig& config, const std::string& name) {
+  return std::make_unique<Norm>(name, config.norm, config.width, config.norm_epsilon);
+}
+
+}  // namespace
+
 struct Decoder::Block {
-  Block(const DecoderConfig& config, const std::string& layer, at::Generator generator)
-      : config(config), attention(config, layer, generator) {
+  Block(const DecoderConfig& config, int64_t number, const at::Generator& generator)
+      : config(config),
+        layer(fmt::format(fmt::runtime(config.names.layer), number)),
+        attention(config, layer, number, generator) {
     const DecoderNames& names = config.names;
+    const double residual =
+        config.scaled_residuals ? 1 / std::sqrt(2.0 * static_cast<double>(config.layers)) : 1;
     const auto make = [&](const std::string& name, int64_t in, int64_t out, double scale) {
-      const double deviation = scale / std::sqrt(static_cast<double>(in));
-      Tensor bias = config.biases ? at::zeros({out}, at::kFloat) : Tensor();
-      return std::make_unique<Linear>(layer + "." + name,
-                                      normal_weight(out, in, deviation, generator), bias);
+      return linear(config, layer + "." + name, in, out, config.mlp_biases, scale, generator);
     };
-    attention_norm = std::make_unique<Norm>(layer + "." + names.attention_norm, config.norm,
-                                            config.width, config.norm_epsilon);
-    mlp_norm = std::make_unique<Norm>(layer + "." + names.mlp_norm, config.norm, config.width,
-                                      config.norm_epsilon);
+    attention_norm = norm(config, layer + "." + names.attention_norm);
+    mlp_norm = norm(config, layer + "." + names.mlp_norm);
     if (config.gated) gate = make(names.gate, config.width, config.mlp_width, 1);
     up = make(names.up, config.width, config.mlp_width, 1);
-    down = make(names.down, config.mlp_width, config.width,
-                1 / std::sqrt(2.0 * static_cast<double>(config.layers)));
+    down = make(names.down, config.mlp_width, config.width, residual);
   }
 
   Tensor act(const Tensor& x) const {
@@ -47,6 +66,7 @@ struct Decoder::Block {
   }
 
   const DecoderConfig& config;
+  const std::string layer;
   Attention attention;
   std::unique_ptr<Norm> attention_norm, mlp_norm;
   std::unique_ptr<Linear> gate, up, down;
@@ -56,38 +76,46 @@ Decoder::~Decoder() = default;
 
 Decoder::Decoder(DecoderConfig config, at::Generator generator) : config_(std::move(config)) {
   const DecoderNames& names = config_.names;
-  const double deviation = 1 / std::sqrt(static_cast<double>(config_.width));
-  tokens_ = std::make_unique<Embedding>(
-      names.tokens, normal_weight(config_.vocabulary, config_.width, deviation, generator));
-  if (config_.positions == Positions::learned) {
+  const int64_t width = config_.width;
+  const int64_t token_width = config_.embedding_width > 0 ? config_.embedding_width : width;
+  const auto table = [&](int64_t rows, int64_t columns) {
+    return normal_weight(rows, columns, deviation_of(config_, width), generator);
+  };
+  tokens_ = std::make_unique<Embedding>(names.tokens, table(config_.vocabulary, token_width),
+                                        config_.padding_row);
+  const bool learned = config_.positions == Positions::learned;
+  if (learned) {
     positions_ = std::make_unique<Embedding>(
-        names.positions, normal_weight(config_.max_length + config_.position_offset, config_.width,
-                                       deviation, generator));
+        names.positions, table(config_.max_length + config_.position_offset, width));
   }
-  prompt_ = std::make_unique<Prompt>(*tokens_, positions_ ? config_.max_length : 0);
-  if (config_.embedding_norm) {
-    embedding_norm_ = std::make_unique<Norm>(names.embedding_norm, config_.norm, config_.width,
-                                             config_.norm_epsilon);
+  prompt_ = std::make_unique<Prompt>(*tokens_, learned ? config_.max_length : 0);
+  const auto project = [&](const std::string& name, int64_t in, int64_t out) {
+    return linear(config_, name, in, out, false, 1, generator);
+  };
+  if (token_width != width) project_in_ = project(names.project_in, token_width, width);
+  if (config_.embedding_norm) embedding_norm_ = norm(config_, names.embedding_norm);
+  for (int64_t number = 0; number < config_.layers; ++number) {
+    blocks_.push_back(std::make_unique<Block>(config_, number, generator));
   }
-  for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    blocks_.push_back(
-        std::make_unique<Block>(config_, fmt::format(fmt::runtime(names.layer), layer), generator));
-  }
-  if (config_.norm_first) {
-    final_norm_ =
-        std::make_unique<Norm>(names.final_norm, config_.norm, config_.width, config_.norm_epsilon);
-  }
-  if (!config_.tied) {
-    head_ = std::make_unique<Linear>(
-        names.head, normal_weight(config_.vocabulary, config_.width, deviation, generator),
-        Tensor(), SeamKind::head);
+  if (config_.final_norm) final_norm_ = norm(config_, names.final_norm);
+  const bool projected = token_width != width && config_.labels == 0;
+  if (projected) project_out_ = project(names.project_out, width, token_width);
+  const auto head = [&](const std::string& name, int64_t in, int64_t out) {
+    return linear(config_, name, in, out, false, 1, generator, SeamKind::head);
+  };
+  if (config_.labels > 0) {
+    head_ = head(names.score, width, config_.labels);
+  } else if (!config_.tied) {
+    head_ = head(names.head, token_width, config_.vocabulary);
   }
   if (config_.positions == Positions::alibi) slopes_ = alibi_slopes(config_.heads);
+  if (config_.positions == Positions::rotary) rates_ = rope_rates(config_);
 }
 
 std::vector<Seam*> Decoder::seams() {
   std::vector<Seam*> found = {tokens_.get(), prompt_.get()};
   if (positions_) found.push_back(positions_.get());
+  if (project_in_) found.push_back(project_in_.get());
   if (embedding_norm_) found.push_back(embedding_norm_.get());
   for (const auto& block : blocks_) {
     found.push_back(block->attention_norm.get());
@@ -98,6 +126,7 @@ std::vector<Seam*> Decoder::seams() {
     found.push_back(block->down.get());
   }
   if (final_norm_) found.push_back(final_norm_.get());
+  if (project_out_) found.push_back(project_out_.get());
   if (head_) found.push_back(head_.get());
   return found;
 }
@@ -107,15 +136,18 @@ AttentionInputs Decoder::attention_inputs(const Tensor& position_ids, const Tens
   AttentionInputs inputs;
   const int64_t queries = position_ids.size(1), keys = past + queries;
   const auto options = tokens_->weight().options();
-  if (config_.positions == Positions::rotary) {
-    const Tensor rates = at::pow(
-        config_.rope_theta, at::arange(0, config_.head_dim, 2, options).div_(-config_.head_dim));
+  if (!rates_.empty()) {
+    const Tensor rates = at::tensor(rates_, options);
     const Tensor angles = position_ids.to(at::kFloat).unsqueeze(-1) * rates;  // (B, T, d/2)
     const Tensor both = at::cat({angles, angles}, -1).unsqueeze(1);
     inputs.cos = both.cos();
     inputs.sin = both.sin();
   }
-  if (!mask.defined() && slopes_.empty() && past == 0) return inputs;
+  if (training_ && config_.attention_dropout > 0) {
+    inputs.dropout = config_.attention_dropout;
+    inputs.generator = generator_;
+  }
+  if (!mask.defined() && slopes_.empty() && past == 0 && inputs.dropout == 0) return inputs;
   const float lowest = std::numeric_limits<float>::lowest();
   inputs.bias = at::full({1, 1, queries, keys}, lowest, options).triu(past + 1);
   if (mask.defined()) {
@@ -130,20 +162,29 @@ AttentionInputs Decoder::attention_inputs(const Tensor& position_ids, const Tens
   return inputs;
 }
 
-Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tensor& mask,
-                       std::vector<KeyValueCache>& caches) {
-  const int64_t past = caches.empty() ? 0 : caches[0].length();
-  const AttentionInputs inputs = attention_inputs(position_ids, mask, past);
-  const auto drop = [this](const Tensor& x) {
-    return training_ ? dropout(x, config_.dropout, generator_) : x;
-  };
-  Tensor x = past == 0 ? prompt_->before(tokens_->forward(ids)) : tokens_->forward(ids);
+Tensor Decoder::dropped(const Tensor& x, double p) const {
+  return training_ ? dropout(x, p, generator_) : x;
+}
+
+Tensor Decoder::embedded(const Tensor& ids, const Tensor& position_ids, bool first) const {
+  Tensor x = tokens_->forward(ids);
+  if (first) x = prompt_->before(x);
+  if (project_in_) x = project_in_->forward(x);
   if (positions_) x = x + positions_->forward(position_ids + config_.position_offset);
   if (embedding_norm_) x = embedding_norm_->forward(x);
-  x = drop(x);
+  return dropped(x, config_.embedding_dropout);
+}
+
+Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tensor& mask,
+                       std::vector<KeyValueCache>& caches, std::vector<Tensor>* states) {
+  const int64_t past = caches.empty() ? 0 : caches[0].length();
+  const AttentionInputs inputs = attention_inputs(position_ids, mask, past);
+  const auto drop = [this](const Tensor& y) { return dropped(y, config_.dropout); };
+  Tensor x = embedded(ids, position_ids, past == 0);
   for (size_t layer = 0; layer < blocks_.size(); ++layer) {
     const Block& block = *blocks_[layer];
     KeyValueCache* cache = caches.empty() ? nullptr : &caches[layer];
+    if (states != nullptr) states->push_back(x);
     if (config_.norm_first) {
       x = x + drop(block.attention.forward(block.attention_norm->forward(x), inputs, cache));
       x = x + drop(block.mlp(block.mlp_norm->forward(x)));
@@ -152,11 +193,25 @@ Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tens
       x = block.mlp_norm->forward(x + drop(block.mlp(x)));
     }
   }
-  return final_norm_ ? final_norm_->forward(x) : x;
+  if (final_norm_) x = final_norm_->forward(x);
+  if (project_out_) x = project_out_->forward(x);
+  if (states != nullptr) states->push_back(x);
+  return x;
 }
 
 Tensor Decoder::head(const Tensor& hidden) const {
   return head_ ? head_->forward(hidden) : at::linear(hidden, tokens_->weight());
+}
+
+Tensor Decoder::all_logits(const Tensor& ids, const Tensor& mask, const Tensor& positions,
+                           std::vector<Tensor>* states) {
+  std::vector<KeyValueCache> none;
+  Tensor places = positions;
+  if (!places.defined()) {
+    places = mask.defined() ? mask.cumsum(1).sub_(1).clamp_min_(0)
+                            : at::arange(ids.size(1), ids.options()).unsqueeze(0);
+  }
+  return head(hidden(ids, places, mask, none, states));
 }
 
 Tensor Decoder::forward(const Batch& batch) {
@@ -166,7 +221,12 @@ Tensor Decoder::forward(const Batch& batch) {
   const Tensor places = at::arange(virtual_tokens + length, batch.inputs.options()).unsqueeze(0);
   Tensor x = hidden(batch.inputs, places, {}, none);
   if (virtual_tokens > 0) x = x.narrow(1, virtual_tokens, length);
-  return head(x.reshape({-1, config_.width}).index_select(0, batch.positions));
+  Tensor positions = batch.positions;
+  if (config_.labels > 0) {
+    positions = at::arange(batch.rows(), batch.inputs.options()) * length + (length - 1);
+    if (batch.mask.defined()) positions += batch.mask.sum(1) - length;
+  }
+  return head(x.reshape({-1, x.size(2)}).index_select(0, positions));
 }
 
 }  // namespace lethe

@@ -11,9 +11,17 @@ namespace lethe {
 
 class Decoder : public Model {
  public:
+  /// Weights are drawn from `generator`, or without one left to be loaded.
   Decoder(DecoderConfig config, at::Generator generator);
-  /// inputs (B, L) right-padded -> logits (P, vocabulary) at the batch's predicted positions only.
+  /// inputs (B, L) right-padded -> logits (P, vocabulary) at the batch's predicted positions only,
+  /// or with a classification head (B, labels) from every row's last token.
   Tensor forward(const Batch& batch) override;
+  /// Logits (B, L, vocabulary) at every position of ids (B, L), for rows padded on any side.
+  /// mask (B, L) bool, true at tokens, or undefined; positions (B or 1, L), or undefined: counted
+  /// along the mask. `states` receives the embedded tokens, then each block's output, the last one
+  /// after the final norm.
+  Tensor all_logits(const Tensor& ids, const Tensor& mask, const Tensor& positions = {},
+                    std::vector<Tensor>* states = nullptr);
   std::vector<Seam*> seams() override;
   std::vector<Generated> continuations(const std::vector<std::vector<int64_t>>& prompts,
                                        const GenerationOptions& options) override;
@@ -25,7 +33,9 @@ class Decoder : public Model {
   /// undefined; caches empty, or one a block. Where nothing is cached yet, T counts the virtual
   /// tokens, which `ids` does not hold.
   Tensor hidden(const Tensor& ids, const Tensor& position_ids, const Tensor& mask,
-                std::vector<KeyValueCache>& caches);
+                std::vector<KeyValueCache>& caches, std::vector<Tensor>* states = nullptr);
+  Tensor embedded(const Tensor& ids, const Tensor& position_ids, bool first) const;
+  Tensor dropped(const Tensor& x, double p) const;
   AttentionInputs attention_inputs(const Tensor& position_ids, const Tensor& mask,
                                    int64_t past) const;
   Tensor head(const Tensor& hidden) const;
@@ -35,8 +45,8 @@ class Decoder : public Model {
   std::unique_ptr<Prompt> prompt_;
   std::unique_ptr<Norm> embedding_norm_, final_norm_;
   std::vector<std::unique_ptr<Block>> blocks_;
-  std::unique_ptr<Linear> head_;
-  std::vector<float> slopes_;
+  std::unique_ptr<Linear> project_in_, project_out_, head_;
+  std::vector<float> slopes_, rates_;
 
  public:
   ~Decoder() override;

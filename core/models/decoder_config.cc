@@ -87,10 +87,12 @@ DecoderConfig llama() {
   config.norm = Norm::Form::rms;
   config.activation = Activation::silu;
   config.gated = true;
-  config.biases = false;
+  config.qkv_biases = config.out_bias = config.mlp_biases = false;
   config.tied = false;
   return config;
 }
+
+}  // namespace
 
 DecoderConfig family_config(const std::string& family) {
   if (family == "gpt2") return gpt2();
@@ -98,8 +100,6 @@ DecoderConfig family_config(const std::string& family) {
   if (family == "bloom") return bloom();
   return llama();
 }
-
-}  // namespace
 
 DecoderConfig decoder_config(const DecoderOptions& options, const ModelShape& shape) {
   if (shape.vocabulary == 0) {
@@ -118,7 +118,7 @@ DecoderConfig decoder_config(const DecoderOptions& options, const ModelShape& sh
   config.head_dim = options.width / options.heads;
   config.mlp_width = options.mlp_width == 0 ? 4 * options.width : options.mlp_width;
   config.max_length = options.max_length == 0 ? shape.longest : options.max_length;
-  config.dropout = options.dropout;
+  config.dropout = config.embedding_dropout = options.dropout;
   if (options.heads % config.kv_heads != 0 ||
       (config.kv_heads != options.heads && config.fused != FusedLayout::none)) {
     fail(
@@ -135,6 +135,26 @@ DecoderConfig decoder_config(const DecoderOptions& options, const ModelShape& sh
          config.max_length, shape.longest);
   }
   return config;
+}
+
+std::vector<float> rope_rates(const DecoderConfig& config) {
+  constexpr double kPi = 3.14159265358979323846;
+  const RopeScaling& scaling = config.rope_scaling;
+  std::vector<float> rates;
+  for (int64_t i = 0; i < config.head_dim; i += 2) {
+    const double exponent = static_cast<double>(i) / static_cast<double>(config.head_dim);
+    double rate = std::pow(config.rope_theta, -exponent);
+    if (scaling.original_length == 0) {
+      rate /= scaling.factor;
+    } else {
+      const double turns = static_cast<double>(scaling.original_length) * rate / (2 * kPi);
+      const double kept =
+          std::clamp((turns - scaling.low) / (scaling.high - scaling.low), 0.0, 1.0);
+      rate = (1 - kept) * rate / scaling.factor + kept * rate;
+    }
+    rates.push_back(static_cast<float>(rate));
+  }
+  return rates;
 }
 
 std::vector<float> alibi_slopes(int64_t heads) {

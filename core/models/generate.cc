@@ -30,6 +30,10 @@ Tensor left_padded(const std::vector<std::vector<int64_t>>& prompts, Tensor& mas
 
 std::vector<Generated> Decoder::continuations(const std::vector<std::vector<int64_t>>& prompts,
                                               const GenerationOptions& options) {
+  if (config_.labels > 0) {
+    fail("a classifier of {} labels does not generate text; open the folder of a language model",
+         config_.labels);
+  }
   Continuation rows(prompts.size(), options);
   if (prompts.empty()) return rows.take();
   const at::NoGradGuard no_grad;

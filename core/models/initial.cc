@@ -9,6 +9,7 @@ Tensor uniform_weight(int64_t rows, int64_t columns, double bound, at::Generator
 }
 
 Tensor normal_weight(int64_t rows, int64_t columns, double deviation, at::Generator generator) {
+  if (!generator.defined()) return at::empty({1, 1}, at::kFloat).expand({rows, columns});
   return at::empty({rows, columns}, at::kFloat).normal_(0, deviation, std::move(generator));
 }
 

@@ -10,7 +10,8 @@ namespace lethe {
 
 /// (rows, columns) uniform in [-bound, bound].
 Tensor uniform_weight(int64_t rows, int64_t columns, double bound, at::Generator generator);
-/// (rows, columns) normal with mean 0 and the given standard deviation.
+/// (rows, columns) normal with mean 0 and the given standard deviation. Without a generator one
+/// value stands for all and takes no memory: a shape, to be given its values.
 Tensor normal_weight(int64_t rows, int64_t columns, double deviation, at::Generator generator);
 
 /// A Linear with weight and bias uniform in +-1/sqrt(in), PyTorch's default.

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/models/decoder.h"
 #include "core/models/mlp.h"
+#include "core/models/pretrained.h"
 
 namespace lethe {
 namespace {
@@ -44,8 +45,8 @@ ModelEntry decoder_entry() {
 }  // namespace
 
 const std::map<std::string, ModelEntry>& model_entries() {
-  static const std::map<std::string, ModelEntry> entries = {{"mlp", mlp_entry()},
-                                                            {"decoder", decoder_entry()}};
+  static const std::map<std::string, ModelEntry> entries = {
+      {"mlp", mlp_entry()}, {"decoder", decoder_entry()}, {"pretrained", pretrained_entry()}};
   return entries;
 }
 
@@ -58,6 +59,16 @@ const ModelEntry& model_entry(const std::string& name) {
 }
 
 OptionMap widened(const std::string& model, OptionMap options, double scale) {
+  if (model == "pretrained") {
+    if (scale != 1) {
+      fail(
+          "a model 'pretrained' has no wider form: scale is {}, expected 1; or choose the model "
+          "'decoder'",
+          scale);
+    }
+    options["base"] = "float";
+    return options;
+  }
   options = model_entry(model).complete(options);
   const double width = std::stod(options.at("width"));
   int64_t wide = std::llround(width * scale);

@@ -28,9 +28,9 @@ struct ModelEntry {
   std::function<std::unique_ptr<Model>(const OptionMap&, const ModelShape&, at::Generator)> make;
 };
 
-/// "mlp", "decoder".
+/// "mlp", "decoder", "pretrained".
 const std::map<std::string, ModelEntry>& model_entries();
-/// Throws "unknown model 'x'; known models: decoder, mlp".
+/// Throws "unknown model 'x'; known models: decoder, mlp, pretrained".
 const ModelEntry& model_entry(const std::string& name);
 /// The options of a model `scale` times as wide, for a teacher.
 OptionMap widened(const std::string& model, OptionMap options, double scale);

@@ -47,6 +47,10 @@ void write_folder(const std::string& to, const std::function<void(const std::str
 PeftBase base_of(const StartingPoint& start, Model& model) {
   PeftBase base;
   base.name_or_path = folder_of(start);
+  for (const Seam* seam : model.seams()) {
+    const bool classifies = seam->name() == "score" || seam->name() == "classifier";
+    if (classifies && seam->kind() == SeamKind::head) base.task_type = "SEQ_CLS";
+  }
   if (const auto* decoder = dynamic_cast<const Decoder*>(&model)) {
     base.layers = decoder->config().layers;
     base.heads = decoder->config().heads;

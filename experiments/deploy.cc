@@ -25,6 +25,7 @@ Deployed from_folder(const std::string& folder) {
   deployed.start.model.name = "pretrained";
   deployed.start.model.options = options_text(PretrainedOptions());
   deployed.start.model.options["path"] = folder;
+  deployed.start.tokenizer = folder;
   return deployed;
 }
 
@@ -75,7 +76,8 @@ std::map<std::string, std::string> metadata_of(const StartingPoint& start) {
   const json all = {{"model", start.model.name},
                     {"options", start.model.options},
                     {"shape", {shape.features, shape.classes, shape.vocabulary, shape.longest}},
-                    {"seed", start.seed}};
+                    {"seed", start.seed},
+                    {"tokenizer", start.tokenizer}};
   return {{kKey, all.dump(-1, ' ', false, json::error_handler_t::replace)}};
 }
 
@@ -89,6 +91,7 @@ StartingPoint starting_point(const SafetensorsFile& file) {
     start.model.options = all.at("options").get<OptionMap>();
     start.shape = {shape.at(0), shape.at(1), shape.at(2), shape.at(3)};
     start.seed = all.at("seed");
+    start.tokenizer = all.at("tokenizer");
     return start;
   } catch (const json::exception&) {
     fail(
@@ -126,12 +129,11 @@ std::unique_ptr<Model> make_deployed(const Deployed& deployed) {
 }
 
 std::shared_ptr<const Tokenizer> tokenizer_of(const StartingPoint& start) {
-  const std::string folder = folder_of(start);
-  if (folder.empty()) return builtin_tokenizer();
+  if (start.tokenizer.empty()) return builtin_tokenizer();
   fail(
-      "the tokenizer of {} can't be read by this build; give --rows and prompts to a trial of the "
-      "built-in decoder",
-      folder);
+      "the tokenizer of {} can't be read by this build; give prompts to a trial of the built-in "
+      "tokenizer",
+      start.tokenizer);
 }
 
 std::string folder_of(const StartingPoint& start) {

@@ -18,6 +18,7 @@ struct StartingPoint {
   Part model;
   ModelShape shape;
   int64_t seed = 1;
+  std::string tokenizer = {};  ///< folder of the tokenizer; empty = the built-in one
 };
 
 /// For the metadata of the file of kept values, and back. Throws Error naming the file where it is
@@ -40,7 +41,7 @@ std::unique_ptr<Model> make_start(const StartingPoint& start, const std::string&
 /// The same with all that was learned on it.
 std::unique_ptr<Model> make_deployed(const Deployed& deployed);
 
-/// The folder's tokenizer, or the built-in one for a model without a folder.
+/// The tokenizer with whose ids the model was trained.
 std::shared_ptr<const Tokenizer> tokenizer_of(const StartingPoint& start);
 /// The Hugging Face folder of the base; empty for the built-in models.
 std::string folder_of(const StartingPoint& start);

@@ -1,5 +1,5 @@
 # Names for the scripts; each can be called by itself.
-.PHONY: demo test check build clean
+.PHONY: demo test check interop build clean
 
 demo:
 	scripts/demo.sh
@@ -9,6 +9,9 @@ test:
 
 check:
 	scripts/check.sh
+
+interop:
+	scripts/interop.sh
 
 build:
 	scripts/setup.sh

@@ -1,5 +1,7 @@
 #include "core/linear.h"
 
+#include <cmath>
+
 #include "core/capture.h"
 #include "core/error.h"
 
@@ -10,6 +12,13 @@ Seam::~Seam() = default;
 void Seam::set_trainable(bool trainable) {
   parameters(
       [trainable](const std::string&, Tensor& value) { value.set_requires_grad(trainable); });
+}
+
+int64_t AdapterForm::rank() const { return values.at("lora_A.weight").size(0); }
+
+double AdapterForm::scale() const {
+  const auto r = static_cast<double>(rank());
+  return alpha / (rslora ? std::sqrt(r) : r);
 }
 
 Adapter::~Adapter() = default;
@@ -45,11 +54,18 @@ void Linear::set_format(const std::string& format) {
   base_ = make_base(format, base_->dense().detach());
 }
 
+void Linear::remove_adapter(const Adapter* adapter) {
+  std::erase_if(adapters_, [adapter](const auto& one) { return one.get() == adapter; });
+}
+
 void Linear::merge_adapters() {
   if (adapters_.empty()) return;
+  // Not in place: a checkpoint's parameters may lie in a file that is mapped for reading.
   Tensor weight = base_->dense().detach().clone();
-  for (const auto& adapter : adapters_) adapter->merge(weight, bias_);
+  Tensor bias = bias_.defined() ? bias_.detach().clone() : Tensor();
+  for (const auto& adapter : adapters_) adapter->merge(weight, bias);
   base_ = make_dense(std::move(weight));
+  if (bias.defined()) bias_.set_data(bias);
   adapters_.clear();
 }
 
@@ -57,9 +73,10 @@ void Linear::parameters(const ParameterVisitor& visit) {
   base_->parameters(name(), visit);
   if (bias_.defined()) visit(name() + ".bias", bias_);
   for (const auto& adapter : adapters_) {
-    adapter->parameters([&](const std::string& parameter, Tensor& value) {
-      visit(name() + "." + parameter, value);
-    });
+    const std::string& set = adapter->set();
+    const std::string prefix = name() + "." + (set.empty() ? "" : set + ".");
+    adapter->parameters(
+        [&](const std::string& parameter, Tensor& value) { visit(prefix + parameter, value); });
   }
 }
 

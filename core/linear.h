@@ -29,6 +29,7 @@ class Linear : public Seam {
   void set_format(const std::string& format);
 
   void add_adapter(std::shared_ptr<Adapter> adapter) { adapters_.push_back(std::move(adapter)); }
+  void remove_adapter(const Adapter* adapter);  ///< nothing where it isn't here
   void clear_adapters() { adapters_.clear(); }
   const std::vector<std::shared_ptr<Adapter>>& adapters() const { return adapters_; }
   /// Merges every adapter into the dense base and drops them. A quantised base becomes dense.

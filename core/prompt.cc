@@ -1,5 +1,7 @@
 #include "core/prompt.h"
 
+#include "core/error.h"
+
 namespace lethe {
 
 Tensor Prompt::before(const Tensor& embedded) const {
@@ -12,5 +14,12 @@ void Prompt::parameters(const ParameterVisitor& visit) {
 }
 
 void Prompt::set_trainable(bool) {}
+
+Prompt& prompt_of(Model& model) {
+  for (Seam* seam : model.seams()) {
+    if (auto* prompt = dynamic_cast<Prompt*>(seam)) return *prompt;
+  }
+  fail("this model has no place for virtual tokens; choose a decoder");
+}
 
 }  // namespace lethe

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/embedding.h"
+#include "core/model.h"
 
 namespace lethe {
 
@@ -33,5 +34,8 @@ class Prompt : public Seam {
   int64_t room_;
   Tensor rows_;  // (k, width) or undefined
 };
+
+/// The model's prompt seam. Throws Error for a model without one.
+Prompt& prompt_of(Model& model);
 
 }  // namespace lethe

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <set>
 #include <string>
 
 #include "core/error.h"
@@ -79,7 +80,9 @@ struct TrainRequest {
   std::function<void(const Progress&)> progress;  ///< at most about ten calls a second
   const std::atomic<bool>* stop = nullptr;
   std::string checkpoint;  ///< a file written after every task and continued from; empty = none
-  int64_t last_task = 0;   ///< stop after that task as if interrupted (tests); 0 = all
+  /// Called at the end with the names of all parameters that were trained in any task.
+  std::function<void(const std::set<std::string>& trained)> keep;
+  int64_t last_task = 0;  ///< stop after that task as if interrupted (tests); 0 = all
 };
 
 /// Trains through the stream under the method; the whole R matrix with row 0, curves, usage,

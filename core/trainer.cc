@@ -38,6 +38,7 @@ TrialResult Trainer::run() {
   result_.weights_digest = arena_.digest();
   result_.trainable_parameters = arena_.parameter_count();
   result_.total_parameters = model_.count(false);
+  if (request_.keep) request_.keep(trained_);
   return result_;
 }
 
@@ -71,6 +72,7 @@ void Trainer::adapt(int64_t task) {
     move_to(model_, request_.device);
   }
   arena_.lay_out(model_);
+  for (const ArenaRange& range : arena_.ranges()) trained_.insert(range.name);
   if (arena_.size() == 0) {
     fail("nothing is trained in task {}: every parameter is frozen; name at least one target",
          task);

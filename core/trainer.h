@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "core/sampler.h"
@@ -69,6 +70,7 @@ class Trainer {
   TaskStream& stream_;
   std::vector<std::unique_ptr<Strategy>>& strategies_;
   Arena arena_;
+  std::set<std::string> trained_;  // names, in any task
   Twin first_, second_;
   bool has_first_ = false, has_second_ = false;
   int64_t step_ = 0;       // over the trial

@@ -99,10 +99,11 @@ std::string outcome_text(const WorkOutcome& outcome, const std::string& db) {
 int run_command(const RunArguments& arguments) {
   const StrategyRegistry registry = registry_with(arguments.plugins);
   const WorkSettings settings = work_settings(arguments, registry);
-  const Sweep sweep =
+  Sweep sweep =
       with_overrides(arguments.sweep.empty() ? parse_sweep(default_sweep(), "default.toml")
                                              : read_sweep(arguments.sweep),
                      arguments.overrides, registry);
+  sweep.keep = sweep.keep || arguments.keep;
   const std::vector<Trial> trials = expand(sweep, registry);
   if (arguments.dry_run) return dry_run(trials, settings);
   const WorkOutcome outcome = run_trials(trials, settings);

@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "core/models/models.h"
 #include "experiments/cli.h"
+#include "experiments/start_adapter.h"
 #include "experiments/streams/streams.h"
 
 namespace lethe {
@@ -97,7 +98,7 @@ std::string list_text(const std::string& what, bool markdown, const StrategyRegi
     }
   } else if (what == "models") {
     for (const auto& [name, entry] : model_entries()) {
-      all.push_back({name, entry.summary, entry.source, {}, entry.docs()});
+      all.push_back({name, entry.summary, entry.source, {}, model_docs(entry)});
     }
   } else if (what == "metrics") {
     for (const MetricDoc& doc : metric_docs()) {

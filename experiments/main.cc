@@ -8,7 +8,9 @@
 #include "core/error.h"
 #include "experiments/cli.h"
 #include "experiments/cli_tokenizer.h"
+#include "experiments/export.h"
 #include "experiments/inspect.h"
+#include "experiments/predict.h"
 
 namespace {
 
@@ -35,6 +37,8 @@ void add_run(CLI::App& app, lethe::RunArguments& run) {
   auto* command = app.add_subcommand("run", "Run a sweep: every trial that the store lacks");
   command->add_option("sweep", run.sweep, "Sweep file; without one, the built-in default sweep");
   add_run_options(*command, run);
+  command->add_flag("--keep", run.keep,
+                    "Keep what every trial trained in DB.weights, for export and predict");
   command->footer(
       "Example: lethe run sweeps/split_mnist.toml --db mnist.db --jobs 2 --set seeds=1");
 }
@@ -108,6 +112,70 @@ void add_inspect(CLI::App& app, std::string& folder) {
   command->add_option("folder", folder, "Folder with config.json")->required();
 }
 
+void add_export(CLI::App& app, lethe::ExportArguments& exported) {
+  auto* command = app.add_subcommand(
+      "export", "Write what a trial learned as a peft adapter, or merged as a Hugging Face folder");
+  command
+      ->add_option("trial", exported.what,
+                   "Number or digest of a trial that was run with --keep, or an adapter's folder")
+      ->required();
+  command->add_option("--to", exported.to, "New folder")->required();
+  command->add_option("--db", exported.db, "Result store")->capture_default_str();
+  command->add_flag("--merge", exported.merge, "The whole model, adapters merged into its weights");
+  command->add_option("--base", exported.base, "What is merged into; without it, as in training")
+      ->check(CLI::IsMember({"float", "dequantised", "requantised"}));
+  command->add_option("--rows", exported.rows,
+                      "JSON Lines with prompts to measure on; without it, drawn token ids");
+  command->add_option("--logits", exported.logits,
+                      "File for those rows' ids and the trained model's logits (safetensors)");
+  command->footer("Example: lethe export 3 --to merged --merge");
+}
+
+void add_predict(CLI::App& app, lethe::PredictArguments& predict) {
+  auto* command = app.add_subcommand("predict", "Continue prompts with a trained or loaded model");
+  command
+      ->add_option("model", predict.what,
+                   "Trial that was run with --keep, Hugging Face folder, or adapter's folder")
+      ->required();
+  command->add_option("--db", predict.db, "Result store")->capture_default_str();
+  command->add_option("--prompt", predict.prompts, "Text to continue; may be given several times")
+      ->allow_extra_args(false);
+  command->add_option("--input", predict.input, "JSON Lines with prompts; - = standard input");
+  command->add_option("-o,--output", predict.output, "File to write; without one, the terminal");
+  command->add_option("--field", predict.field, "Where a record has its prompt")
+      ->capture_default_str();
+  command->add_option("--adapter", predict.adapter, "Folder of a peft adapter to put on");
+  command->add_option("--max-new", predict.longest, "New tokens a prompt")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--batch", predict.batch, "Prompts at once")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--temperature", predict.temperature, "0 = greedy, above it sampled")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--top-k", predict.top_k, "Sample among the k likeliest; 0 = all");
+  command->add_option("--top-p", predict.top_p, "Sample among the fewest of this probability");
+  command->add_option("--seed", predict.seed, "Of sampling")->capture_default_str();
+  command->add_option("--stop", predict.stops, "Text that ends a row; may be given several times")
+      ->allow_extra_args(false);
+  command->footer("Example: lethe predict 3 --input rows.jsonl -o out.jsonl");
+}
+
+/// Runs a command; 2 for what it throws and for output that can't be written.
+int exit_code(const std::function<int()>& command) {
+  try {
+    const int code = command();
+    if (std::fflush(stdout) != 0) {
+      lethe::fail("the standard output can't be written: {}; check the space on its disk",
+                  std::strerror(errno));
+    }
+    return code;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());  // which never throws
+    return 2;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -135,12 +203,16 @@ int main(int argc, char** argv) {
   show->add_option("trial", trial, "Number or digest (4 characters or more)")->required();
   show->add_option("--db", show_db, "Result store")->capture_default_str();
   add_inspect(app, folder);
+  lethe::ExportArguments exported;
+  lethe::PredictArguments predict;
+  add_export(app, exported);
+  add_predict(app, predict);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const auto command = [&] {
+  return exit_code([&] {
     if (app.got_subcommand("run")) return lethe::run_command(run);
     if (app.got_subcommand("tune")) return lethe::tune_command(tune);
     if (app.got_subcommand("report")) return lethe::report_command(report);
@@ -152,4 +224,10 @@ int main(int argc, char** argv) {
     return lethe::show_command(show_db, trial);
   };
   return outcome_of(command);
+    if (app.got_subcommand("export")) return lethe::export_command(exported);
+    if (app.got_subcommand("predict")) return lethe::predict_command(predict);
+    if (app.got_subcommand("inspect")) return lethe::inspect_command(folder);
+    if (app.got_subcommand("list")) return lethe::list_command(what, list_format, plugins);
+    return lethe::show_command(show_db, trial);
+  });
 }

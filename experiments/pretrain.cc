@@ -8,6 +8,7 @@
 #include "core/seeds.h"
 #include "experiments/cache.h"
 #include "experiments/runner.h"
+#include "experiments/start_adapter.h"
 #include "experiments/streams/instructions.h"
 #include "experiments/streams/mixture.h"
 
@@ -124,7 +125,8 @@ std::unique_ptr<Model> starting_model(const Part& part, const ModelShape& shape,
 std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream,
                                      const TeacherRequest& request, const std::atomic<bool>* stop) {
   const MemoryTag tag(Category::method_state);
-  const Part part{trial.model.name, widened(trial.model.name, trial.model.options, request.scale)};
+  const OptionMap own = without_adapter(trial.model).options;
+  const Part part{trial.model.name, widened(trial.model.name, own, request.scale)};
   const ModelShape shape = shape_for(stream, part.name);
   std::shared_ptr<Model> teacher = starting_model(part, shape, kPretrainingSeed, stop);
   TrainOptions options = parse_options<TrainOptions>("train", trial.spec.training);

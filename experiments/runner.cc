@@ -8,6 +8,8 @@
 #include "core/seeds.h"
 #include "core/trainer.h"
 #include "core/update.h"
+#include "experiments/deploy.h"
+#include "experiments/start_adapter.h"
 
 namespace lethe {
 namespace {
@@ -31,7 +33,7 @@ void add_random_row(const Trial& trial, const TaskStream& stream, const ModelSha
       if (score.after_task == 0 && score.on_task > 0) scores.push_back(score);
     }
   } else {
-    OptionMap options = trial.model.options;
+    OptionMap options = without_adapter(trial.model).options;
     if (trial.model.name == "pretrained") options["init"] = "random";
     const auto model = model_entry(trial.model.name)
                            .make(options, shape, make_generator(seed_for(trial.spec.seed, "init")));
@@ -44,6 +46,25 @@ void add_random_row(const Trial& trial, const TaskStream& stream, const ModelSha
     score.after_task = -1;
     result.evaluations.push_back(score);
   }
+}
+
+/// The trial's model with its adapter, if it starts from one, and its base in its format.
+std::unique_ptr<Model> make_model(const Trial& trial, const ModelShape& shape,
+                                  const std::atomic<bool>* stop, std::optional<Learned>& start) {
+  const MemoryTag tag(Category::base_weights);
+  auto model = starting_model(without_adapter(trial.model), shape, trial.spec.seed, stop);
+  start = start_adapter(trial.model, *model);
+  if (start) put_start_adapter(trial.model, *start, *model, true);
+  apply_base(*model, trial.spec.model.options.at("base"));
+  if (start) put_start_adapter(trial.model, *start, *model, false);
+  return model;
+}
+
+StartingPoint start_of(const Trial& trial, const ModelShape& shape) {
+  StartingPoint start{without_adapter(trial.model), shape, trial.spec.seed};
+  const auto digest = trial.spec.model.options.find("checkpoint");
+  if (digest != trial.spec.model.options.end()) start.model.options.insert(*digest);
+  return start;
 }
 
 }  // namespace
@@ -66,12 +87,8 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
     if (settings.warn) settings.warn(warning);
   }
   const ModelShape shape = shape_for(stream, trial.model.name);
-  std::unique_ptr<Model> model;
-  {
-    const MemoryTag tag(Category::base_weights);
-    model = starting_model(trial.model, shape, trial.spec.seed, settings.stop);
-    apply_base(*model, trial.spec.model.options.at("base"));
-  }
+  std::optional<Learned> start;
+  const std::unique_ptr<Model> model = make_model(trial, shape, settings.stop, start);
   Method method = make_method(*settings.registry, trial.spec.method);
   const std::chrono::duration<double> loaded = std::chrono::steady_clock::now() - began;
   const double cpu_loaded = cpu_seconds() - cpu_began;
@@ -84,6 +101,12 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
     move_to(*teacher, device);
     return teacher;
   };
+  if (!settings.keep.empty()) {
+    request.keep = [&](const std::set<std::string>& trained) {
+      write_learned(settings.keep, learned_since(trial.model, start, *model, trained),
+                    metadata_of(start_of(trial, shape)));
+    };
+  }
   request.progress = settings.progress;
   request.stop = settings.stop;
   TrialResult result = train(request);

@@ -18,6 +18,7 @@ struct RunSettings {
   std::function<void(const Progress&)> progress;
   std::function<void(const std::string&)> warn;  ///< of the stream, such as shared rows
   const std::atomic<bool>* stop = nullptr;
+  std::string keep;  ///< the file for what the trial learned; empty = none
 };
 
 /// Builds stream, model and method, and trains. Throws what goes wrong, as Error.

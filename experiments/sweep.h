@@ -18,6 +18,7 @@ struct Trial {
   std::string sweep, label, stream_label, model_label;
   int64_t position = 0;  ///< of the method in the sweep
   StreamRequest stream;  ///< with paths
+  bool keep = false;     ///< the values that it trains, in a file beside the store
   Part model;            ///< with a path, where spec.model has its digest
 };
 
@@ -63,6 +64,7 @@ struct Sweep {
   std::vector<TextTaskSpec> texts;
   std::vector<SweepMethod> methods;
   TuneSection tune;
+  bool keep = false;  ///< keep = "trained": every trial's trained values
 };
 
 /// Throws Error with FILE:LINE for bad TOML, unknown keys (listing the known ones) and values of

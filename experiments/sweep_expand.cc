@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/models/models.h"
 #include "core/train.h"
+#include "experiments/start_adapter.h"
 #include "experiments/sweep.h"
 
 namespace lethe {
@@ -135,9 +136,8 @@ class Expansion {
   void check() {
     check_stream();
     at_line(sweep_, sweep_.model_line, [&] { model_entry(sweep_.model); });
-    check_names(sweep_, "[model]", sweep_.model_options, model_entry(sweep_.model).docs());
-    check_values(sweep_, sweep_.model_options,
-                 [&](const OptionMap& given) { complete_model(given); });
+    check_names(sweep_, "[model]", sweep_.model_options, model_docs(model_entry(sweep_.model)));
+    check_values(sweep_, sweep_.model_options, [&](const OptionMap& given) { check_model(given); });
     check_names(sweep_, "[train]", sweep_.training, option_docs<TrainOptions>());
     check_values(sweep_, sweep_.training,
                  [](const OptionMap& given) { parse_options<TrainOptions>("train", given); });
@@ -161,18 +161,26 @@ class Expansion {
     stream_entry(sweep_.stream).complete(request);
   }
 
-  /// A model's other options are checked with the path that the sweep gives it.
-  void complete_model(OptionMap options) {
-    const auto path = sweep_.model_options.find("path");
-    if (path != sweep_.model_options.end()) options.emplace("path", path->second.values.at(0));
-    model_entry(sweep_.model).complete(options);
+  /// A model's other options are checked with the paths that the sweep gives it.
+  void check_model(OptionMap options) {
+    for (const char* key : {"path", "adapter"}) {
+      const auto path = sweep_.model_options.find(key);
+      if (path != sweep_.model_options.end()) options.emplace(key, path->second.values.at(0));
+    }
+    complete_model(model_entry(sweep_.model), options);
+  }
+
+  void check_adapters(const OptionMap& model, const std::string& name, const MethodSpec& method) {
+    for (const Part& part : method.parts) {
+      check_start_adapter(model, name, registry_.at(part.name).role == Role::adapter);
+    }
   }
 
   void check_method(const SweepMethod& method) {
     at_line(sweep_, method.line, [&] { parse_method(registry_, method.name, {}); });
     check_values(sweep_, method.options, [&](OptionMap options) {
       parse_options<TrainOptions>("train", take(options, "train."));
-      complete_model(take(options, "model."));
+      check_model(take(options, "model."));
       parse_method(registry_, method.name, options);
     });
     check_names(sweep_, "when, the options of stream '" + sweep_.stream + "'", method.when,
@@ -205,7 +213,8 @@ class Expansion {
     overlay(model, method.model);
     overlay(model, own_model);
     trial.spec.method = method.parts;
-    trial.spec.model = {sweep_.model, model_entry(sweep_.model).complete(model)};
+    trial.spec.model = {sweep_.model, complete_model(model_entry(sweep_.model), model)};
+    check_adapters(trial.spec.model.options, choice.method->name, method);
     trial.model = trial.spec.model;
     trial.spec.stream = {sweep_.stream, stream};
     trial.spec.training = options_text(parse_options<TrainOptions>("train", train));
@@ -219,15 +228,22 @@ class Expansion {
     trial.stream_label = label_of(sweep_.stream, stream, stream_entry(sweep_.stream).docs());
     if (validation) trial.stream_label += " (validation rows)";  // never in one table with others
     OptionMap shown = trial.spec.model.options;
+    shown.erase("adapter");
     shown.erase("base");  // methods on other bases stand in one table
-    trial.model_label = label_of(sweep_.model, shown, model_entry(sweep_.model).docs());
+    trial.model_label = label_of(sweep_.model, shown, model_docs(model_entry(sweep_.model)));
     const auto path = model.find("path");
     if (path != model.end()) {
       trial.model_label += " " + folder_name(path->second);
       trial.model.options.erase("checkpoint");
       trial.model.options["path"] = path->second;
     }
+    const auto adapter = trial.model.options.find("adapter");
+    if (adapter != trial.model.options.end()) {
+      adapter->second = model.at("adapter");
+      trial.model_label += fmt::format(" adapter={}", folder_name(adapter->second));
+    }
     trial.position = choice.position;
+    trial.keep = sweep_.keep;
     for (const int64_t seed : sweep_.seeds) {
       trial.spec.seed = seed;
       add(trial, choice.method->line);

@@ -100,7 +100,7 @@ void read_section(const Place& place, const toml::table& root, const std::string
       GridOption option = grid_option(place, section + "." + std::string(key.str()), value);
       if (key.str() == "data") {
         option.values = {resolved(place, only_value(place, section + ".data", option))};
-      } else if (key.str() == "path") {
+      } else if (key.str() == "path" || key.str() == "adapter") {
         for (std::string& value : option.values) value = resolved(place, value);
       }
       grid[std::string(key.str())] = std::move(option);
@@ -124,7 +124,7 @@ SweepMethod read_method(const Place& place, const toml::node& node) {
     } else if (key.rfind("when.", 0) == 0) {
       method.when[key.substr(5)] = option;
     } else {
-      if (key == "model.path") {
+      if (key == "model.path" || key == "model.adapter") {
         for (std::string& value : option.values) value = resolved(place, value);
       }
       method.options[key] = option;
@@ -143,7 +143,7 @@ Sweep parse_sweep(const std::string& text, const std::string& path) {
   const Place place{path};
   const toml::table root = parse_toml(text, path);
   only_known(place, root, "the sweep",
-             {"name", "seeds", "stream", "model", "train", "tune", "method"});
+             {"name", "seeds", "keep", "stream", "model", "train", "tune", "method"});
   Sweep sweep;
   sweep.path = path;
   sweep.name = text_at(place, root, "name", std::filesystem::path(path).stem().string());
@@ -155,6 +155,12 @@ Sweep parse_sweep(const std::string& text, const std::string& path) {
       place.fail_at(option.line, error.what());
     }
   }
+  const std::string keep = text_at(place, root, "keep", "none");
+  if (keep != "none" && keep != "trained") {
+    place.fail_at(line_of(*root.get("keep")),
+                  fmt::format("'keep' is '{}', expected trained or none", keep));
+  }
+  sweep.keep = keep == "trained";
   read_section(place, root, "stream", sweep.stream_options, &sweep.stream, &sweep.stream_line,
                &sweep.texts);
   read_section(place, root, "model", sweep.model_options, &sweep.model, &sweep.model_line, nullptr);

@@ -83,14 +83,21 @@ std::string text_task(const TextTaskSpec& task, const std::string& folder) {
 std::string sections(const Sweep& sweep, const std::string& folder) {
   std::string text =
       fmt::format("name = {}\nseeds = [{}]\n", quoted(sweep.name), fmt::join(sweep.seeds, ", "));
+  if (sweep.keep) text += "keep = \"trained\"\n";
   Grid stream = sweep.stream_options;
   if (const auto data = stream.find("data"); data != stream.end()) {
     data->second.values = {path_from(folder, data->second.values.at(0))};
   }
   text += fmt::format("\n[stream]\nname = {}\n", quoted(sweep.stream)) + lines(stream, "");
   for (const TextTaskSpec& task : sweep.texts) text += text_task(task, folder);
+  Grid model = sweep.model_options;
+  for (const char* key : {"path", "adapter"}) {
+    const auto found = model.find(key);
+    if (found == model.end()) continue;
+    for (std::string& value : found->second.values) value = path_from(folder, value);
+  }
   text += fmt::format("\n[model]\nname = {}\n", quoted(sweep.model));
-  text += lines(sweep.model_options, "");
+  text += lines(model, "");
   if (!sweep.training.empty()) text += "\n[train]\n" + lines(sweep.training, "");
   return text;
 }

@@ -165,7 +165,8 @@ class Planning {
     return candidate;
   }
 
-  void add(const Trial& trial) {
+  void add(Trial trial) {
+    trial.keep = false;  // candidates are chosen by their scores
     const auto& [method, values] = tried_.at(static_cast<size_t>(trial.position) - 1);
     OptionMap stream;
     for (const auto& [key, option] : plan_.sweep.stream_options) {

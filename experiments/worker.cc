@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "core/build_id.h"
@@ -12,6 +14,7 @@
 #include "core/memory.h"
 #include "core/update.h"
 #include "experiments/device_probe.h"
+#include "experiments/kept.h"
 #include "experiments/progress.h"
 #include "experiments/runner.h"
 #include "results/store.h"
@@ -60,16 +63,30 @@ class Worker {
       if (id) {
         store_.add_to_sweep(record.key, trials_[index].sweep, trials_[index].label,
                             trials_[index].position);
-        run(index, *id);
-      } else if (store_.state(record.key) == TrialState::running) {
-        all = false;
+        run(index, *id, false);
+        continue;
       }
+      const TrialState state = store_.state(record.key);
+      if (state == TrialState::running) all = false;
+      if (state == TrialState::done && !keep_again(index, record.key)) all = false;
     }
     return all;
   }
 
  private:
-  void run(size_t index, int64_t id) {
+  /// Runs a finished trial again for the values that it should have kept; false where another
+  /// worker does so now.
+  bool keep_again(size_t index, const TrialKey& key) {
+    if (!trials_[index].keep || tried_.count(index) > 0) return true;
+    if (has_kept(store_, settings_.db, key)) return true;
+    const auto id = store_.claim_finished(key, name_, kLease);
+    if (!id) return false;
+    tried_.insert(index);
+    run(index, *id, true);
+    return true;
+  }
+
+  void run(size_t index, int64_t id, bool finished) {
     const Trial& trial = trials_[index];
     WorkerNews news;
     news.trial = static_cast<int64_t>(index);
@@ -79,44 +96,66 @@ class Worker {
     send(out_, news);
     const auto began = std::chrono::steady_clock::now();
     try {
-      const TrialResult result = run_trial(trial, run_settings(news));
+      RunSettings settings = run_settings(news);
+      if (trial.keep)
+        settings.keep = kept_path(settings_.db, key_of(trial, settings_.device_class));
+      TrialResult result = run_trial(trial, settings);
       news.kind = WorkerNews::Kind::done;
-      finish(id, result);
+      if (trial.keep) result.artifacts.push_back(kept_artifact(settings.keep));
+      finish(id, result, finished, settings.keep);
     } catch (const StoreError&) {
       throw;
     } catch (const Interrupted&) {
-      store_.release(id);
+      give_back(id, finished);
       return;
     } catch (const c10::Error& error) {
-      fail_trial(id, news, std::string("libtorch: ") + error.what_without_backtrace());
+      fail_trial(id, news, finished, std::string("libtorch: ") + error.what_without_backtrace());
     } catch (const std::exception& error) {
       if (stopping) {
-        store_.release(id);
+        give_back(id, finished);
         return;
       }
-      fail_trial(id, news, error.what());
+      fail_trial(id, news, finished, error.what());
     }
     news.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     send(out_, news);
   }
 
   /// A store that can't be written is no fault of the trial: it is given back, to run again.
-  void finish(int64_t id, const TrialResult& result) {
+  void finish(int64_t id, const TrialResult& result, bool finished, const std::string& kept) {
     try {
-      store_.finish(id, result);
+      if (finished) {
+        store_.add_artifact(id, result.artifacts.back(), result.weights_digest);
+      } else {
+        store_.finish(id, result);
+      }
     } catch (const Error& error) {
+      if (!kept.empty()) std::remove(kept.c_str());
       try {
-        store_.release(id);
+        give_back(id, finished);
       } catch (const Error&) {  // then its lease runs out
       }
       throw StoreError(error.what());
     }
   }
 
-  void fail_trial(int64_t id, WorkerNews& news, const std::string& error) {
+  void give_back(int64_t id, bool finished) {
+    if (finished) {
+      store_.drop_claim(id);
+    } else {
+      store_.release(id);
+    }
+  }
+
+  /// A finished trial keeps its results, whatever became of its second run.
+  void fail_trial(int64_t id, WorkerNews& news, bool finished, const std::string& error) {
     news.kind = WorkerNews::Kind::failed;
     news.error = error;
-    store_.fail(id, error);
+    if (finished) {
+      store_.drop_claim(id);
+    } else {
+      store_.fail(id, error);
+    }
   }
 
   void say(WorkerNews news, const std::string& line) {
@@ -152,6 +191,7 @@ class Worker {
   int out_;
   std::string name_;
   ResultStore store_;
+  std::set<size_t> tried_;  // for values to keep
 };
 
 }  // namespace

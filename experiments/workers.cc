@@ -14,6 +14,7 @@
 
 #include "core/build_id.h"
 #include "core/error.h"
+#include "experiments/kept.h"
 #include "experiments/progress.h"
 #include "experiments/worker.h"
 #include "results/store.h"
@@ -206,6 +207,7 @@ TrialKey key_of(const Trial& trial, const std::string& device_class) {
 
 WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& settings) {
   int64_t left = 0, held = 0, failed = 0;
+  bool keep = false;
   {
     ResultStore store(settings.db, OpenMode::read_write);
     for (const Trial& trial : trials) {
@@ -213,7 +215,10 @@ WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& set
       const bool refused = state == TrialState::failed && settings.retry_before == 0;
       if (refused) ++failed;
       if (state == TrialState::running) ++held;
-      if (state != TrialState::done && !refused) ++left;
+      const bool unkept = state == TrialState::done && trial.keep &&
+                          !has_kept(store, settings.db, key_of(trial, settings.device_class));
+      if ((state != TrialState::done && !refused) || unkept) ++left;
+      keep = keep || trial.keep;
       if (state != TrialState::missing) {
         store.add_to_sweep(key_of(trial, settings.device_class), trial.sweep, trial.label,
                            trial.position);
@@ -222,6 +227,7 @@ WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& set
   }  // no connection is carried across a fork
   const auto total = static_cast<int64_t>(trials.size());
   if (left == 0) return {0, 0, total, failed, false};
+  if (keep) make_kept_folder(settings.db);
   Crew crew(trials, settings, left);
   if (held > 0) {
     crew.say(

@@ -86,6 +86,16 @@ class AdaLoraAdapter : public Adapter {
 
   void train(bool on) override { on_ = on; }
 
+  /// As LoRA: Lambda goes into Q.
+  std::optional<AdapterForm> form() const override {
+    const at::NoGradGuard no_grad;
+    AdapterForm form;
+    form.values = {{"lora_A.weight", q_ * lambda_}, {"lora_B.weight", p_.detach()}};
+    form.alpha = options_.alpha;
+    form.dropout = options_.dropout;
+    return form;
+  }
+
   /// ||P^T P - I||_F and ||Q Q^T - I||_F, or their squares, summed.
   Tensor disorder(bool squared) const {
     const Tensor one = at::ones({options_.rank}, q_.options()).diag_embed();

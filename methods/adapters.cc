@@ -1,7 +1,6 @@
 #include "methods/adapters.h"
 
 #include <algorithm>
-#include <cmath>
 #include <sstream>
 
 #include "core/error.h"
@@ -85,44 +84,6 @@ void require_float(const std::string& method, Linear& seam, const std::string& r
   if (format == "float") return;
   fail("{}: the base of '{}' is {}, but {}; set the model's base = float, or choose qlora", method,
        seam.name(), format, reason);
-}
-
-LowRankAdapter::LowRankAdapter(const LowRankOptions& options, const Linear& seam, Model& model,
-                               at::Generator generator)
-    : options_(options), model_(model), in_(seam.in_features()), out_(seam.out_features()) {
-  draw(std::move(generator));
-}
-
-void LowRankAdapter::draw(at::Generator generator) {
-  const MemoryTag tag(Category::adapters);
-  const double bound = 1 / std::sqrt(static_cast<double>(in_));
-  a_ = at::empty({options_.rank, in_}, at::kFloat).uniform_(-bound, bound, std::move(generator));
-  b_ = at::zeros({out_, options_.rank}, at::kFloat);
-  a_.set_requires_grad(true);
-  b_.set_requires_grad(true);
-}
-
-Tensor LowRankAdapter::dropped(const Tensor& x) const {
-  return on_ ? dropout(x, options_.dropout, model_.generator()) : x;
-}
-
-double LowRankAdapter::scale() const {
-  const auto rank = static_cast<double>(options_.rank);
-  return options_.alpha / (options_.rslora ? std::sqrt(rank) : rank);
-}
-
-Tensor LowRankAdapter::output(const Tensor& x, const Tensor& so_far) const {
-  return so_far + at::linear(at::linear(dropped(x), a_), b_) * scale();
-}
-
-void LowRankAdapter::parameters(const ParameterVisitor& visit) {
-  visit("lora_A.weight", a_);
-  visit("lora_B.weight", b_);
-}
-
-void LowRankAdapter::merge(Tensor& weight, Tensor&) const {
-  const at::NoGradGuard no_grad;
-  weight.add_(at::matmul(b_, a_), scale());
 }
 
 void adapt_targets(const std::string& method, const LowRankOptions& options, Model& model,

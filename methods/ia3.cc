@@ -2,13 +2,17 @@
 //   k = l_k * (W_k x),   v = l_v * (W_v x),   mlp = W_down (l_ff * act(W_up x))
 // All start at one: the logits do not change. A Linear that makes keys or values has its output
 // scaled (bias included), one that reads the inner activation its input. `auto` finds them by name:
-//   keys and values   k_proj, v_proj; k, v (T5, all attentions); key, value (BERT); where q, k and v
-//                     are one Linear (c_attn, query_key_value) its whole output, as in peft: scaling
-//                     a query is scaling its key
+//   keys and values   k_proj, v_proj; k, v (T5, all attentions); key, value (BERT); where q, k and
+//   v
+//                     are one Linear (c_attn, query_key_value) its whole output, as in peft:
+//                     scaling a query is scaling its key
 //   feed-forward      down_proj, mlp.c_proj, fc2, dense_4h_to_h, wo (T5), output.dense (BERT)
 //   a perceptron      the inputs of every Linear after the first
 // peft takes q_proj and k_proj for OPT; the paper's keys and values are the default here, and
-// targets = q_proj,k_proj gives peft's. As in peft, BERT's output.dense is the attention's too. Source: Liu et al. 2022, arXiv:2205.05638.
+// targets = q_proj,k_proj gives peft's. As in peft, BERT's output.dense is the attention's too.
+// Source: Liu et al. 2022, arXiv:2205.05638.
+#include "core/adapters/ia3.h"
+
 #include "core/error.h"
 #include "methods/adapters.h"
 #include "methods/methods.h"
@@ -18,34 +22,6 @@ namespace {
 
 const char* const kKeysAndValues = "k_proj,v_proj,k,v,key,value,c_attn,query_key_value";
 const char* const kFeedForward = "down_proj,mlp.c_proj,fc2,dense_4h_to_h,wo,output.dense";
-
-class Ia3Adapter : public Adapter {
- public:
-  /// Scales the seam's input, or else its output.
-  Ia3Adapter(const Linear& seam, bool scales_input) : scales_input_(scales_input) {
-    const MemoryTag tag(Category::adapters);
-    const int64_t size = scales_input ? seam.in_features() : seam.out_features();
-    // The shapes of peft's files, which broadcast over the weight (out, in).
-    scale_ = scales_input ? at::ones({1, size}, at::kFloat) : at::ones({size, 1}, at::kFloat);
-    scale_.set_requires_grad(true);
-  }
-
-  Tensor input(const Tensor& x) const override { return scales_input_ ? x * scale_.view(-1) : x; }
-  Tensor output(const Tensor&, const Tensor& so_far) const override {
-    return scales_input_ ? so_far : so_far * scale_.view(-1);
-  }
-  void parameters(const ParameterVisitor& visit) override { visit("ia3_l", scale_); }
-
-  void merge(Tensor& weight, Tensor& bias) const override {
-    const at::NoGradGuard no_grad;
-    weight.mul_(scale_);
-    if (!scales_input_ && bias.defined()) bias.mul_(scale_.view(-1));
-  }
-
- private:
-  bool scales_input_;
-  Tensor scale_;  // (1, in) or (out, 1)
-};
 
 class Ia3 : public Strategy {
  public:

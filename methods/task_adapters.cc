@@ -49,6 +49,16 @@ void TaskAdapter::merge(Tensor& weight, Tensor& bias) const {
   weight.add_(at::matmul(earlier_b_, earlier_a_), scale());
 }
 
+std::optional<AdapterForm> TaskAdapter::form() const {
+  std::optional<AdapterForm> form = LowRankAdapter::form();
+  if (!earlier_a_.defined()) return form;
+  form->values = {{"lora_A.weight", stacked(earlier_a_, a_, 0)},
+                  {"lora_B.weight", stacked(earlier_b_, b_, 1)}};
+  form->rslora = false;
+  form->alpha = scale() * static_cast<double>(form->rank());
+  return form;
+}
+
 void TaskAdapter::state(Archive& archive) {
   archive(seam_ + ".lora_A", earlier_a_);
   archive(seam_ + ".lora_B", earlier_b_);

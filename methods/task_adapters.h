@@ -22,6 +22,8 @@ class TaskAdapter : public LowRankAdapter {
   Tensor output(const Tensor& x, const Tensor& so_far) const override;
   void parameters(const ParameterVisitor& visit) override;
   void merge(Tensor& weight, Tensor& bias) const override;
+  /// One pair of the rank of all: A's stacked, B's side by side, alpha raised to keep the scale.
+  std::optional<AdapterForm> form() const override;
   void state(Archive& archive);
 
   const Tensor& a() const { return a_; }

@@ -37,16 +37,12 @@ Found look_up(const SQLite::Database& db, const TrialKey& key) {
   return found;
 }
 
-std::string digest_of(const TrialKey& key) {
-  return sha256(key.text + "\n" + key.build + "\n" + key.device_class).substr(0, 16);
-}
-
 int64_t insert_trial(SQLite::Database& db, const TrialRecord& trial) {
   query(db,
         "INSERT INTO trial (digest, text, build, device_class, method, model, stream, seed, "
         "status, environment, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?)",
-        digest_of(trial.key), trial.key.text, trial.key.build, trial.key.device_class, trial.method,
-        trial.model, trial.stream, trial.seed, environment_id(db, trial.environment),
+        trial_digest(trial.key), trial.key.text, trial.key.build, trial.key.device_class,
+        trial.method, trial.model, trial.stream, trial.seed, environment_id(db, trial.environment),
         seconds_since_1970())
       .exec();
   return db.getLastInsertRowid();
@@ -119,6 +115,10 @@ bool ResultStore::taken_over(const Connection& connection, int64_t trial) {
   return query(connection.db, "SELECT 1 FROM claim WHERE trial = ? AND worker <> ?", trial,
                mine->second)
       .executeStep();
+}
+
+std::string trial_digest(const TrialKey& key) {
+  return sha256(key.text + "\n" + key.build + "\n" + key.device_class).substr(0, 16);
 }
 
 ResultStore::ResultStore(const std::string& path, OpenMode mode)
@@ -220,7 +220,7 @@ void ResultStore::add_to_sweep(const TrialKey& key, const std::string& sweep,
     const int64_t id = look_up(db, key).id;
     if (id == 0) {
       lethe::fail("the store {} has no trial {} to add to sweep {}; claim it first",
-                  connection_->path, digest_of(key), sweep);
+                  connection_->path, trial_digest(key), sweep);
     }
     query(db,
           "INSERT INTO sweep (name, trial, label, position) VALUES (?, ?, ?, ?) ON CONFLICT "

@@ -27,6 +27,9 @@ enum class TrialState { missing, running, done, failed };
 /// The clock of leases and ends of trials.
 double seconds_since_1970();
 
+/// What a trial is known by: the first 16 characters of the SHA-256 of its key.
+std::string trial_digest(const TrialKey& key);
+
 /// One connection. Not for sharing between threads or across fork: open it in the process that uses
 /// it.
 class ResultStore {
@@ -60,6 +63,18 @@ class ResultStore {
   /// sweeps).
   void add_to_sweep(const TrialKey& key, const std::string& sweep, const std::string& label,
                     int64_t position);
+
+  /// The files that a finished trial wrote, paths from the store's folder on; empty where it isn't
+  /// finished.
+  std::vector<Artifact> artifacts(const TrialKey& key) const;
+  /// Takes a finished trial, to run it again for a file that it lacks; nullopt where it isn't
+  /// finished or another worker has taken it. Its results stay as they are.
+  std::optional<int64_t> claim_finished(const TrialKey& key, const std::string& worker,
+                                        double lease_seconds);
+  /// Ends such a claim; with the file, where there is one. Throws Error where the trial came to
+  /// other weights than are on record.
+  void add_artifact(int64_t trial, const Artifact& artifact, const std::string& weights_digest);
+  void drop_claim(int64_t trial);
 
   std::vector<TrialRecord> load(const TrialFilter& filter) const;
   /// One trial by id or by a prefix of its digest (at least 4 characters). Throws naming what is

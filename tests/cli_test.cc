@@ -12,14 +12,18 @@ using Words = std::vector<std::string>;
 TEST_CASE("help on every command has its options, and exit code 0") {
   const Scratch scratch;
   const std::vector<std::pair<Words, Words>> commands = {
-      {{"--help"}, {"run", "report", "check", "list", "show", "--version"}},
+      {{"--help"}, {"run", "report", "check", "list", "show", "export", "predict", "--version"}},
       {{"run", "--help"},
        {"sweep", "--db", "--jobs", "--device", "--set", "--plugin", "--dry-run", "--retry-failed",
         "--quiet", "Example: lethe run"}},
       {{"report", "--help"}, {"--db", "--format", "--output", "--sweep", "--build"}},
       {{"check", "--help"}, {"--baseline", "--db", "--sweep", "--update", "Exit code 1"}},
       {{"list", "--help"}, {"methods, streams, models or metrics", "--format", "--plugin"}},
-      {{"show", "--help"}, {"trial", "--db"}}};
+      {{"show", "--help"}, {"trial", "--db"}},
+      {{"export", "--help"}, {"trial", "--to", "--merge", "--base", "--rows", "--logits"}},
+      {{"predict", "--help"},
+       {"model", "--prompt", "--input", "--output", "--field", "--adapter", "--max-new", "--batch",
+        "--temperature", "--top-k", "--top-p", "--seed", "--stop"}}};
   for (const auto& [command, words] : commands) {
     CAPTURE(command);
     const Ended ended = lethe_run(scratch, command);

@@ -51,18 +51,20 @@ inline OptionMap fixture_shape(const std::string& model) {
     return {{"width", "64"},   {"layers", "3"},      {"heads", "8"},
             {"kv_heads", "2"}, {"mlp_width", "112"}, {"max_length", "128"}};
   }
+  if (model == "bloom") return {{"width", "64"}, {"layers", "3"}, {"heads", "8"}};
   const std::string inner = model == "opt" ? "96" : "192";
   return {
       {"width", "48"}, {"layers", "3"}, {"heads", "4"}, {"mlp_width", inner}, {"max_length", "64"}};
 }
 
-/// The checkpoint ../shared/fixtures/hf/NAME ("llama", "opt", "gpt2") as a decoder.
+/// The checkpoint ../shared/fixtures/hf/NAME ("llama", "opt", "gpt2", "bloom") as a decoder.
 inline std::unique_ptr<Model> fixture_model(const std::string& name,
                                             const std::filesystem::path& hf) {
   auto weights = named_tensors(hf / name / "model.safetensors");
-  const std::string tokens = name == "llama" ? "embed_tokens.weight"
-                             : name == "opt" ? "decoder.embed_tokens.weight"
-                                             : "wte.weight";
+  const std::string tokens = name == "llama"   ? "embed_tokens.weight"
+                             : name == "opt"   ? "decoder.embed_tokens.weight"
+                             : name == "bloom" ? "word_embeddings.weight"
+                                               : "wte.weight";
   auto model = small_decoder(name, fixture_shape(name), weights.at(tokens).size(0), 13);
   const at::NoGradGuard no_grad;
   for (Parameter& parameter : model->parameters()) {

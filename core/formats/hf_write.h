@@ -1,0 +1,21 @@
+// A model as a Hugging Face folder.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/formats/peft_match.h"
+#include "core/model.h"
+
+namespace lethe {
+
+/// model.safetensors with every parameter as float32 under its name in the transformers class, the
+/// products of Conv1D as (in, out); a tied head is left out. The model has no adapters. Throws
+/// Error for virtual tokens and for a quantised base.
+void write_hf_weights(const std::string& folder, Model& model, const PeftFamily& family);
+
+/// config.json of `source` with its dtype made float32 and without quantization_config, and the
+/// tokenizer's and generation's files that are there. Returns the names of the files, sorted.
+std::vector<std::string> copy_hf_settings(const std::string& source, const std::string& folder);
+
+}  // namespace lethe

@@ -1,0 +1,213 @@
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <optional>
+
+#include "core/adapters/drift.h"
+#include "core/error.h"
+#include "core/formats/hf_config_write.h"
+#include "core/formats/hf_write.h"
+#include "core/formats/peft_write.h"
+#include "core/models/decoder.h"
+#include "experiments/cli.h"
+#include "experiments/deploy.h"
+#include "experiments/export.h"
+#include "experiments/predict_rows.h"
+#include "experiments/runner.h"
+#include "experiments/start_adapter.h"
+
+namespace lethe {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Fills a folder beside the wanted one and moves it there, so that nobody finds half of it.
+void write_folder(const std::string& to, const std::function<void(const std::string&)>& fill) {
+  std::error_code error;
+  if (fs::exists(to) && (!fs::is_directory(to) || !fs::is_empty(to))) {
+    fail("{} is there already and not empty; name a new folder with --to", to);
+  }
+  const std::string wanted =
+      fs::absolute(fs::path(to) / "").lexically_normal().parent_path().string();
+  const std::string part = wanted + ".part";
+  fs::remove_all(part, error);
+  fs::create_directories(part, error);
+  if (error) fail("folder {} can't be made: {}", part, error.message());
+  try {
+    fill(part);
+  } catch (...) {
+    fs::remove_all(part, error);
+    throw;
+  }
+  fs::remove(wanted, error);  // where it was there, and empty
+  fs::rename(part, wanted, error);
+  if (error) fail("folder {} can't be renamed to {}: {}", part, wanted, error.message());
+}
+
+PeftBase base_of(const StartingPoint& start, Model& model) {
+  PeftBase base;
+  base.name_or_path = folder_of(start);
+  for (const Seam* seam : model.seams()) {
+    const bool classifies = seam->name() == "score" || seam->name() == "classifier";
+    if (classifies && seam->kind() == SeamKind::head) base.task_type = "SEQ_CLS";
+  }
+  if (const auto* decoder = dynamic_cast<const Decoder*>(&model)) {
+    base.layers = decoder->config().layers;
+    base.heads = decoder->config().heads;
+  }
+  return base;
+}
+
+/// Every quantised base as the dense weight that it stands for.
+void make_dense_base(Model& model) {
+  for (Linear* seam : model.linears()) seam->set_format("float");
+}
+
+/// The model with everything merged into the base of that kind.
+std::unique_ptr<Model> merged(const Deployed& deployed, const std::string& base) {
+  auto model = make_start(deployed.start, base == "float" ? "float" : "");
+  attach(*model, deployed.learned);
+  for (Linear* seam : model->linears()) seam->merge_adapters();
+  make_dense_base(*model);
+  if (base == "requantised") {
+    apply_base(*model, "nf4");
+    make_dense_base(*model);
+  }
+  return model;
+}
+
+std::string merge_base(const Deployed& deployed, const std::string& asked) {
+  const bool quantised = deployed.start.model.options.at("base") != "float";
+  if (asked.empty()) return quantised ? "dequantised" : "float";
+  if (asked == "dequantised" && !quantised) {
+    fail(
+        "the trial was trained on a float base, so there is none to dequantise; choose --base "
+        "float "
+        "or requantised");
+  }
+  return asked;
+}
+
+std::vector<std::vector<int64_t>> rows_for(const ExportArguments& arguments,
+                                           const StartingPoint& start, Model& model) {
+  if (!arguments.rows.empty()) {
+    std::vector<std::vector<int64_t>> rows;
+    const auto tokenizer = tokenizer_of(start);
+    for (const PredictRow& row : read_predict_rows(arguments.rows, "prompt")) {
+      rows.push_back(prompt_ids(*tokenizer, row.prompt));
+    }
+    return rows;
+  }
+  const auto* decoder = dynamic_cast<const Decoder*>(&model);
+  if (decoder == nullptr) fail("give the rows on which to measure the drift with --rows FILE");
+  const int64_t limit = decoder->config().max_length;
+  return drawn_rows(8, limit > 0 ? std::min<int64_t>(limit, 32) : 32, decoder->config().vocabulary,
+                    1);
+}
+
+Tensor logits_of(Model& model, const Batch& batch) {
+  const at::NoGradGuard no_grad;
+  const Evaluating evaluating(model);
+  return model.forward(batch);
+}
+
+void write_settings(const StartingPoint& start, Model& model, const std::string& folder) {
+  if (const std::string source = folder_of(start); !source.empty()) {
+    copy_hf_settings(source, folder);
+    return;
+  }
+  const auto* decoder = dynamic_cast<const Decoder*>(&model);
+  const auto tokenizer = tokenizer_of(start);
+  write_text("model's settings", (fs::path(folder) / "config.json").string(),
+             hf_config_text(start.model.options.at("family"), decoder->config(),
+                            tokenizer->pad_id(), tokenizer->end_id()));
+}
+
+/// The rows on which models are compared, and the trained model's logits there.
+struct Measured {
+  Measured(const ExportArguments& arguments, const Deployed& deployed) {
+    const auto model = make_deployed(deployed);
+    const auto ids = rows_for(arguments, deployed.start, *model);
+    rows = ids.size();
+    batch = compared_rows(ids);
+    logits = logits_of(*model, batch);
+  }
+  size_t rows = 0;
+  Batch batch;
+  Tensor logits;  // (P, C)
+};
+
+/// input_ids and attention_mask (B, L), logits (P, C) of the positions that the mask counts.
+void write_logits(const std::string& path, const Measured& measured) {
+  const Tensor mask = measured.batch.mask.to(at::kLong);
+  const Tensor logits = measured.logits.contiguous();
+  std::map<std::string, StoredTensor> stored;
+  const auto add = [&stored](const std::string& name, const char* dtype, const Tensor& value) {
+    stored[name] = {dtype, value.sizes().vec(), static_cast<const uint8_t*>(value.data_ptr()),
+                    value.nbytes()};
+  };
+  add("input_ids", "I64", measured.batch.inputs);
+  add("attention_mask", "I64", mask);
+  add("logits", "F32", logits);
+  write_safetensors(path, stored);
+}
+
+void export_merged(const ExportArguments& arguments, const Deployed& deployed,
+                   const PeftFamily& family, const Measured& measured) {
+  const std::string base = merge_base(deployed, arguments.base);
+  const auto model = merged(deployed, base);
+  const Drift drift = drift_between(measured.logits, logits_of(*model, measured.batch));
+  write_folder(arguments.to, [&](const std::string& folder) {
+    write_hf_weights(folder, *model, family);
+    write_settings(deployed.start, *model, folder);
+  });
+  fmt::print(
+      "merged into the {} base: against the trained model logits differ by at most {:.3g}, mean KL "
+      "{:.3g} nats, over {} positions of {} {} rows\n",
+      base, drift.largest, drift.mean_kl, drift.positions, measured.rows,
+      arguments.rows.empty() ? "drawn" : "given");
+}
+
+void check(const ExportArguments& arguments, const Deployed& deployed) {
+  if (!arguments.merge && !arguments.base.empty()) {
+    fail("--base belongs to --merge; add it, or leave --base out");
+  }
+  if (!arguments.rows.empty() && !arguments.merge && arguments.logits.empty()) {
+    fail("--rows belongs to --merge or --logits; add one of them, or leave --rows out");
+  }
+  if (arguments.merge && deployed.learned.values.count("prompt_embeddings") > 0) {
+    fail("virtual tokens can't be merged into the weights; export without --merge");
+  }
+}
+
+std::string files_in(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+int export_command(const ExportArguments& arguments) {
+  const Deployed deployed = open_deployed(arguments.what, arguments.db);
+  const PeftFamily& family = family_of(deployed.start.model);
+  check(arguments, deployed);
+  std::optional<Measured> measured;
+  if (arguments.merge || !arguments.logits.empty()) measured.emplace(arguments, deployed);
+  if (arguments.merge) {
+    export_merged(arguments, deployed, family, *measured);
+  } else {
+    const auto model = make_start(deployed.start);
+    write_folder(arguments.to, [&](const std::string& folder) {
+      write_peft(folder, deployed.learned, *model, family, base_of(deployed.start, *model));
+    });
+  }
+  if (!arguments.logits.empty()) write_logits(arguments.logits, *measured);
+  fmt::print("wrote {}: {}\n", arguments.to, files_in(arguments.to));
+  return 0;
+}
+
+}  // namespace lethe

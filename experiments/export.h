@@ -1,0 +1,19 @@
+// `lethe export`: what a trial learned, as files that others load.
+#pragma once
+
+#include <string>
+
+namespace lethe {
+
+struct ExportArguments {
+  std::string what, db = "lethe.db", to;
+  bool merge = false;
+  std::string base;    ///< of the merge: float, dequantised, requantised; empty = as in training
+  std::string rows;    ///< JSON Lines with a prompt each, to measure on; empty = drawn ids
+  std::string logits;  ///< file for the rows' ids and the trained model's logits; empty = none
+};
+
+/// Writes an adapter folder, or with `merge` a Hugging Face folder, whole or not at all.
+int export_command(const ExportArguments& arguments);
+
+}  // namespace lethe

@@ -1,0 +1,33 @@
+// The rows of `lethe predict`: JSON Lines in and out.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/text/tokenizer.h"
+
+namespace lethe {
+
+struct PredictRow {
+  std::string prompt;
+  std::string record;  ///< the line as it was read, one JSON object
+};
+
+/// Every line of a file ("-" = standard input) that is not blank. Throws Error with FILE:LINE for a
+/// line that is no JSON object, and for one without text under `field`.
+std::vector<PredictRow> read_predict_rows(const std::string& path, const std::string& field);
+
+/// The record with `generated` and `ended` added (replaced where they were there), one line.
+std::string predicted_line(const PredictRow& row, const std::string& generated, bool ended);
+
+/// The ids that a model is given for a prompt: the tokenizer's begin mark, if it has one, and the
+/// text. Throws Error for a prompt without a token.
+std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& prompt);
+
+/// The whole characters (UTF-8) that `text` has beyond its first `shown` bytes; what could still
+/// become another character is held back.
+std::string fresh_text(const std::string& text, size_t shown);
+
+}  // namespace lethe

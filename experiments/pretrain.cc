@@ -84,6 +84,11 @@ ModelShape shape_for(const TaskStream& stream) {
   shape.features = stream.features;
   shape.classes = stream.classes;
   if (stream.features > 0) return shape;
+  if (stream.tokenizer && stream.tokenizer != builtin_tokenizer()) {
+    shape.vocabulary = stream.tokenizer->vocabulary_size();
+    shape.longest = stream.longest;
+    return shape;
+  }
   shape.vocabulary = builtin_tokenizer()->vocabulary_size();
   const TextRows held_out = make_mixture({}, MixtureSplit::held_out);
   const TextRows train = make_mixture({}, MixtureSplit::train);

@@ -46,6 +46,19 @@ void apply_base(Model& model, const std::string& format) {
   }
 }
 
+void check_vocabulary(Model& model, const ModelShape& shape) {
+  for (Seam* seam : model.seams()) {
+    const auto* tokens = dynamic_cast<const Embedding*>(seam);
+    if (tokens == nullptr || shape.vocabulary == 0) continue;
+    const int64_t rows = tokens->weight().size(0);
+    if (rows >= shape.vocabulary) return;  // a model's first embedding is that of its tokens
+    fail(
+        "the tokenizer has {} tokens, but the model's embedding {} rows; take the tokenizer that "
+        "belongs to the model",
+        shape.vocabulary, rows);
+  }
+}
+
 TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
   const auto began = std::chrono::steady_clock::now();
   const double cpu_began = cpu_seconds();
@@ -61,6 +74,7 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
   {
     const MemoryTag tag(Category::base_weights);
     model = starting_model(trial.spec.model, shape, trial.spec.seed, settings.stop);
+    check_vocabulary(*model, shape);
     apply_base(*model, trial.spec.model.options.at("base"));
   }
   Method method = make_method(*settings.registry, trial.spec.method);
@@ -78,6 +92,7 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
   request.progress = settings.progress;
   request.stop = settings.stop;
   TrialResult result = train(request);
+  result.notes = stream.warnings;
   Clock clock(result);
   clock.add({"load", loaded.count(), cpu_loaded, 0, 0});
   clock.time("evaluate", [&] { add_random_row(trial, stream, shape, device, result); });

@@ -43,8 +43,7 @@ std::vector<Evaluation> evaluate(Model& model, const TaskStream& stream, int64_t
   const Evaluating evaluating(model);
   std::vector<Evaluation> scores;
   for (const Measured& one : all_measured(stream, options)) {
-    const auto tallies =
-        score_rows(model, *one.rows, one.metrics, {options.eval_batch, one.stop});
+    const auto tallies = score_rows(model, *one.rows, one.metrics, {options.eval_batch, one.stop});
     for (size_t m = 0; m < tallies.size(); ++m) {
       Evaluation& score = scores.emplace_back();
       score.after_task = after_task;

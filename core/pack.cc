@@ -37,9 +37,8 @@ Layout first_fit(const Integers& lengths, int64_t length) {
   Layout layout{Integers(lengths.size()), Integers(lengths.size()), {}};
   for (const int64_t row : order) {
     const auto r = static_cast<size_t>(row);
-    const auto room = std::find_if(layout.used.begin(), layout.used.end(), [&](int64_t used) {
-      return used + lengths[r] <= length;
-    });
+    const auto room = std::find_if(layout.used.begin(), layout.used.end(),
+                                   [&](int64_t used) { return used + lengths[r] <= length; });
     layout.sequence[r] = room - layout.used.begin();
     if (room == layout.used.end()) layout.used.push_back(0);
     int64_t& used = layout.used[static_cast<size_t>(layout.sequence[r])];

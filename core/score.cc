@@ -14,7 +14,8 @@ namespace {
 using Indices = std::vector<int64_t>;
 
 /// Calls `of` with the rows from long to short, `batch_size` at a time.
-void each_batch(const Rows& rows, int64_t batch_size, const std::function<void(const Indices&)>& of) {
+void each_batch(const Rows& rows, int64_t batch_size,
+                const std::function<void(const Indices&)>& of) {
   const Indices order = by_length(rows);
   for (size_t at = 0; at < order.size(); at += static_cast<size_t>(batch_size)) {
     const size_t end = std::min(order.size(), at + static_cast<size_t>(batch_size));
@@ -63,7 +64,8 @@ Tensor row_likelihoods(Model& model, const Batch& batch, bool normalised) {
   const Tensor each =
       at::cross_entropy_loss(model.forward(batch), batch.targets, {}, at::Reduction::None);
   const auto options = each.options().dtype(at::kDouble);
-  Tensor sums = at::zeros({batch.rows()}, options).index_add_(0, batch.row_of, -each.to(at::kDouble));
+  Tensor sums =
+      at::zeros({batch.rows()}, options).index_add_(0, batch.row_of, -each.to(at::kDouble));
   if (!normalised) return sums;
   const Tensor ones = at::ones({each.size(0)}, options);
   return sums / at::zeros({batch.rows()}, options).index_add_(0, batch.row_of, ones);

@@ -53,7 +53,7 @@ class LabelSource {
   /// The prompts of the rows, each with the label as its response.
   virtual Batch label_batch(const std::vector<int64_t>& indices, int64_t label) const = 0;
   virtual int64_t label_of(int64_t index) const = 0;  ///< of the row's own response
-  virtual bool normalised() const = 0;  ///< compare by token, not by label
+  virtual bool normalised() const = 0;                ///< compare by token, not by label
 };
 
 class Tokenizer;
@@ -62,7 +62,7 @@ struct Task {
   std::string name;
   MetricInfo metric;  ///< accuracy, or one of core/text/text_metrics.h
   RowsPtr train, validation, test;
-  std::vector<int64_t> classes;  ///< the classes of this task; empty for text
+  std::vector<int64_t> classes;        ///< the classes of this task; empty for text
   std::vector<std::string> stop = {};  ///< texts at which a generated answer is cut
 };
 
@@ -81,10 +81,10 @@ struct TaskStream {
   Scenario scenario = Scenario::domain_incremental;
   std::vector<Task> tasks;
   std::vector<Probe> probes;
-  int64_t classes = 0;                ///< output units a classifier needs; 0 for text
-  int64_t features = 0;               ///< input width of a classifier; 0 for text
-  int64_t longest = 0;                ///< tokens of the longest row; 0 for images
-  std::vector<std::string> warnings;  ///< such as rows shared by training and test
+  int64_t classes = 0;                              ///< output units a classifier needs; 0 for text
+  int64_t features = 0;                             ///< input width of a classifier; 0 for text
+  int64_t longest = 0;                              ///< tokens of the longest row; 0 for images
+  std::vector<std::string> warnings;                ///< such as rows shared by training and test
   std::shared_ptr<const Tokenizer> tokenizer = {};  ///< of text rows; null for images
 };
 

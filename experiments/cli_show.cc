@@ -18,7 +18,10 @@ void show_matrix(const TrialResult& result) {
   fmt::print("\nscores (row: after task, column: on task, or the probe with its metric)\n");
   for (const auto& [after, scores] : rows) {
     fmt::print("{:>8}{}\n",
-               after == -1 ? "random" : after == 0 ? "before" : std::to_string(after), scores);
+               after == -1  ? "random"
+               : after == 0 ? "before"
+                            : std::to_string(after),
+               scores);
   }
 }
 

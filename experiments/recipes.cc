@@ -48,8 +48,8 @@ std::vector<toml::table> recipe_tasks(const std::string& recipe) {
   if (orders != nullptr) {
     for (const auto& [name, list] : *orders) known.emplace_back(name.str());
   }
-  fail("recipe '{}' names no task or order of {}; write {}/NAME with one of: {}", recipe, file, file,
-       fmt::join(known, ", "));
+  fail("recipe '{}' names no task or order of {}; write {}/NAME with one of: {}", recipe, file,
+       file, fmt::join(known, ", "));
 }
 
 }  // namespace lethe

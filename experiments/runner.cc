@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "core/embedding.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/models/models.h"
@@ -17,9 +18,14 @@ void add_random_row(const Trial& trial, const TaskStream& stream, const ModelSha
                     const at::Device& device, TrialResult& result) {
   const auto training = parse_options<TrainOptions>("train", trial.spec.training);
   std::vector<Evaluation> scores;
-  const auto& options = trial.spec.model.options;
+  OptionMap options = trial.spec.model.options;
   const auto pretrained = options.find("pretrain_steps");
-  if (pretrained == options.end() || pretrained->second == "0") {
+  const auto init = options.find("init");
+  const bool loaded =
+      options.contains("path") && (init == options.end() || init->second != "random");
+  if (loaded && init == options.end()) return;  // no random weights of this shape to be had
+  if (loaded) init->second = "random";
+  if (!loaded && (pretrained == options.end() || pretrained->second == "0")) {
     for (const Evaluation& score : result.evaluations) {
       if (score.after_task == 0 && score.on_task > 0) scores.push_back(score);
     }

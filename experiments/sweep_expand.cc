@@ -205,8 +205,8 @@ class Expansion {
     trial.spec.training = options_text(parse_options<TrainOptions>("train", train));
     const bool validation = trial.spec.training.at("evaluate") == "validation";
     // Only what is unusual is said, so that trials stored without it keep their text.
-    for (const auto& [key, usual] : {std::pair("evaluate", "test"), std::pair("sort", "none"),
-                                     std::pair("pack", "0")}) {
+    for (const auto& [key, usual] :
+         {std::pair("evaluate", "test"), std::pair("sort", "none"), std::pair("pack", "0")}) {
       if (trial.spec.training.at(key) == usual) trial.spec.training.erase(key);
     }
     trial.sweep = sweep_.name;

@@ -104,7 +104,8 @@ void apply(const Place& place, const Source& source, TextTaskSpec& spec) {
   text_lists(spec, [&](const char* key, std::vector<std::string>& values) {
     const toml::node* node = table.get(key);
     const bool none = node != nullptr && node->is_array() && node->as_array()->empty();
-    if (node != nullptr) values = none ? std::vector<std::string>() : grid_option(place, key, *node).values;
+    if (node != nullptr)
+      values = none ? std::vector<std::string>() : grid_option(place, key, *node).values;
   });
   for (const Field& field : fields_of(spec)) {
     if (const toml::node* node = table.get(field.name)) set_option(place, spec, field.name, *node);
@@ -133,7 +134,8 @@ std::vector<TextTaskSpec> specs_of(const Place& place, const toml::table& table,
     specs.clear();
     const std::string name = text_at(place, table, "recipe", "");
     if (data.empty()) {
-      place.fail_at(line_of(*recipe), fmt::format("recipe '{}' needs 'data': the folder of its files", name));
+      place.fail_at(line_of(*recipe),
+                    fmt::format("recipe '{}' needs 'data': the folder of its files", name));
     }
     try {
       const Place inside{"recipes/" + name.substr(0, name.find('/')) + ".toml"};
@@ -144,7 +146,10 @@ std::vector<TextTaskSpec> specs_of(const Place& place, const toml::table& table,
       place.fail_at(line_of(*recipe), error.what());
     }
     if (specs.size() > 1 && table.contains("name")) {
-      place.fail_at(line_of(*recipe), fmt::format("recipe '{}' stands for {} tasks, which keep their names; leave 'name' out", name, specs.size()));
+      place.fail_at(
+          line_of(*recipe),
+          fmt::format("recipe '{}' stands for {} tasks, which keep their names; leave 'name' out",
+                      name, specs.size()));
     }
   }
   for (TextTaskSpec& spec : specs) apply(place, {&table, data}, spec);
@@ -165,15 +170,17 @@ std::vector<TextTaskSpec> text_specs(const Place& place, const toml::array& tabl
     }
     for (TextTaskSpec& spec : specs_of(place, *table, what)) {
       if (spec.name.empty()) {
-        place.fail_at(line_of(node), fmt::format("a [[stream.{}]] lacks 'name'; give it one", what));
+        place.fail_at(line_of(node),
+                      fmt::format("a [[stream.{}]] lacks 'name'; give it one", what));
       }
       const toml::node* name = table->get("name");
       const int64_t line = line_of(name == nullptr ? node : *name);
       const auto [first, fresh] = lines.emplace(spec.name, line);
       if (!fresh) {
-        place.fail_at(line, fmt::format("text {} '{}' is there already, in line {}; give every {} a "
-                                        "name of its own",
-                                        what, spec.name, first->second, what));
+        place.fail_at(line,
+                      fmt::format("text {} '{}' is there already, in line {}; give every {} a "
+                                  "name of its own",
+                                  what, spec.name, first->second, what));
       }
       all.push_back(std::move(spec));
     }

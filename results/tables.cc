@@ -1,5 +1,5 @@
-// The tables of schema version 1 and what version 2 adds. Times are seconds since 1970 (UTC). Rows of one trial keep the
-// order in which they were stored by their ids.
+// The tables of schema version 1 and what version 2 adds. Times are seconds since 1970 (UTC). Rows
+// of one trial keep the order in which they were stored by their ids.
 #include "results/schema.h"
 
 namespace lethe {

@@ -30,12 +30,9 @@ std::unique_ptr<Model> decoder(const std::string& form) {
   ModelShape shape;
   shape.vocabulary = 258;
   shape.longest = 16;
-  return model_entry("decoder").make({{"family", form},
-                                      {"width", "16"},
-                                      {"layers", "2"},
-                                      {"heads", "2"},
-                                      {"pretrain_steps", "0"}},
-                                     shape, make_generator(3));
+  return model_entry("decoder").make(
+      {{"family", form}, {"width", "16"}, {"layers", "2"}, {"heads", "2"}, {"pretrain_steps", "0"}},
+      shape, make_generator(3));
 }
 
 /// Loss and gradients of every parameter.

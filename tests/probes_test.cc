@@ -54,7 +54,8 @@ Trial trial_in(const Scratch& scratch, const std::string& text) {
 
 TEST_CASE("probes are read into a stream, each in loss and in token accuracy over the same rows") {
   const Scratch scratch;
-  TaskStream stream = make_instruction_stream({.train_rows = 4, .validation_rows = 2, .test_rows = 2}, 1);
+  TaskStream stream =
+      make_instruction_stream({.train_rows = 4, .validation_rows = 2, .test_rows = 2}, 1);
   const std::string story = scratch.write("story.txt", std::string(40, 'a'));
   add_probes(stream, {text_probe("story", story)}, {});
   REQUIRE(stream.probes.size() == 3);
@@ -71,7 +72,8 @@ TEST_CASE("probes are read into a stream, each in loss and in token accuracy ove
                     "stream 'instructions', probe 'empty' has no rows");
 }
 
-TEST_CASE("a trial measures every probe before training and after its tasks, and says so in its text") {
+TEST_CASE(
+    "a trial measures every probe before training and after its tasks, and says so in its text") {
   const Scratch scratch;
   const Trial trial = trial_in(scratch, sweep_text(scratch));
   const OptionMap& options = trial.spec.stream.options;

@@ -110,7 +110,8 @@ TEST_CASE("RAFT's tweets come through the CSV quotes with both labels") {
   CHECK(prompts.count("Tweet text : @HMRCcustomers No this is my first job Label :") == 1);
 }
 
-TEST_CASE("every task of O-LoRA's benchmark has its labels in the published order, and its counts") {
+TEST_CASE(
+    "every task of O-LoRA's benchmark has its labels in the published order, and its counts") {
   const auto folder = shared_path("data/text/olora_cl_benchmark");
   if (!folder) return;
   const std::map<std::string, Sizes> expected = {
@@ -193,7 +194,8 @@ TEST_CASE("the stories and the instructions sweep stand for their trials, on any
 TEST_CASE("the stories sweep's stream is made with the built-in tokenizer") {
   const auto folder = shared_path("data/text/tinyshakespeare");
   if (!folder) return;
-  const TextTaskSpec shakespeare = recipe("tinyshakespeare", *folder, "window = 129\ntest_rows = 10\n"
+  const TextTaskSpec shakespeare = recipe("tinyshakespeare", *folder,
+                                          "window = 129\ntest_rows = 10\n"
                                           "train_rows = 50\nvalidation_rows = 5\n");
   const TaskStream stream = make_text_stream({shakespeare}, {.max_length = 512});
   CHECK(stream.tasks[0].train->size() == 50);

@@ -2,8 +2,8 @@
 #include "tests/catch.h"
 // catch.h comes first: c10 breaks Catch's CHECK.
 #include "experiments/recipes.h"
-#include "experiments/streams/text_template.h"
 #include "experiments/streams/text.h"
+#include "experiments/streams/text_template.h"
 #include "tests/files.h"
 #include "tests/sweep_case.h"
 
@@ -39,8 +39,8 @@ std::vector<std::string> names(const std::vector<TextTaskSpec>& tasks) {
 TEST_CASE("every recipe file is read, and each of its tasks names files and a template") {
   std::vector<std::string> files;
   for (const auto& [name, text] : recipe_files()) files.push_back(name);
-  CHECK(files == std::vector<std::string>{"agnews", "alpaca", "codealpaca", "gsm8k", "mbpp", "olora",
-                                          "tinyshakespeare", "twitter_complaints"});
+  CHECK(files == std::vector<std::string>{"agnews", "alpaca", "codealpaca", "gsm8k", "mbpp",
+                                          "olora", "tinyshakespeare", "twitter_complaints"});
   for (const std::string& name : files) {
     const toml::table root = parse_toml(recipe_files().at(name), name);
     for (const toml::node& node : *root.get("task")->as_array()) {
@@ -80,8 +80,8 @@ TEST_CASE("the published orders of O-LoRA's benchmark, without yahoo") {
   CHECK(order("order1") == Names{"dbpedia", "amazon", "agnews"});
   CHECK(order("order3") == Names{"amazon", "agnews", "dbpedia"});
   CHECK(order("five") == Names{"agnews", "yelp", "amazon", "dbpedia"});
-  CHECK(order("long") == Names{"yelp", "amazon", "MNLI", "CB", "COPA", "QQP", "RTE", "IMDB", "SST-2",
-                               "dbpedia", "agnews", "MultiRC", "BoolQA", "WiC"});
+  CHECK(order("long") == Names{"yelp", "amazon", "MNLI", "CB", "COPA", "QQP", "RTE", "IMDB",
+                               "SST-2", "dbpedia", "agnews", "MultiRC", "BoolQA", "WiC"});
   CHECK(order("CB") == Names{"CB"});
   CHECK(tasks_of("[[stream.task]]\nrecipe = \"olora/disjoint\"\ndata = \"/d\"\n"
                  "train_rows = 100\n")[2]
@@ -96,9 +96,10 @@ TEST_CASE("O-LoRA's prompts are instruction, options and sentence") {
   CHECK(prompt("agnews", "Title: a\nText: b\n") ==
         "What is the topic of the following paragraph? Choose one from the option.\n"
         "Option: World, Sports, Business, Science or Technology \nTitle: a\nText: b\n\nAnswer:");
-  CHECK(prompt("RTE", "s") ==
-        "What is the logical relationship between the \"sentence 1\" and the \"sentence 2\"? Choose "
-        "one from the option.\nOption: contradiction, entailment \ns\nAnswer:");
+  CHECK(
+      prompt("RTE", "s") ==
+      "What is the logical relationship between the \"sentence 1\" and the \"sentence 2\"? Choose "
+      "one from the option.\nOption: contradiction, entailment \ns\nAnswer:");
   CHECK(prompt("COPA", "s") == "s\nAnswer:");
   CHECK(prompt("yelp", "a\\nb").find(" \na\nb\nAnswer:") != std::string::npos);
 }
@@ -130,7 +131,7 @@ TEST_CASE("what is wrong with a task has file and line") {
         "s.toml:4: recipe 'olora/order1' stands for 3 tasks, which keep their names; leave 'name' "
         "out");
   CHECK(wrong("name = \"t\"\nfile = \"a.csv\"\nform = \"csv\"\n") ==
-        "s.toml:6: option 'form' of a text task is 'csv', expected one of records, text, ids");
+        "s.toml:6: option 'form' of a text task is csv; expected one of records, text, ids");
   CHECK(wrong("name = \"t\"\nfile = \"a.csv\"\nwindow = \"3\"\nprompt = 3\n") ==
         "s.toml:7: 'prompt' is no text; put it in quotes");
   CHECK(wrong("name = \"t\"\nchat = []\nchat_form = {}\n") ==
@@ -146,9 +147,9 @@ TEST_CASE("what is wrong with a task has file and line") {
 TEST_CASE("the tokenizer's digest is part of a trial, the built-in one's is not") {
   const Scratch scratch;
   const std::string file = scratch.write("a.jsonl", "{\"q\": \"x\", \"label\": \"y\"}\n");
-  const Sweep sweep = parse_sweep(kHead + "[[stream.task]]\nname = \"t\"\nfile = \"" + file +
-                                      "\"\nprompt = \"{q}\"\n" + kTail,
-                                  "s.toml");
+  const Sweep sweep = parse_sweep(
+      kHead + "[[stream.task]]\nname = \"t\"\nfile = \"" + file + "\"\nprompt = \"{q}\"\n" + kTail,
+      "s.toml");
   const auto plain = expand(sweep, builtin_methods());
   CHECK(plain.at(0).spec.stream.options.count("tokenizer_sha256") == 0);
   CHECK(plain.at(0).stream.tokenizer == nullptr);

@@ -50,7 +50,8 @@ TEST_CASE("by length an epoch has each row once, little padding and the longest 
   CHECK(std::set<int64_t>(sorted.ids.begin(), sorted.ids.end()).size() == 200);
   CHECK(sorted.padding * 4 < plain.padding);
   CHECK(sorted.widths.front() == *std::max_element(sorted.widths.begin(), sorted.widths.end()));
-  CHECK_FALSE(std::is_sorted(sorted.widths.rbegin(), sorted.widths.rend()));  // the rest is shuffled
+  CHECK_FALSE(
+      std::is_sorted(sorted.widths.rbegin(), sorted.widths.rend()));  // the rest is shuffled
 }
 
 TEST_CASE("the order by length is the seed's, and the dropped rows are those of the plain order") {

@@ -63,7 +63,8 @@ TextRows rows(const std::vector<std::pair<std::string, std::string>>& pairs,
   return TextRows(words(), made, options);
 }
 
-Tally score(Model& model, const Rows& rows, const std::string& metric, const Scoring& scoring = {}) {
+Tally score(Model& model, const Rows& rows, const std::string& metric,
+            const Scoring& scoring = {}) {
   return score_rows(model, rows, {{metric, "", true}}, scoring).at(0);
 }
 
@@ -118,7 +119,7 @@ TEST_CASE("the most likely label is chosen, by its whole likelihood or by token"
 
 TEST_CASE("labels of different lengths compare by token where asked") {
   // " yes" + end: log p = 2 log 0.3. "b" " no" + end: 3 log 0.4; 0.4^3 < 0.3^2, but 0.4 > 0.3.
-  Table model = table_of({{kA, {{kYes, 0.3}, {kB, 0.4}}},
+  Table model = table_of({{kA, {{kYes, 0.3}, {kB, 0.4}, {kNot, 0.3}}},
                           {kYes, {{kEnd, 0.3}, {kNot, 0.7}}},
                           {kB, {{kNo, 0.4}, {kNot, 0.6}}},
                           {kNo, {{kEnd, 0.4}, {kNot, 0.6}}}});

@@ -77,9 +77,8 @@ TEST_CASE("documents have windows of their own, without white space at their end
 }
 
 TEST_CASE("a window outside of max_length is refused") {
-  CHECK_THROWS_WITH(
-      windows(plain(17), "abc"),
-      "window = 17 of text task 't' is out of range; expected 2 to max_length = 16");
+  CHECK_THROWS_WITH(windows(plain(17), "abc"),
+                    "window = 17 of text task 't' is out of range; expected 2 to max_length = 16");
   CHECK(windows(plain(0), "abc") == std::vector<std::string>{"a|bc"});  // 0 = max_length
 }
 
@@ -104,8 +103,8 @@ TEST_CASE("a plain text becomes a task whose every token is predicted") {
   std::string text;
   for (int line = 0; line < 40; ++line) text += "line " + std::to_string(100 + line) + "\n";
   task.file = scratch.write("t.txt", text);
-  const TaskStream stream =
-      make_text_stream({task}, {.max_length = 8}, std::make_shared<WordTokenizer>(std::vector<std::string>{}));
+  const TaskStream stream = make_text_stream(
+      {task}, {.max_length = 8}, std::make_shared<WordTokenizer>(std::vector<std::string>{}));
   const Task& made = stream.tasks[0];
   CHECK(made.metric.name == "loss");
   int64_t tokens = 0;
@@ -161,7 +160,8 @@ TEST_CASE("rows of ids are taken as they are") {
         ":1: the field 'ids' holds no list of two token ids or more; expected one as in [1, 403]");
   CHECK(refusal("\"2, 3\"") == refusal("[2]"));
   CHECK(refusal("[2, 3.5]") == refusal("[2]"));
-  CHECK(refusal("[2, 3, 4, 5]") == ":1: 4 token ids, but max_length is 3; raise it, or set skip = true");
+  CHECK(refusal("[2, 3, 4, 5]") ==
+        ":1: 4 token ids, but max_length is 3; raise it, or set skip = true");
 }
 
 TEST_CASE("a task that predicts all takes a metric by token, labels a list of labels") {

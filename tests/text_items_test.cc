@@ -74,7 +74,8 @@ TEST_CASE("items know the place and the number of their record") {
         "fields: p");
 }
 
-TEST_CASE("an empty response and invalid UTF-8 are errors with their place, or skipped and counted") {
+TEST_CASE(
+    "an empty response and invalid UTF-8 are errors with their place, or skipped and counted") {
   const Scratch scratch;
   const std::string empty = scratch.write("e.jsonl", R"({"p": "1", "r": ""})");
   const std::string bad = scratch.write("b.csv", "p,r\nx\xff,a\ny,b\n");
@@ -166,12 +167,14 @@ TEST_CASE("records of one group stay in one split") {
   const Scratch scratch;
   std::string text;
   for (int row = 0; row < 60; ++row) {
-    text += "{\"p\": \"g" + std::to_string(row % 7) + "\", \"r\": \"" + std::to_string(row) + "\"}\n";
+    text +=
+        "{\"p\": \"g" + std::to_string(row % 7) + "\", \"r\": \"" + std::to_string(row) + "\"}\n";
   }
   TextTaskSpec task = task_of(scratch.write("a.jsonl", text));
   task.group = "{p}";
   LeftOut left_out;
-  const TextSplits splits = read_splits(task, {.validation = 0.1, .test = 0.3, .seed = 5}, left_out);
+  const TextSplits splits =
+      read_splits(task, {.validation = 0.1, .test = 0.3, .seed = 5}, left_out);
   std::vector<std::set<std::string>> groups;
   size_t rows = 0;
   for (const auto* items : {&splits.train, &splits.validation, &splits.test}) {

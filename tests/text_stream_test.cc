@@ -210,11 +210,12 @@ TEST_CASE("max_length cuts prompts from the left and refuses responses that do n
         "films train: 14 of 14 prompts lose tokens at their left end to fit max_length = 12");
   // The prompt of 8 tokens with 5 generated after it must fit the model too.
   CHECK(stream.longest == 13);
-  CHECK_THAT(refusal(task, scratch, {.max_length = 5}),
-             Catch::Contains(
-                 "takes 5 tokens, end mark included, and at least 1 of its prompt stand before "
-                 "it, but max_length is 5; raise max_length to 6 or shorten the response, or set skip "
-                 "= true to leave such rows out, counted"));
+  CHECK_THAT(
+      refusal(task, scratch, {.max_length = 5}),
+      Catch::Contains(
+          "takes 5 tokens, end mark included, and at least 1 of its prompt stand before "
+          "it, but max_length is 5; raise max_length to 6 or shorten the response, or set skip "
+          "= true to leave such rows out, counted"));
 }
 
 TEST_CASE("the data digest follows the files' bytes and roles, not their paths") {

@@ -51,9 +51,8 @@ TEST_CASE("an unknown filter and parts that do not close are refused") {
   CHECK_THROWS_WITH(filled("{a|upper}", {{"a", ""}}),
                     "the template '{a|upper}' of task 't' names the filter 'upper'; known filters: "
                     "lf, unescape, trim, after TEXT, before TEXT");
-  CHECK_THROWS_WITH(
-      filled("{?a}x", {{"a", ""}}),
-      "the template '{?a}x' of task 't' opens {?a} and never closes it with {/}");
+  CHECK_THROWS_WITH(filled("{?a}x", {{"a", ""}}),
+                    "the template '{?a}x' of task 't' opens {?a} and never closes it with {/}");
   CHECK_THROWS_WITH(filled("x{/}", {{"a", ""}}),
                     "the template 'x{/}' of task 't' has a {:} or {/} outside of {?name}");
 }

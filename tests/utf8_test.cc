@@ -14,13 +14,13 @@ TEST_CASE("valid UTF-8 of one to four bytes has no bad byte") {
 
 TEST_CASE("the offset of the first bad byte is found") {
   CHECK(invalid_utf8_at("ab\xff") == 2);
-  CHECK(invalid_utf8_at("\x80") == 0);                 // a continuation alone
-  CHECK(invalid_utf8_at("a\xe2\x82") == 1);            // cut short
-  CHECK(invalid_utf8_at("\xc0\xaf") == 0);             // overlong
-  CHECK(invalid_utf8_at("\xe0\x80\xaf") == 0);         // overlong
-  CHECK(invalid_utf8_at("\xed\xa0\x80") == 0);         // a surrogate
-  CHECK(invalid_utf8_at("\xf4\x90\x80\x80") == 0);     // above U+10FFFF
-  CHECK(invalid_utf8_at("\u00e9\xe9 caf") == 2);       // Latin 1
+  CHECK(invalid_utf8_at("\x80") == 0);              // a continuation alone
+  CHECK(invalid_utf8_at("a\xe2\x82") == 1);         // cut short
+  CHECK(invalid_utf8_at("\xc0\xaf") == 0);          // overlong
+  CHECK(invalid_utf8_at("\xe0\x80\xaf") == 0);      // overlong
+  CHECK(invalid_utf8_at("\xed\xa0\x80") == 0);      // a surrogate
+  CHECK(invalid_utf8_at("\xf4\x90\x80\x80") == 0);  // above U+10FFFF
+  CHECK(invalid_utf8_at("\u00e9\xe9 caf") == 2);    // Latin 1
 }
 
 TEST_CASE("code points are counted, bad bytes each as one of their own") {

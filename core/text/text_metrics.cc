@@ -155,9 +155,8 @@ const std::vector<TextMetric>& text_metrics() {
 
 const TextMetric* find_text_metric(const std::string& name) {
   const auto& all = text_metrics();
-  const auto found = std::find_if(all.begin(), all.end(), [&](const TextMetric& metric) {
-    return metric.info.name == name;
-  });
+  const auto found = std::find_if(
+      all.begin(), all.end(), [&](const TextMetric& metric) { return metric.info.name == name; });
   return found == all.end() ? nullptr : &*found;
 }
 

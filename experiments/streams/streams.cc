@@ -83,9 +83,9 @@ StreamEntry text_entry() {
     if (request.texts.empty()) {
       fail("stream 'text' has no tasks; add one [[stream.task]] table a task");
     }
-    return merged(text_stream_text(request.texts,
-                                   parse_options<TextStreamOptions>("text", request.options)),
-                  text_probe_text(request.probes));
+    return merged(
+        text_stream_text(request.texts, parse_options<TextStreamOptions>("text", request.options)),
+        text_probe_text(request.probes));
   };
   entry.make = [](const StreamRequest& request, int64_t) {
     const auto options = parse_options<TextStreamOptions>("text", request.options);

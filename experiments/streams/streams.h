@@ -16,9 +16,9 @@ namespace lethe {
 /// A stream with where its files lie: paths decide nothing, contents do.
 struct StreamRequest {
   std::string name;
-  OptionMap options;                ///< as given, `data` with the folder's path
-  std::vector<TextTaskSpec> texts;  ///< of the stream "text"
-  std::vector<TextTaskSpec> probes = {};  ///< of a stream of text
+  OptionMap options;                                ///< as given, `data` with the folder's path
+  std::vector<TextTaskSpec> texts;                  ///< of the stream "text"
+  std::vector<TextTaskSpec> probes = {};            ///< of a stream of text
   std::shared_ptr<const Tokenizer> tokenizer = {};  ///< of the model; null = the built-in one
 };
 

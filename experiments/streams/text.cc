@@ -30,9 +30,10 @@ MetricInfo metric_of(const TextTaskSpec& task) {
   }
   const bool by_token = task.metric == "loss" || task.metric == "token_accuracy";
   if ((task.form != "records" || task.predict == "all") && !by_token) {
-    fail("text task '{}' predicts all tokens and is measured in {}; choose metric = \"loss\" or "
-         "\"token_accuracy\"",
-         task.name, task.metric);
+    fail(
+        "text task '{}' predicts all tokens and is measured in {}; choose metric = \"loss\" or "
+        "\"token_accuracy\"",
+        task.name, task.metric);
   }
   if (metric->by == ScoredBy::labels && task.labels.empty()) {
     fail("text task '{}' is measured in {}, but lists no labels; give labels = [...]", task.name,
@@ -128,8 +129,7 @@ void add_probes(TaskStream& stream, const std::vector<TextTaskSpec>& probes,
       fail("probe '{}' is there already; give every probe a name of its own", spec.name);
     }
     LeftOut left_out;
-    std::vector<TextRow> read =
-        probe_rows(spec, limits_of(*stream.tokenizer, options), left_out);
+    std::vector<TextRow> read = probe_rows(spec, limits_of(*stream.tokenizer, options), left_out);
     warn_of_left_out(fmt::format("probe '{}'", spec.name), left_out, stream);
     if (read.empty()) fail("stream '{}', probe '{}' has no rows", stream.name, spec.name);
     const RowsPtr rows = adder.add(spec, "probe", std::move(read));

@@ -74,7 +74,8 @@ std::vector<TextRow> encoded(const TextTaskSpec& task, const std::vector<TextIte
       ++left_out[fmt::format("with a response too long for max_length = {}", limits.max_length)];
     } else {
       fail(
-          "{}: the response of task '{}' takes {} tokens, end mark included, and at least {} of its "
+          "{}: the response of task '{}' takes {} tokens, end mark included, and at least {} of "
+          "its "
           "prompt stand before it, but max_length is {}; raise max_length to {} or shorten the "
           "response, or set skip = true to leave such rows out, counted",
           item.place, task.name, needed, kept, limits.max_length, kept + needed);
@@ -100,8 +101,8 @@ std::vector<TextRow> read_id_rows(const TextTaskSpec& task, const std::string& f
     }
     for (const int64_t id : *ids) {
       if (id >= 0 && id < vocabulary) continue;
-      fail("{}: token id {} is outside the tokenizer's vocabulary; expected 0 to {}", item.place, id,
-           vocabulary - 1);
+      fail("{}: token id {} is outside the tokenizer's vocabulary; expected 0 to {}", item.place,
+           id, vocabulary - 1);
     }
     if (static_cast<int64_t>(ids->size()) > limits.max_length) {
       if (!task.skip) {

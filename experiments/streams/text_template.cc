@@ -58,9 +58,10 @@ class Filling {
   std::string braces(char c) {
     const size_t close = c == '{' ? pattern_.find('}', at_) : std::string::npos;
     if (close == std::string::npos || close == at_ + 1) {
-      wrong(fmt::format("has a '{}' without its partner; write a field as {{name}}, and a plain "
-                        "brace twice",
-                        c));
+      wrong(
+          fmt::format("has a '{}' without its partner; write a field as {{name}}, and a plain "
+                      "brace twice",
+                      c));
     }
     std::string inside = pattern_.substr(at_ + 1, close - at_ - 1);
     at_ = close + 1;
@@ -107,15 +108,16 @@ class Filling {
     if (filter == "trim") return std::string(trimmed(text));
     const bool after = filter.starts_with("after ");
     if (!after && !filter.starts_with("before ")) {
-      wrong(fmt::format("names the filter '{}'; known filters: lf, unescape, trim, after TEXT, "
-                        "before TEXT",
-                        filter));
+      wrong(
+          fmt::format("names the filter '{}'; known filters: lf, unescape, trim, after TEXT, "
+                      "before TEXT",
+                      filter));
     }
     const std::string mark = filter.substr(after ? 6 : 7);
     const size_t at = after ? text.rfind(mark) : text.find(mark);
     if (at == std::string::npos) {
-      fail("{}: the field '{}' does not hold '{}', which a filter of task '{}' looks for", place_.at,
-           name, mark, place_.task);
+      fail("{}: the field '{}' does not hold '{}', which a filter of task '{}' looks for",
+           place_.at, name, mark, place_.task);
     }
     return after ? text.substr(at + mark.size()) : text.substr(0, at);
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -76,6 +77,48 @@ MeanMatrix mean_matrix(const MethodTrials& method, const MetricInfo& metric) {
   return matrix;
 }
 
+// The probes of the matrix's metric, in order of first appearance.
+void add_probe_columns(const MethodTrials& method, MeanMatrix& matrix) {
+  std::map<int64_t, std::map<std::string, std::vector<double>>> scores;
+  for (const auto& [seed, trial] : method.done) {
+    for (const Evaluation& e : trial->result.evaluations) {
+      if (e.on_task != 0 || e.within_task || e.metric.name != matrix.metric) continue;
+      if (std::find(matrix.probes.begin(), matrix.probes.end(), e.task) == matrix.probes.end()) {
+        matrix.probes.push_back(e.task);
+      }
+      auto& cell = scores[e.after_task][e.task];
+      if (e.total > 0 && std::isfinite(e.score())) cell.push_back(e.score());
+    }
+  }
+  for (auto& [stage, by_probe] : scores) {
+    for (const std::string& probe : matrix.probes) {
+      const Summary cell = summarise(by_probe[probe]);
+      matrix.probe_rows[stage].push_back(cell.n > 0 ? Cell(cell.mean) : std::nullopt);
+    }
+  }
+}
+
+std::vector<MeanMatrix> matrices_of(const MethodTrials& method, const MeasuredIn& measured) {
+  std::vector<MeanMatrix> matrices;
+  for (const auto& metric : measured.tasks) {
+    MeanMatrix matrix = mean_matrix(method, metric);
+    if (matrix.tasks.empty()) continue;
+    add_probe_columns(method, matrix);
+    matrices.push_back(std::move(matrix));
+  }
+  for (const auto& metric : measured.probes) {
+    const auto same = [&](const MetricInfo& task) { return task.name == metric.name; };
+    if (std::any_of(measured.tasks.begin(), measured.tasks.end(), same)) continue;
+    MeanMatrix matrix;
+    matrix.metric = metric.name;
+    matrix.unit = metric.unit;
+    matrix.higher_is_better = metric.higher_is_better;
+    add_probe_columns(method, matrix);
+    if (!matrix.probes.empty()) matrices.push_back(std::move(matrix));
+  }
+  return matrices;
+}
+
 std::vector<double> values_of(const BySeed& by_seed) {
   std::vector<double> values;
   for (const auto& [seed, value] : by_seed) values.push_back(value);
@@ -124,10 +167,7 @@ MethodRow method_row(const MethodTrials& method, const Numbers& numbers, const N
     const bool paired = method.label != "finetune" && other != finetune.end();
     row.metrics[key] = metric_cell(by_seed, paired ? &other->second : nullptr);
   }
-  for (const auto& metric : measured.tasks) {
-    MeanMatrix matrix = mean_matrix(method, metric);
-    if (!matrix.tasks.empty()) row.matrices.push_back(std::move(matrix));
-  }
+  row.matrices = matrices_of(method, measured);
   if (!method.done.empty()) row.usage = method.done.begin()->second->result.usage;
   take_samples(method, row);
   for (const auto& [seed, trial] : method.done) row.jobs.insert(trial->environment.jobs);

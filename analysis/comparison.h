@@ -27,13 +27,18 @@ struct MeanMatrix {
   std::map<int64_t, std::vector<Summary>>
       cells;  ///< the same over seeds, for curves; n = 0: missing
   bool higher_is_better = true;
+  /// Extra columns: the probes that are measured in this metric, before training (0) and after
+  /// every stage.
+  std::vector<std::string> probes = {};
+  std::map<int64_t, std::vector<std::optional<double>>> probe_rows = {};
 };
 
 struct MethodRow {
   std::string label;  ///< the sweep's label of the method
   int64_t seeds = 0, failed = 0;
   std::map<std::string, MetricCell> metrics;  ///< by metric key, see metric_docs()
-  std::vector<MeanMatrix> matrices;           ///< one per metric that the stream's tasks use
+  /// One per metric that the stream's tasks use, then those that only probes use, without tasks.
+  std::vector<MeanMatrix> matrices;
   /// Of the smallest seed with a row that was learned and lost, else of the smallest.
   std::vector<Sample> samples;
   int64_t sample_seed = 0;

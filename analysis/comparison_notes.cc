@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <tuple>
@@ -75,6 +76,17 @@ void note_environments(const std::vector<MethodTrials>& methods, std::vector<std
   notes.push_back(text);
 }
 
+// What streams said about their rows, each once.
+void note_rows(const std::vector<MethodTrials>& methods, std::vector<std::string>& notes) {
+  for (const auto& method : methods) {
+    for (const auto& [seed, trial] : method.done) {
+      for (const std::string& note : trial->result.notes) {
+        if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void add_notes(const std::vector<MethodTrials>& methods, Comparison& comparison) {
@@ -89,6 +101,7 @@ void add_notes(const std::vector<MethodTrials>& methods, Comparison& comparison)
   if (!has_finetune) notes.push_back("no finished trial of finetune, hence no paired differences");
   note_gaps(comparison, notes);
   note_environments(methods, notes);
+  note_rows(methods, notes);
 }
 
 void add_titles(std::vector<Comparison>& comparisons) {

@@ -41,13 +41,41 @@ std::vector<ProbeScores> probes_in(const TrialResult& result, const std::string&
   return probes;
 }
 
+// The probes of one metric, where there are several; a single one needs no name.
+std::vector<std::string> named_probes(const MeasuredIn& measured, const std::string& metric) {
+  const auto names = measured.probe_names.find(metric);
+  if (names == measured.probe_names.end() || names->second.size() < 2) return {};
+  return names->second;
+}
+
+void add_probe_docs(const MeasuredIn& measured, std::vector<MetricDoc>& docs) {
+  for (const auto& [doc, is_score, of] : probe_metrics()) {
+    for (const auto& metric : measured.probes) {
+      const std::string key = probe_key(doc.key, metric);
+      docs.push_back(concrete(doc, key, metric, is_score));
+      const MetricDoc over_all = docs.back();
+      for (const std::string& name : named_probes(measured, metric.name)) {
+        docs.push_back(over_all);
+        docs.back().key = key + ":" + name;
+        docs.back().title += ", " + name;
+      }
+    }
+  }
+}
+
 }  // namespace
 
 MeasuredIn measured_in(const std::vector<const TrialRecord*>& trials) {
   MeasuredIn measured;
   for (const TrialRecord* trial : trials) {
     for (const auto& metric : task_metrics(trial->result)) add_new(measured.tasks, metric);
-    for (const auto& probe : probe_scores(trial->result)) add_new(measured.probes, probe.metric);
+    for (const auto& probe : probe_scores(trial->result)) {
+      add_new(measured.probes, probe.metric);
+      std::vector<std::string>& names = measured.probe_names[probe.metric.name];
+      if (std::find(names.begin(), names.end(), probe.probe) == names.end()) {
+        names.push_back(probe.probe);
+      }
+    }
   }
   return measured;
 }
@@ -59,11 +87,7 @@ std::vector<MetricDoc> docs_for(const MeasuredIn& measured) {
       docs.push_back(concrete(doc, task_key(doc.key, metric, measured), metric, is_score));
     }
   }
-  for (const auto& [doc, is_score, of] : probe_metrics()) {
-    for (const auto& metric : measured.probes) {
-      docs.push_back(concrete(doc, probe_key(doc.key, metric), metric, is_score));
-    }
-  }
+  add_probe_docs(measured, docs);
   for (const auto& cost : cost_metrics()) docs.push_back(cost.doc);
   return docs;
 }
@@ -81,8 +105,13 @@ std::map<std::string, double> numbers_of(const TrialResult& result, const Measur
   }
   for (const auto& metric : measured.probes) {
     const auto probes = probes_in(result, metric.name);
+    const auto names = named_probes(measured, metric.name);
     for (const auto& probe : probe_metrics()) {
-      put(probe_key(probe.doc.key, metric), probe.of(probes));
+      const std::string key = probe_key(probe.doc.key, metric);
+      put(key, probe.of(probes));
+      for (const ProbeScores& one : probes) {
+        if (!names.empty()) put(key + ":" + one.probe, probe.of({one}));
+      }
     }
   }
   for (const auto& cost : cost_metrics()) put(cost.doc.key, cost.of(result));

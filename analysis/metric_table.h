@@ -18,7 +18,8 @@ struct ScoreMetric {
   std::optional<double> (*of)(const RMatrix& r, const TrialResult& result);
 };
 
-/// A metric over the probes that share one metric ("loss" in the table's keys).
+/// A metric over the probes that share one metric ("loss" in the table's keys). Where several do,
+/// each has columns of its own besides: "base_loss_rise:NAME".
 struct ProbeMetric {
   MetricDoc doc;
   bool is_score;
@@ -42,6 +43,7 @@ bool stands_beside(const Usage& usage);
 /// In which metrics the trials of one comparison measured tasks and probes.
 struct MeasuredIn {
   std::vector<MetricInfo> tasks, probes;
+  std::map<std::string, std::vector<std::string>> probe_names = {};  ///< by metric
 };
 MeasuredIn measured_in(const std::vector<const TrialRecord*>& trials);
 

@@ -232,4 +232,15 @@ std::optional<double> base_ability_change(const std::vector<ProbeScores>& probes
   return lost.value();
 }
 
+std::optional<double> final_perplexity(const RMatrix& r) {
+  const Cell loss = r.metric.unit == "nats" ? final_average(r) : std::nullopt;
+  return loss ? Cell(std::exp(*loss)) : std::nullopt;
+}
+
+std::optional<double> base_perplexity_ratio(const std::vector<ProbeScores>& probes) {
+  if (probes.empty() || probes[0].metric.unit != "nats") return std::nullopt;
+  const Cell rise = base_ability_change(probes);
+  return rise ? Cell(std::exp(*rise)) : std::nullopt;
+}
+
 }  // namespace lethe

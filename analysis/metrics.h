@@ -86,6 +86,14 @@ std::optional<double> diaz_forward_transfer(const RMatrix& r);
 /// measurement inside it, and where one is no number.
 std::optional<double> stability_gap(const TrialResult& result, const std::string& metric);
 
+/// exp of final_average() where R is in nats: the geometric mean over tasks of their perplexities.
+/// Undefined in other units.
+std::optional<double> final_perplexity(const RMatrix& r);
+
+/// exp of base_ability_change() of probes in nats: perplexity after over perplexity before, the
+/// geometric mean over the probes. Undefined in other units.
+std::optional<double> base_perplexity_ratio(const std::vector<ProbeScores>& probes);
+
 /// Mean over the probes of one metric of what the base model lost: the loss after the last task
 /// minus before any training (nats), before minus after where higher is better. Positive = forgot.
 /// Each probe counts once; within a loss probe tokens count once. TRACE's general ability delta

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "analysis/report_numbers.h"
 #include "analysis/report_tables.h"
@@ -23,12 +24,14 @@ Bounds bounds_of(const Comparison& comparison, const std::string& metric, const 
   for (const MethodRow& method : comparison.methods) {
     for (const MeanMatrix& matrix : method.matrices) {
       if (matrix.metric != metric) continue;
-      for (const auto& [stage, cells] : matrix.rows) {
-        for (const std::optional<double>& cell : cells) {
-          if (!cell || !std::isfinite(*cell)) continue;
-          bounds.low = first ? *cell : std::min(bounds.low, *cell);
-          bounds.high = first ? *cell : std::max(bounds.high, *cell);
-          first = false;
+      for (const auto* rows : {&matrix.rows, &matrix.probe_rows}) {
+        for (const auto& [stage, cells] : *rows) {
+          for (const std::optional<double>& cell : cells) {
+            if (!cell || !std::isfinite(*cell)) continue;
+            bounds.low = first ? *cell : std::min(bounds.low, *cell);
+            bounds.high = first ? *cell : std::max(bounds.high, *cell);
+            first = false;
+          }
         }
       }
     }
@@ -42,22 +45,39 @@ std::string metric_name(const MeanMatrix& matrix) {
   return unit.empty() ? matrix.metric : fmt::format("{} ({})", matrix.metric, unit);
 }
 
+void add_cells(const std::vector<std::optional<double>>& cells, size_t columns,
+               const MeanMatrix& matrix, Bounds bounds, std::vector<TableCell>& row) {
+  for (size_t column = 0; column < columns; ++column) {
+    const std::optional<double> cell = column < cells.size() ? cells[column] : std::nullopt;
+    TableCell shown{"-"};
+    if (cell && std::isfinite(*cell)) {
+      shown.text = rounded(*cell, matrix.unit);
+      const double place = (*cell - bounds.low) / (bounds.high - bounds.low);
+      shown.shade = std::clamp(matrix.higher_is_better ? place : 1 - place, 0.0, 1.0);
+    }
+    row.push_back(shown);
+  }
+}
+
+// Tasks, then the probes of the same metric.
 Table heat_map(const MethodRow& method, const MeanMatrix& matrix, Bounds bounds) {
   Table table{.caption = fmt::format("{}: {}", method.label, metric_name(matrix)),
               .head = {"Score on"}};
   table.head.insert(table.head.end(), matrix.tasks.begin(), matrix.tasks.end());
+  for (const std::string& probe : matrix.probes) table.head.push_back("probe " + probe);
   const std::vector<std::string> tasks = stream_tasks(method);
-  for (const auto& [stage, cells] : matrix.rows) {
+  std::set<int64_t> stages;
+  for (const auto* rows : {&matrix.rows, &matrix.probe_rows}) {
+    for (const auto& [stage, cells] : *rows) stages.insert(stage);
+  }
+  const auto cells_of = [](const auto& rows, int64_t stage) {
+    const auto found = rows.find(stage);
+    return found == rows.end() ? std::vector<std::optional<double>>() : found->second;
+  };
+  for (const int64_t stage : stages) {
     std::vector<TableCell> row = {{stage_name(stage, tasks)}};
-    for (const std::optional<double>& cell : cells) {
-      TableCell shown{"-"};
-      if (cell && std::isfinite(*cell)) {
-        shown.text = rounded(*cell, matrix.unit);
-        const double place = (*cell - bounds.low) / (bounds.high - bounds.low);
-        shown.shade = std::clamp(matrix.higher_is_better ? place : 1 - place, 0.0, 1.0);
-      }
-      row.push_back(shown);
-    }
+    add_cells(cells_of(matrix.rows, stage), matrix.tasks.size(), matrix, bounds, row);
+    add_cells(cells_of(matrix.probe_rows, stage), matrix.probes.size(), matrix, bounds, row);
     table.rows.push_back(row);
   }
   return table;
@@ -92,6 +112,7 @@ Blocks curves(const Comparison& comparison) {
   std::vector<Panels> by_metric;
   for (const MethodRow& method : comparison.methods) {
     for (const MeanMatrix& matrix : method.matrices) {
+      if (matrix.tasks.empty()) continue;
       const std::string caption =
           fmt::format("{} on each task after each stage, mean over seeds with 95 % intervals.",
                       metric_name(matrix));
@@ -162,7 +183,7 @@ Blocks matrix_section(const Comparison& comparison) {
   return {Heading{3, "R matrices"},
           Paragraph{
               "R[i][j] is the score on task j after learning task i, mean over seeds. Read down a "
-              "column to see a task learned and forgotten."},
+              "column to see a task learned and forgotten. Probes are rows that no task trains."},
           maps};
 }
 

@@ -37,6 +37,16 @@ Json metrics_json(const MethodRow& method, const std::vector<MetricDoc>& present
   return metrics;
 }
 
+Json probe_rows_json(const MeanMatrix& matrix) {
+  Json rows = Json::array();
+  for (const auto& [stage, cells] : matrix.probe_rows) {
+    Json scores = Json::array();
+    for (const auto& cell : cells) scores.push_back(number(cell));
+    rows.push_back({{"after_task", stage}, {"scores", scores}});
+  }
+  return rows;
+}
+
 Json matrix_json(const MeanMatrix& matrix) {
   Json rows = Json::array();
   for (const auto& [stage, cells] : matrix.rows) {
@@ -53,7 +63,9 @@ Json matrix_json(const MeanMatrix& matrix) {
           {"unit", matrix.unit},
           {"higher_is_better", matrix.higher_is_better},
           {"tasks", matrix.tasks},
-          {"rows", rows}};
+          {"rows", rows},
+          {"probes", matrix.probes},
+          {"probe_rows", probe_rows_json(matrix)}};
 }
 
 Json method_json(const MethodRow& method, const std::vector<MetricDoc>& present) {

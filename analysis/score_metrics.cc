@@ -35,6 +35,10 @@ std::vector<ScoreMetric> level_metrics() {
         "Lopez-Paz & Ranzato 2017, arXiv:1706.08840", true},
        true,
        of_r<final_average>},
+      {{"final_perplexity", "Final perplexity", "ratio",
+        "exp of the final average loss; only where tasks are measured in loss", "", false},
+       false,
+       of_r<final_perplexity>},
       {{"average_incremental", "Average incremental", "score",
         "mean over stages k of the mean score on tasks 1..k after stage k",
         "Rebuffi et al. 2017, arXiv:1611.07725", true},
@@ -112,11 +116,11 @@ const std::vector<ScoreMetric>& score_metrics() {
 const std::vector<ProbeMetric>& probe_metrics() {
   static const std::vector<ProbeMetric> metrics = {
       {{"base_loss_before", "Base loss before", "nats",
-        "loss on held-out pretraining text before any training", "", false},
+        "loss on the rows of the probe before any training", "", false},
        true,
        probe_mean<&ProbeScores::before>},
       {{"base_loss_after", "Base loss after", "nats",
-        "loss on held-out pretraining text after the last task", "", false},
+        "loss on the rows of the probe after the last task", "", false},
        true,
        probe_mean<&ProbeScores::after>},
       {{"base_loss_rise", "Base loss rise", "nats",
@@ -124,6 +128,10 @@ const std::vector<ProbeMetric>& probe_metrics() {
         "minus the ability delta of Wang et al. 2023, arXiv:2310.06762", false},
        false,
        base_ability_change},
+      {{"base_loss_perplexity_ratio", "Base perplexity ratio", "ratio",
+        "exp of the base loss rise: perplexity after over perplexity before", "", false},
+       false,
+       base_perplexity_ratio},
   };
   return metrics;
 }

@@ -28,6 +28,10 @@ double summed_loss(const Tensor& logits, const Batch& batch) {
   return each.sum(at::kDouble).item<double>();
 }
 
+int64_t positions_right(const Tensor& logits, const Batch& batch) {
+  return masked_logits(logits, batch).argmax(1).eq(batch.targets).sum().item<int64_t>();
+}
+
 int64_t rows_right(const Tensor& logits, const Batch& batch) {
   const Tensor right = masked_logits(logits, batch).argmax(1).eq(batch.targets);
   if (!batch.row_of.defined()) return right.sum().item<int64_t>();

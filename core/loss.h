@@ -19,6 +19,9 @@ Tensor task_loss(const Tensor& logits, const Batch& batch);
 /// Sum of the cross-entropy over the batch's positions, in nats, in double precision.
 double summed_loss(const Tensor& logits, const Batch& batch);
 
+/// Predicted positions whose target is the arg max.
+int64_t positions_right(const Tensor& logits, const Batch& batch);
+
 /// Rows whose every predicted position has its target as arg max: accuracy of a classifier and, for
 /// a language model, exactly the rows that greedy generation answers word for word (a greedy path
 /// leaves the expected answer at the first position whose arg max differs, and not before).

@@ -23,6 +23,8 @@ class Model {
   virtual ~Model();
   /// Logits (P, C) of the batch's predicted positions. Never masks classes: the loss does.
   virtual Tensor forward(const Batch& batch) = 0;
+  /// Whether forward() keeps packed rows apart (Batch::segments).
+  virtual bool takes_packed() const { return false; }
   /// Every seam in a fixed order.
   virtual std::vector<Seam*> seams() = 0;
   /// A continuation of every prompt, in evaluation mode. What a row becomes does not depend on the

@@ -100,8 +100,8 @@ Batch joined(const std::vector<Batch>& given) {
   return whole;
 }
 
-Sampler::Sampler(const TrainingPlan& plan, int64_t batch_size, uint64_t seed)
-    : plan_(plan), batch_size_(batch_size), random_(seed) {
+Sampler::Sampler(const TrainingPlan& plan, int64_t batch_size, uint64_t seed, bool by_length)
+    : plan_(plan), batch_size_(batch_size), by_length_(by_length), random_(seed) {
   double shares = 0;
   for (const auto& part : plan.parts) shares += part.share;
   shared_ = shares > 0;
@@ -138,10 +138,45 @@ void Sampler::share_out() {
   }
 }
 
+void Sampler::shuffle(Source& source) {
+  random_.shuffle(source.rows);
+  if (by_length_ && !shared_) sort_by_length(source);
+}
+
+/// The rows behind the last whole batch stay where the shuffle put them: they are dropped.
+void Sampler::sort_by_length(Source& source) {
+  constexpr size_t kBatchesAtOnce = 32;
+  const auto take = static_cast<size_t>(source.take);
+  const size_t whole = source.rows.size() / take * take;
+  const auto length = [this](const std::pair<size_t, int64_t>& row) {
+    return plan_.parts[row.first].rows->length(row.second);
+  };
+  const auto begin = source.rows.begin();
+  std::vector<std::vector<std::pair<size_t, int64_t>>> batches;
+  for (size_t at = 0; at < whole; at += kBatchesAtOnce * take) {
+    const size_t end = std::min(whole, at + kBatchesAtOnce * take);
+    std::stable_sort(begin + static_cast<int64_t>(at), begin + static_cast<int64_t>(end),
+                     [&](const auto& a, const auto& b) { return length(a) > length(b); });
+    for (size_t first = at; first < end; first += take) {
+      batches.emplace_back(begin + static_cast<int64_t>(first),
+                           begin + static_cast<int64_t>(first + take));
+    }
+  }
+  random_.shuffle(batches);
+  const auto worst = std::max_element(
+      batches.begin(), batches.end(),
+      [&](const auto& a, const auto& b) { return length(a.front()) < length(b.front()); });
+  if (worst != batches.end()) std::iter_swap(batches.begin(), worst);
+  size_t at = 0;
+  for (const auto& batch : batches) {
+    for (const auto& row : batch) source.rows[at++] = row;
+  }
+}
+
 void Sampler::draw(Source& source, std::vector<std::vector<int64_t>>& chosen) {
   const auto take = static_cast<size_t>(source.take);
   if (source.at + take > source.rows.size()) {
-    random_.shuffle(source.rows);
+    shuffle(source);
     source.at = 0;
   }
   for (size_t i = source.at; i < source.at + take; ++i) {

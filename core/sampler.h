@@ -18,9 +18,14 @@ Batch joined(const std::vector<Batch>& batches);
 /// a batch are left (the rest is dropped, as in the code of van de Ven et al. 2022); a plan smaller
 /// than a batch is given whole. With shares, each part has its share of the rows and is reshuffled
 /// by itself: batches stay full, and a share that is no whole number of rows holds over batches.
+///
+/// By length, the shuffled rows are cut into stretches of 32 batches, each sorted from long to
+/// short before it is cut into batches, and all batches are shuffled; the one with the longest row
+/// comes first, so that a batch too large for the memory is the first to come. Plans with shares
+/// keep their order.
 class Sampler {
  public:
-  Sampler(const TrainingPlan& plan, int64_t batch_size, uint64_t seed);
+  Sampler(const TrainingPlan& plan, int64_t batch_size, uint64_t seed, bool by_length = false);
   Batch next();
   int64_t rows() const;               ///< in the whole plan
   int64_t batches_per_epoch() const;  ///< at least 1
@@ -34,11 +39,14 @@ class Sampler {
     double owed = 0;   // rows that past batches rounded away
   };
   void share_out();
+  void shuffle(Source& source);
+  void sort_by_length(Source& source);
   void draw(Source& source, std::vector<std::vector<int64_t>>& chosen);
 
   const TrainingPlan& plan_;
   int64_t batch_size_;
   bool shared_ = false;
+  bool by_length_ = false;
   std::vector<Source> sources_;
   Random random_;
 };

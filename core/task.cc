@@ -94,9 +94,9 @@ void warn_of_overlap(TaskStream& stream) {
 
 Batch Batch::to(const at::Device& device) const {
   Batch moved = *this;
-  for (Tensor* tensor :
-       {&moved.inputs, &moved.mask, &moved.token_types, &moved.decoder_inputs, &moved.positions,
-        &moved.row_of, &moved.targets, &moved.row_ids, &moved.weights, &moved.active}) {
+  for (Tensor* tensor : {&moved.inputs, &moved.mask, &moved.token_types, &moved.decoder_inputs,
+                         &moved.positions, &moved.row_of, &moved.targets, &moved.row_ids,
+                         &moved.weights, &moved.active, &moved.segments, &moved.position_ids}) {
     if (tensor->defined()) *tensor = tensor->to(device);
   }
   return moved;

@@ -45,16 +45,31 @@ class TextSource {
   virtual int64_t longest_response() const = 0;  ///< tokens, end mark included
 };
 
+/// Text rows whose answer is one of a few labels. A row's labels are scored one after the other.
+class LabelSource {
+ public:
+  virtual ~LabelSource() = default;
+  virtual int64_t labels() const = 0;  ///< their number; 0 = rows without labels
+  /// The prompts of the rows, each with the label as its response.
+  virtual Batch label_batch(const std::vector<int64_t>& indices, int64_t label) const = 0;
+  virtual int64_t label_of(int64_t index) const = 0;  ///< of the row's own response
+  virtual bool normalised() const = 0;                ///< compare by token, not by label
+};
+
+class Tokenizer;
+
 struct Task {
   std::string name;
-  MetricInfo metric;  ///< accuracy, exact_match or loss
+  MetricInfo metric;  ///< accuracy, or one of core/text/text_metrics.h
   RowsPtr train, validation, test;
-  std::vector<int64_t> classes;  ///< the classes of this task; empty for text
+  std::vector<int64_t> classes;        ///< the classes of this task; empty for text
+  std::vector<std::string> stop = {};  ///< texts at which a generated answer is cut
 };
 
 enum class Scenario { task_incremental, domain_incremental, class_incremental };
 
 /// What the model could do before: rows measured before and after every task, never trained on.
+/// Probes that follow one another with the same rows take one forward pass.
 struct Probe {
   std::string name;
   MetricInfo metric;
@@ -66,10 +81,11 @@ struct TaskStream {
   Scenario scenario = Scenario::domain_incremental;
   std::vector<Task> tasks;
   std::vector<Probe> probes;
-  int64_t classes = 0;                ///< output units a classifier needs; 0 for text
-  int64_t features = 0;               ///< input width of a classifier; 0 for text
-  int64_t longest = 0;                ///< tokens of the longest row; 0 for images
-  std::vector<std::string> warnings;  ///< such as rows shared by training and test
+  int64_t classes = 0;                              ///< output units a classifier needs; 0 for text
+  int64_t features = 0;                             ///< input width of a classifier; 0 for text
+  int64_t longest = 0;                              ///< tokens of the longest row; 0 for images
+  std::vector<std::string> warnings;                ///< such as rows shared by training and test
+  std::shared_ptr<const Tokenizer> tokenizer = {};  ///< of text rows; null for images
 };
 
 /// Every row in batches of `batch_size`, in order; the last may be smaller.

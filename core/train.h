@@ -21,6 +21,8 @@ struct TrainOptions {
   int64_t eval_every = 0, eval_batch = 256, log_every = 50, samples = 2;
   std::string evaluate = "test";
   bool reset_optimizer = true;
+  std::string sort = "none";
+  int64_t pack = 0;
 
   template <class Visit>
   void fields(Visit&& visit) {
@@ -49,6 +51,10 @@ struct TrainOptions {
     visit("log_every", log_every, at_least(1), "steps between points of the loss curve");
     visit("samples", samples, at_least(0), "scored rows a task whose generated text is kept");
     visit("reset_optimizer", reset_optimizer, any(), "start every task with zeroed moments");
+    visit("sort", sort, one_of({"none", "length"}),
+          "batches of rows of like length, the longest first");
+    visit("pack", pack, at_least(0),
+          "tokens of a sequence into which several rows are put; 0 = one row a sequence");
   }
 };
 

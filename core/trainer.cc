@@ -1,5 +1,6 @@
 #include "core/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -43,6 +44,10 @@ TrialResult Trainer::run() {
 }
 
 void Trainer::prepare() {
+  if (options_.pack > 0 && !model_.takes_packed()) {
+    fail("train.pack = {}, but this model can't keep packed rows apart; set it to 0",
+         options_.pack);
+  }
   for (const Task& task : stream_.tasks) result_.task_names.push_back(task.name);
   {
     const MemoryTag tag(Category::base_weights);
@@ -98,7 +103,8 @@ void Trainer::learn(int64_t task) {
   model_.set_generator(make_generator(
       seed_for(request_.seed, "dropout") + static_cast<uint64_t>(task), request_.device));
   Sampler sampler(plan, options_.batch,
-                  seed_for(request_.seed, "order") + static_cast<uint64_t>(task));
+                  seed_for(request_.seed, "order") + static_cast<uint64_t>(task),
+                  options_.sort == "length");
   task_steps_ =
       options_.epochs > 0 ? options_.epochs * sampler.batches_per_epoch() : options_.steps;
   clock_.time("importance", [&] {
@@ -189,6 +195,9 @@ void Trainer::keep_samples(int64_t after_task) {
     std::vector<std::vector<int64_t>> prompts;
     const int64_t kept = std::min(options_.samples, rows.size());
     for (int64_t row = 0; row < kept; ++row) prompts.push_back(text->prompt_ids(row));
+    if (std::any_of(prompts.begin(), prompts.end(), [](const auto& p) { return p.empty(); })) {
+      continue;  // nothing to go on from
+    }
     const auto made = model_.generate(prompts, text->longest_response(), text->end_id());
     for (int64_t row = 0; row < kept; ++row) {
       result_.samples.push_back({after_task, static_cast<int64_t>(t) + 1, row, text->prompt(row),

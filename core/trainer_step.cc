@@ -5,6 +5,7 @@
 #include "core/dense_product.h"
 #include "core/error.h"
 #include "core/loss.h"
+#include "core/pack.h"
 #include "core/trainer.h"
 #include "core/update.h"
 
@@ -67,7 +68,9 @@ void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
   for (int64_t part = 0; part < options_.accumulate; ++part) {
     {
       const MemoryTag tag(Category::workspace);
-      batch = sampler.next().to(request_.device);
+      batch = sampler.next();
+      if (options_.pack > 0) batch = packed(batch, options_.pack);
+      batch = batch.to(request_.device);
     }
     loss += share * forward_backward(task, batch, share, logits);
     timing.samples += batch.rows();

@@ -99,6 +99,7 @@ struct TrialResult {
   std::vector<Sample> samples;
   std::vector<Artifact> artifacts;
   std::vector<std::string> task_names;  ///< in order
+  std::vector<std::string> notes = {};  ///< about the data: rows left out, cut or shared by splits
   std::string weights_digest;           ///< SHA-256 of the final trainable values
   int64_t trainable_parameters = 0, total_parameters = 0;
 };

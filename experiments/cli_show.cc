@@ -8,16 +8,26 @@ namespace lethe {
 namespace {
 
 void show_matrix(const TrialResult& result) {
-  std::map<int64_t, std::map<int64_t, std::string>> rows;
+  std::map<int64_t, std::string> rows;
   for (const Evaluation& e : result.evaluations) {
-    if (!e.within_task) rows[e.after_task][e.on_task] = fmt::format("{:.4f}", e.score());
+    if (e.within_task) continue;
+    const std::string column =
+        e.on_task > 0 ? std::to_string(e.on_task) : e.task + " " + e.metric.name;
+    rows[e.after_task] += fmt::format("  {}:{:.4f}", column, e.score());
   }
-  fmt::print("\nscores (row: after task, column: on task; 0 = the probe)\n");
+  fmt::print("\nscores (row: after task, column: on task, or the probe with its metric)\n");
   for (const auto& [after, scores] : rows) {
-    fmt::print("{:>8}", after == -1 ? "random" : after == 0 ? "before" : std::to_string(after));
-    for (const auto& [on, score] : scores) fmt::print("  {}:{}", on, score);
-    fmt::print("\n");
+    fmt::print("{:>8}{}\n",
+               after == -1  ? "random"
+               : after == 0 ? "before"
+                            : std::to_string(after),
+               scores);
   }
+}
+
+void show_notes(const TrialResult& result) {
+  if (!result.notes.empty()) fmt::print("\nnotes\n");
+  for (const std::string& note : result.notes) fmt::print("  {}\n", note);
 }
 
 void show_costs(const TrialResult& result) {
@@ -54,6 +64,7 @@ int show_command(const std::string& db, const std::string& trial) {
              e.git_commit, record.key.text);
   if (record.status != "done") return 0;
   show_matrix(record.result);
+  show_notes(record.result);
   if (!record.result.curve.empty()) {
     const CurvePoint& last = record.result.curve.back();
     fmt::print(

@@ -88,6 +88,11 @@ ModelShape shape_for(const TaskStream& stream, const std::string& model) {
   shape.features = stream.features;
   shape.classes = stream.classes;
   if (stream.features > 0) return shape;
+  if (stream.tokenizer && stream.tokenizer != builtin_tokenizer()) {
+    shape.vocabulary = stream.tokenizer->vocabulary_size();
+    shape.longest = stream.longest;
+    return shape;
+  }
   shape.vocabulary = builtin_tokenizer()->vocabulary_size();
   if (model == "pretrained") {
     shape.longest = stream.longest;

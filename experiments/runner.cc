@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "core/embedding.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/models/models.h"
@@ -53,6 +54,7 @@ std::unique_ptr<Model> make_model(const Trial& trial, const ModelShape& shape,
                                   const std::atomic<bool>* stop, std::optional<Learned>& start) {
   const MemoryTag tag(Category::base_weights);
   auto model = starting_model(without_adapter(trial.model), shape, trial.spec.seed, stop);
+  check_vocabulary(*model, shape);
   start = start_adapter(trial.model, *model);
   if (start) put_start_adapter(trial.model, *start, *model, true);
   apply_base(*model, trial.spec.model.options.at("base"));
@@ -73,6 +75,19 @@ void apply_base(Model& model, const std::string& format) {
   if (format == "float") return;
   for (Linear* linear : model.linears()) {
     if (linear->kind() == SeamKind::linear) linear->set_format(format);
+  }
+}
+
+void check_vocabulary(Model& model, const ModelShape& shape) {
+  for (Seam* seam : model.seams()) {
+    const auto* tokens = dynamic_cast<const Embedding*>(seam);
+    if (tokens == nullptr || shape.vocabulary == 0) continue;
+    const int64_t rows = tokens->weight().size(0);
+    if (rows >= shape.vocabulary) return;  // a model's first embedding is that of its tokens
+    fail(
+        "the tokenizer has {} tokens, but the model's embedding {} rows; take the tokenizer that "
+        "belongs to the model",
+        shape.vocabulary, rows);
   }
 }
 
@@ -110,6 +125,7 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
   request.progress = settings.progress;
   request.stop = settings.stop;
   TrialResult result = train(request);
+  result.notes = stream.warnings;
   Clock clock(result);
   clock.add({"load", loaded.count(), cpu_loaded, 0, 0});
   clock.time("evaluate", [&] { add_random_row(trial, stream, shape, device, result); });

@@ -38,6 +38,9 @@ std::unique_ptr<Model> starting_model(const Part& part, const ModelShape& shape,
 std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream,
                                      const TeacherRequest& request, const std::atomic<bool>* stop);
 
+/// Throws Error where the model's token embedding has fewer rows than the tokenizer has tokens.
+void check_vocabulary(Model& model, const ModelShape& shape);
+
 /// Quantises the blocks' Linear seams; the head and embeddings stay.
 void apply_base(Model& model, const std::string& format);
 

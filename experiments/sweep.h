@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -61,7 +62,7 @@ struct Sweep {
   std::string stream = "instructions", model = "decoder";
   int64_t stream_line = 0, model_line = 0;
   Grid stream_options, model_options, training;
-  std::vector<TextTaskSpec> texts;
+  std::vector<TextTaskSpec> texts, probes;
   std::vector<SweepMethod> methods;
   TuneSection tune;
   bool keep = false;  ///< keep = "trained": every trial's trained values
@@ -85,7 +86,16 @@ std::string full_key(const SweepMethod& method, const std::string& key,
 /// Throws Error(`what`) with FILE:LINE before it; without them for line 0, the command line.
 [[noreturn]] void fail_at(const Sweep& sweep, int64_t line, const std::string& what);
 
+/// The tokenizer of a model's rows, and what tells it from others in a trial's text.
+struct ModelTokenizer {
+  std::shared_ptr<const Tokenizer> tokenizer;  ///< null = the built-in one
+  std::string digest;                          ///< of its files; empty for the built-in one
+};
+using TokenizerOf = std::function<ModelTokenizer(const Part& model)>;
+
 /// All trials, each once, in the order stream, model, training, method, seed. Checks every option.
-std::vector<Trial> expand(const Sweep& sweep, const StrategyRegistry& registry);
+/// Without `tokenizer_of` every model has the built-in tokenizer.
+std::vector<Trial> expand(const Sweep& sweep, const StrategyRegistry& registry,
+                          const TokenizerOf& tokenizer_of = {});
 
 }  // namespace lethe

@@ -109,13 +109,13 @@ std::string folder_name(const std::string& path) {
 
 class Expansion {
  public:
-  Expansion(const Sweep& sweep, const StrategyRegistry& registry)
-      : sweep_(sweep), registry_(registry) {}
+  Expansion(const Sweep& sweep, const StrategyRegistry& registry, const TokenizerOf& tokenizer_of)
+      : sweep_(sweep), registry_(registry), tokenizer_of_(tokenizer_of) {}
 
   std::vector<Trial> all() {
     check();
     for (const Combination& stream : combinations(sweep_.stream_options)) {
-      StreamRequest request{sweep_.stream, stream.options, sweep_.texts};
+      const StreamRequest request = request_for(stream.options);
       OptionMap complete;
       at_line(sweep_, sweep_.stream_line,
               [&] { complete = stream_entry(sweep_.stream).complete(request); });
@@ -133,6 +133,15 @@ class Expansion {
   }
 
  private:
+  StreamRequest request_for(const OptionMap& options) const {
+    StreamRequest request;
+    request.name = sweep_.stream;
+    request.options = options;
+    request.texts = sweep_.texts;
+    request.probes = sweep_.probes;
+    return request;
+  }
+
   void check() {
     check_stream();
     at_line(sweep_, sweep_.model_line, [&] { model_entry(sweep_.model); });
@@ -155,7 +164,7 @@ class Expansion {
   }
 
   void complete_stream(const OptionMap& options) {
-    StreamRequest request{sweep_.stream, options, sweep_.texts};
+    StreamRequest request = request_for(options);
     const auto data = sweep_.stream_options.find("data");
     if (data != sweep_.stream_options.end()) request.options["data"] = data->second.values.at(0);
     stream_entry(sweep_.stream).complete(request);
@@ -220,11 +229,15 @@ class Expansion {
     trial.spec.training = options_text(parse_options<TrainOptions>("train", train));
     const bool validation = trial.spec.training.at("evaluate") == "validation";
     // Only what is unusual is said, so that trials stored without it keep their text.
-    if (!validation) trial.spec.training.erase("evaluate");
+    for (const auto& [key, usual] :
+         {std::pair("evaluate", "test"), std::pair("sort", "none"), std::pair("pack", "0")}) {
+      if (trial.spec.training.at(key) == usual) trial.spec.training.erase(key);
+    }
     trial.sweep = sweep_.name;
     trial.label = choice.method->label.empty() ? method_label(trial.spec) : choice.method->label;
     trial.label += choice.chosen.varying + training.varying;
     trial.stream = request;
+    take_tokenizer(trial);
     trial.stream_label = label_of(sweep_.stream, stream, stream_entry(sweep_.stream).docs());
     if (validation) trial.stream_label += " (validation rows)";  // never in one table with others
     OptionMap shown = trial.spec.model.options;
@@ -250,6 +263,20 @@ class Expansion {
     }
   }
 
+  /// Rows of text are made with the model's tokenizer, whose digest decides them. The built-in one
+  /// is part of the build.
+  void take_tokenizer(Trial& trial) {
+    if (!tokenizer_of_ || !stream_entry(sweep_.stream).text) return;
+    auto found = tokenizers_.find(trial.spec.model.options);
+    if (found == tokenizers_.end()) {
+      found = tokenizers_.emplace(trial.spec.model.options, tokenizer_of_(trial.spec.model)).first;
+    }
+    trial.stream.tokenizer = found->second.tokenizer;
+    if (!found->second.digest.empty()) {
+      trial.spec.stream.options["tokenizer_sha256"] = found->second.digest;
+    }
+  }
+
   void add(const Trial& trial, int64_t line) {
     const std::string text = canonical_text(trial.spec);
     const auto [found, fresh] = seen_.emplace(text, Seen{trial.label, line});
@@ -267,6 +294,8 @@ class Expansion {
   };
   const Sweep& sweep_;
   const StrategyRegistry& registry_;
+  const TokenizerOf& tokenizer_of_;
+  std::map<OptionMap, ModelTokenizer> tokenizers_;  // by the model's options
   std::vector<Trial> trials_;
   std::map<std::string, Seen> seen_;
 };
@@ -278,8 +307,9 @@ void fail_at(const Sweep& sweep, int64_t line, const std::string& what) {
   fail("{}:{}: {}", sweep.path, line, what);
 }
 
-std::vector<Trial> expand(const Sweep& sweep, const StrategyRegistry& registry) {
-  return Expansion(sweep, registry).all();
+std::vector<Trial> expand(const Sweep& sweep, const StrategyRegistry& registry,
+                          const TokenizerOf& tokenizer_of) {
+  return Expansion(sweep, registry, tokenizer_of).all();
 }
 
 }  // namespace lethe

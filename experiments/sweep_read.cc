@@ -1,12 +1,10 @@
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <sstream>
 
 #include "core/error.h"
-#include "experiments/sweep_value.h"
+#include "experiments/recipes.h"
 
 namespace lethe {
 namespace {
@@ -32,57 +30,8 @@ void collect(const Place& place, const toml::table& table, const std::string& pr
   }
 }
 
-/// Relative paths start at the sweep file; a leading ../shared is LETHE_SHARED where that is set.
-std::string resolved(const Place& place, const std::string& path) {
-  const char* shared = std::getenv("LETHE_SHARED");
-  const size_t at = path.find("../shared/");
-  if (shared != nullptr && at != std::string::npos) {
-    return std::string(shared) + "/" + path.substr(at + std::string("../shared/").size());
-  }
-  const std::filesystem::path given(path);
-  if (path.empty() || given.is_absolute()) return path;
-  const auto beside = std::filesystem::path(place.path).parent_path() / given;
-  return beside.lexically_normal().string();
-}
-
-std::vector<TextTaskSpec> text_tasks(const Place& place, const toml::array& tables) {
-  std::vector<TextTaskSpec> tasks;
-  std::map<std::string, int64_t> lines;  // by name
-  for (const toml::node& node : tables) {
-    const auto* table = node.as_table();
-    if (table == nullptr)
-      place.fail_at(line_of(node), "stream.task holds no table; write [[stream.task]]");
-    only_known(
-        place, *table, "[[stream.task]]",
-        {"name", "file", "train", "validation", "test", "prompt", "response", "labels", "metric"});
-    TextTaskSpec task;
-    task.name = text_at(place, *table, "name", "");
-    if (task.name.empty())
-      place.fail_at(line_of(node), "a [[stream.task]] lacks 'name'; give it one");
-    const auto [first, fresh] = lines.emplace(task.name, line_of(*table->get("name")));
-    if (!fresh) {
-      place.fail_at(line_of(*table->get("name")),
-                    fmt::format("text task '{}' is there already, in line {}; give every task a "
-                                "name of its own",
-                                task.name, first->second));
-    }
-    task.file = resolved(place, text_at(place, *table, "file", ""));
-    task.train = resolved(place, text_at(place, *table, "train", ""));
-    task.validation = resolved(place, text_at(place, *table, "validation", ""));
-    task.test = resolved(place, text_at(place, *table, "test", ""));
-    task.prompt = text_at(place, *table, "prompt", "");
-    task.response = text_at(place, *table, "response", task.response);
-    task.metric = text_at(place, *table, "metric", task.metric);
-    if (const toml::node* labels = table->get("labels")) {
-      task.labels = grid_option(place, "labels", *labels).values;
-    }
-    tasks.push_back(std::move(task));
-  }
-  return tasks;
-}
-
 void read_section(const Place& place, const toml::table& root, const std::string& section,
-                  Grid& grid, std::string* name, int64_t* line, std::vector<TextTaskSpec>* texts) {
+                  Grid& grid, std::string* name, int64_t* line, Sweep* texts) {
   const toml::node* node = root.get(section);
   if (node == nullptr) return;
   const auto* table = node->as_table();
@@ -95,7 +44,9 @@ void read_section(const Place& place, const toml::table& root, const std::string
       *name = only_value(place, full, grid_option(place, full, value));
       *line = line_of(value);
     } else if (texts != nullptr && key.str() == "task" && value.is_array()) {
-      *texts = text_tasks(place, *value.as_array());
+      texts->texts = text_specs(place, *value.as_array(), "task");
+    } else if (texts != nullptr && key.str() == "probe" && value.is_array()) {
+      texts->probes = text_specs(place, *value.as_array(), "probe");
     } else {
       GridOption option = grid_option(place, section + "." + std::string(key.str()), value);
       if (key.str() == "data") {
@@ -162,7 +113,7 @@ Sweep parse_sweep(const std::string& text, const std::string& path) {
   }
   sweep.keep = keep == "trained";
   read_section(place, root, "stream", sweep.stream_options, &sweep.stream, &sweep.stream_line,
-               &sweep.texts);
+               &sweep);
   read_section(place, root, "model", sweep.model_options, &sweep.model, &sweep.model_line, nullptr);
   read_section(place, root, "train", sweep.training, nullptr, nullptr, nullptr);
   if (const toml::node* tune = root.get("tune")) sweep.tune = tune_section(place, *tune);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
+#include <filesystem>
 #include <sstream>
 
 #include "core/error.h"
@@ -41,6 +43,18 @@ std::string text_at(const Place& place, const toml::table& table, const std::str
   if (value == nullptr)
     place.fail_at(line_of(*node), fmt::format("'{}' is no text; put it in quotes", key));
   return value->get();
+}
+
+std::string resolved(const Place& place, const std::string& path) {
+  const char* shared = std::getenv("LETHE_SHARED");
+  const size_t at = path.find("../shared/");
+  if (shared != nullptr && at != std::string::npos) {
+    return std::string(shared) + "/" + path.substr(at + std::string("../shared/").size());
+  }
+  const std::filesystem::path given(path);
+  if (path.empty() || given.is_absolute()) return path;
+  const auto beside = std::filesystem::path(place.path).parent_path() / given;
+  return beside.lexically_normal().string();
 }
 
 GridOption grid_option(const Place& place, const std::string& key, const toml::node& node) {

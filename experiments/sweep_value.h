@@ -28,6 +28,9 @@ GridOption grid_option(const Place& place, const std::string& key, const toml::n
 std::string text_at(const Place& place, const toml::table& table, const std::string& key,
                     const std::string& fallback);
 
+/// Relative paths start at the sweep file; a leading ../shared is LETHE_SHARED where that is set.
+std::string resolved(const Place& place, const std::string& path);
+
 /// A method's `tune` table, keys joined by dots; and the section [tune].
 SearchSpaces search_spaces(const Place& place, const toml::node& node);
 TuneSection tune_section(const Place& place, const toml::node& node);

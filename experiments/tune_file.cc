@@ -59,24 +59,25 @@ std::string lines(const Grid& grid, const std::string& prefix) {
   return text;
 }
 
-std::string text_task(const TextTaskSpec& task, const std::string& folder) {
-  const TextTaskSpec defaults;
-  std::string text = fmt::format("\n[[stream.task]]\nname = {}\n", quoted(task.name));
-  const auto put = [&](const char* key, const std::string& value, const std::string& fallback) {
-    if (value != fallback) text += fmt::format("{} = {}\n", key, quoted(value));
-  };
-  put("file", path_from(folder, task.file), "");
-  put("train", path_from(folder, task.train), "");
-  put("validation", path_from(folder, task.validation), "");
-  put("test", path_from(folder, task.test), "");
-  put("prompt", task.prompt, "");
-  put("response", task.response, defaults.response);
-  if (!task.labels.empty()) {
-    std::vector<std::string> labels;
-    for (const std::string& label : task.labels) labels.push_back(quoted(label));
-    text += fmt::format("labels = [{}]\n", fmt::join(labels, ", "));
+std::string text_table(const TextTaskSpec& task, const std::string& what,
+                       const std::string& folder) {
+  const OptionMap fallback = options_text(TextTaskSpec());
+  std::string text = fmt::format("\n[[stream.{}]]\nname = {}\n", what, quoted(task.name));
+  text_files(task, [&](const char* key, const std::string& path) {
+    if (!path.empty()) text += fmt::format("{} = {}\n", key, quoted(path_from(folder, path)));
+  });
+  TextTaskSpec copy = task;
+  for (const Field& field : fields_of(copy)) {
+    const std::string value = text_of_fields({field}).at(field.name);
+    const bool is_text = std::holds_alternative<std::string*>(field.value);
+    if (value == fallback.at(field.name)) continue;
+    text += fmt::format("{} = {}\n", field.name, is_text ? quoted(value) : value);
   }
-  put("metric", task.metric, defaults.metric);
+  text_lists(task, [&](const char* key, const std::vector<std::string>& values) {
+    std::vector<std::string> all;
+    for (const std::string& value : values) all.push_back(quoted(value));
+    if (!all.empty()) text += fmt::format("{} = [{}]\n", key, fmt::join(all, ", "));
+  });
   return text;
 }
 
@@ -89,7 +90,8 @@ std::string sections(const Sweep& sweep, const std::string& folder) {
     data->second.values = {path_from(folder, data->second.values.at(0))};
   }
   text += fmt::format("\n[stream]\nname = {}\n", quoted(sweep.stream)) + lines(stream, "");
-  for (const TextTaskSpec& task : sweep.texts) text += text_task(task, folder);
+  for (const TextTaskSpec& task : sweep.texts) text += text_table(task, "task", folder);
+  for (const TextTaskSpec& probe : sweep.probes) text += text_table(probe, "probe", folder);
   Grid model = sweep.model_options;
   for (const char* key : {"path", "adapter"}) {
     const auto found = model.find(key);

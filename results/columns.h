@@ -16,6 +16,11 @@ struct TaskRow {
   std::string name;
 };
 
+/// A row of table `note`: one of TrialResult::notes.
+struct NoteRow {
+  std::string text;
+};
+
 /// `higher_is_better`, stored as the words "higher" and "lower".
 template <class Bool>
 struct Direction {
@@ -88,6 +93,11 @@ template <RowOf<TaskRow> Row, class Visit>
 void columns(Row& row, Visit&& visit) {
   visit("position", row.position);
   visit("name", row.name);
+}
+
+template <RowOf<NoteRow> Row, class Visit>
+void columns(Row& row, Visit&& visit) {
+  visit("text", row.text);
 }
 
 template <RowOf<Environment> Row, class Visit>

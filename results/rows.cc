@@ -90,6 +90,12 @@ void write_tasks(SQLite::Database& db, int64_t trial, const std::vector<std::str
   write_rows(db, "task", trial, rows);
 }
 
+void write_notes(SQLite::Database& db, int64_t trial, const std::vector<std::string>& notes) {
+  std::vector<NoteRow> rows;
+  for (const std::string& note : notes) rows.push_back({note});
+  write_rows(db, "note", trial, rows);
+}
+
 }  // namespace
 
 void write_result(SQLite::Database& db, int64_t trial, const TrialResult& result) {
@@ -100,6 +106,7 @@ void write_result(SQLite::Database& db, int64_t trial, const TrialResult& result
   write_rows(db, "timing", trial, result.timing);
   write_rows(db, "sample", trial, result.samples);
   write_rows(db, "artifact", trial, result.artifacts);
+  write_notes(db, trial, result.notes);
   query(db,
         "UPDATE trial SET weights_digest = ?, trainable_parameters = ?, total_parameters = ? "
         "WHERE id = ?",
@@ -118,6 +125,9 @@ TrialResult read_result(const SQLite::Database& db, int64_t trial) {
   result.timing = read_rows<Timing>(db, "timing", trial);
   result.samples = read_rows<Sample>(db, "sample", trial);
   result.artifacts = read_rows<Artifact>(db, "artifact", trial);
+  for (NoteRow& note : read_rows<NoteRow>(db, "note", trial)) {
+    result.notes.push_back(std::move(note.text));
+  }
   SQLite::Statement own = query(
       db, "SELECT weights_digest, trainable_parameters, total_parameters FROM trial WHERE id = ?",
       trial);

@@ -1,5 +1,5 @@
-// The tables of schema version 1. Times are seconds since 1970 (UTC). Rows of one trial keep the
-// order in which they were stored by their ids.
+// The tables of schema version 1 and what version 2 adds. Times are seconds since 1970 (UTC). Rows
+// of one trial keep the order in which they were stored by their ids.
 #include "results/schema.h"
 
 namespace lethe {
@@ -138,6 +138,16 @@ CREATE TABLE artifact (
   sha256 TEXT NOT NULL
 ) STRICT;
 CREATE INDEX artifact_of_trial ON artifact (trial);
+)sql";
+
+// Version 2: what a trial's stream had to say about its rows.
+const char* const note_sql = R"sql(
+CREATE TABLE note (
+  id INTEGER PRIMARY KEY,
+  trial INTEGER NOT NULL REFERENCES trial (id) ON DELETE CASCADE,
+  text TEXT NOT NULL
+) STRICT;
+CREATE INDEX note_of_trial ON note (trial);
 )sql";
 
 }  // namespace lethe

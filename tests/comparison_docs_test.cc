@@ -99,6 +99,47 @@ TEST_CASE("probes are named after what they measure", "[comparison]") {
   CHECK_FALSE(doc(c, "base_accuracy_drop").higher_is_better);
 }
 
+TEST_CASE("several probes of one metric have columns of their own, and stand in the matrices",
+          "[comparison]") {
+  TrialRecord record = finished("finetune", 1, {{.1}, {.9}, {.5}});
+  const auto probe = [&](const char* name, int64_t after, double score, const MetricInfo& metric) {
+    Evaluation cell = scored(after, 0, score, metric);
+    cell.task = name;
+    record.result.evaluations.push_back(cell);
+  };
+  for (const int64_t after : {0, 1, 2}) {
+    probe("stories", after, 1.5 + .5 * static_cast<double>(after), kLoss);
+    probe("code", after, 2 - .25 * static_cast<double>(after), kLoss);
+    probe("stories", after, .6 - .1 * static_cast<double>(after), {"accuracy", "fraction", true});
+  }
+  record.result.notes = {"task 'a': 1 record is left out"};
+  TrialRecord other = finished("finetune", 2, {{.1}, {.9}, {.5}});
+  other.result.notes = record.result.notes;
+  const Comparison c = only({record, other});
+  const auto mean = [&](const char* key) { return c.methods[0].metrics.at(key).over_seeds.mean; };
+  CHECK(mean("base_loss_rise:stories") == Approx(1));
+  CHECK(mean("base_loss_rise:code") == Approx(-.5));
+  CHECK(mean("base_loss_rise") == Approx(.25));  // each probe counts once
+  CHECK(mean("base_loss_after:code") == Approx(1.5));
+  CHECK(mean("base_loss_perplexity_ratio:stories") == Approx(std::exp(1)));
+  CHECK(mean("base_accuracy_drop") == Approx(.2));
+  CHECK(c.methods[0].metrics.count("base_accuracy_drop:stories") == 0);  // the only one
+  CHECK(doc(c, "base_loss_rise:stories").title == "Base loss rise, stories");
+  CHECK(doc(c, "base_loss_rise:stories").unit == "nats");
+
+  // Tasks are measured in accuracy: its matrix has the probe's column, loss has probes alone.
+  const auto& matrices = c.methods[0].matrices;
+  REQUIRE(matrices.size() == 2);
+  CHECK(matrices[0].probes == std::vector<std::string>{"stories"});
+  CHECK(*matrices[0].probe_rows.at(2).at(0) == Approx(.4));
+  CHECK(matrices[1].metric == "loss");
+  CHECK(matrices[1].tasks.empty());
+  CHECK(matrices[1].probes == std::vector<std::string>{"stories", "code"});
+  CHECK(*matrices[1].probe_rows.at(1).at(1) == Approx(1.75));
+
+  CHECK(std::count(c.notes.begin(), c.notes.end(), "task 'a': 1 record is left out") == 1);
+}
+
 TEST_CASE("samples come from the smallest seed that learned a row and lost it, else the smallest",
           "[comparison]") {
   const auto with_samples = [](int64_t seed, const std::vector<std::string>& by_stage) {

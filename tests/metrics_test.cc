@@ -242,6 +242,16 @@ TEST_CASE("base loss rises by hand: 8/5 nats before, 9.5/5 after", "[metrics]") 
   CHECK(std::exp(*base_ability_change(probes)) == golden(1.349859));
 }
 
+TEST_CASE("perplexities are exp of losses, and undefined for other units", "[metrics]") {
+  const MetricInfo loss{"loss", "nats", false};
+  const RMatrix r = make_rmatrix({{2., 5.}, {3., 1.}}, loss);
+  CHECK(*final_perplexity(r) == Approx(std::exp(2.)));  // sqrt(e^3 e^1)
+  CHECK_FALSE(final_perplexity(make_rmatrix({{.5}})));
+  CHECK(*base_perplexity_ratio({probe(loss, 1., 1.3)}) == Approx(1.349859));
+  CHECK_FALSE(base_perplexity_ratio({probe({"accuracy", "fraction", true}, 1., .5)}));
+  CHECK_FALSE(base_perplexity_ratio({}));
+}
+
 TEST_CASE("base ability is undefined without probes or without one of the two scores",
           "[metrics]") {
   const MetricInfo loss = {"loss", "nats", false};

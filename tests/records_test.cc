@@ -71,7 +71,8 @@ TEST_CASE("bad JSON Lines are named by file, line and column") {
   CHECK(refusal("a.jsonl", "{\"a\":1}\n\n{\"a\":}\n") == "a.jsonl:3: no valid JSON at column 6");
   CHECK(refusal("a.jsonl", "{\"a\":1}\n[1]\n") == "a.jsonl:2: expected a JSON object, found array");
   CHECK(refusal("a.jsonl", "{\"a\":1e999}") == "a.jsonl:1: a number is out of range");
-  CHECK(refusal("a.jsonl", "{\"a\":\"\xff\"}") == "a.jsonl:1: no valid JSON at column 7");
+  CHECK(refusal("a.jsonl", "{\"a\":\"\xff\"}") ==
+        "a.jsonl:1: invalid UTF-8 at byte 7 of the record; save the file as UTF-8");
 }
 
 TEST_CASE("a bad JSON array is named by file and line, or record") {

@@ -141,7 +141,7 @@ TEST_CASE("a store of a newer schema names both versions", "[store]") {
   for (const OpenMode mode : {OpenMode::read_only, OpenMode::read_write}) {
     CHECK_THROWS_WITH(open(path, mode),
                       path +
-                          " has schema version 7, but this Lethe knows versions up to 1; update "
+                          " has schema version 7, but this Lethe knows versions up to 2; update "
                           "Lethe or use another file with --db");
   }
 }

@@ -31,6 +31,7 @@ TrialResult every_field() {
   result.samples = {{0, 1, 7, "a 'quoted'; DROP TABLE trial;", "line\nline", std::string("\0x", 2)},
                     {2, 1, 8, "", "\xc3\xa9\xe6\xbc\xa2", "<b>&amp;"}};
   result.artifacts = {{"out/w.safetensors", std::string(64, 'a')}};
+  result.notes = {"task 'a': 2 records with an empty response are left out", "", "\xc3\xa9"};
   result.weights_digest = sha256("weights");
   result.trainable_parameters = 123456789012;
   result.total_parameters = 987654321098;
@@ -122,6 +123,7 @@ TEST_CASE("a finished trial reads back bit for bit in every field", "[store]") {
   check_same(read.result.timing, result.timing);
   check_same(read.result.samples, result.samples);
   check_same(read.result.artifacts, result.artifacts);
+  CHECK(read.result.notes == result.notes);
   CHECK(read.result.task_names == result.task_names);
   CHECK(read.result.weights_digest == result.weights_digest);
   CHECK(read.result.trainable_parameters == result.trainable_parameters);

@@ -66,9 +66,9 @@ TEST_CASE("a template takes fields in braces and doubled braces as plain ones") 
 
 TEST_CASE("a brace without its partner is refused") {
   const std::string said = " without its partner; write a field as {name}, and a plain brace twice";
-  CHECK_THROWS_WITH(fill_template("{a", {{"a", "1"}}, {"f.csv", 1, "films"}),
+  CHECK_THROWS_WITH(fill_template("{a", {{"a", "1"}}, {"f.csv:2", "films"}),
                     "the template '{a' of task 'films' has a '{'" + said);
-  CHECK_THROWS_WITH(fill_template("a} b", {{"a", "1"}}, {"f.csv", 1, "films"}),
+  CHECK_THROWS_WITH(fill_template("a} b", {{"a", "1"}}, {"f.csv:2", "films"}),
                     "the template 'a} b' of task 'films' has a '}'" + said);
 }
 
@@ -147,9 +147,7 @@ TEST_CASE("a label outside the list names file, record, value and what is allowe
   const TextTaskSpec task =
       films_task(scratch.write("films.csv", "sentence,label\none,good\ntwo,fine\n"));
   CHECK(refusal(task, scratch) ==
-        "record 2 of films.csv has the label 'fine', which task 'films' does not allow; allowed: "
-        "good, "
-        "bad");
+        "films.csv:3: the label 'fine' is none that task 'films' allows; allowed: good, bad");
 }
 
 TEST_CASE("an unknown field names the field, the record and the fields there are") {
@@ -157,9 +155,8 @@ TEST_CASE("an unknown field names the field, the record and the fields there are
   TextTaskSpec task = films_task(scratch.write("films.csv", films(10)));
   task.prompt = "{sentense}\nAnswer:";
   CHECK(refusal(task, scratch) ==
-        "the template of task 'films' names the field 'sentense', which record 1 of films.csv does "
-        "not "
-        "have; its fields: label, sentence");
+        "films.csv:2: the record has no field 'sentense', which the template of task 'films' "
+        "names; its fields: label, sentence");
 }
 
 TEST_CASE("an unknown metric, and files that do not make three splits, are refused") {
@@ -168,7 +165,8 @@ TEST_CASE("an unknown metric, and files that do not make three splits, are refus
   TextTaskSpec task = films_task(file);
   task.metric = "bleu";
   CHECK(refusal(task, scratch) ==
-        "metric 'bleu' of text task 'films' is unknown; expected exact_match or loss");
+        "metric 'bleu' of text task 'films' is unknown; known metrics: loss, token_accuracy, "
+        "exact_match, label_accuracy, generated_match, number_match, rouge_l, edit_similarity");
   const std::string expected =
       "; expected file alone, or train and test with or without validation";
   task = films_task("");
@@ -208,12 +206,16 @@ TEST_CASE("max_length cuts prompts from the left and refuses responses that do n
   const TextRows& rows = text(stream.tasks[0].train);
   CHECK(rows.prompt(0) == (rows.expected(0) == "good" ? "Answer:" : "\nAnswer:"));
   for (int64_t row = 0; row < rows.size(); ++row) CHECK(rows.length(row) == 12);
+  CHECK(stream.warnings.at(0) ==
+        "films train: 14 of 14 prompts lose tokens at their left end to fit max_length = 12");
   // The prompt of 8 tokens with 5 generated after it must fit the model too.
   CHECK(stream.longest == 13);
-  CHECK_THAT(refusal(task, scratch, {.max_length = 5}),
-             Catch::Contains(
-                 "takes 5 tokens, end mark included, and at least 1 of its prompt stand before "
-                 "it, but max_length is 5; raise max_length to 6 or shorten the response"));
+  CHECK_THAT(
+      refusal(task, scratch, {.max_length = 5}),
+      Catch::Contains(
+          "takes 5 tokens, end mark included, and at least 1 of its prompt stand before "
+          "it, but max_length is 5; raise max_length to 6 or shorten the response, or set skip "
+          "= true to leave such rows out, counted"));
 }
 
 TEST_CASE("the data digest follows the files' bytes and roles, not their paths") {

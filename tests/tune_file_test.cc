@@ -170,7 +170,9 @@ TEST_CASE("text tasks are written with all that decides them") {
       "\"\nprompt = \"{q}\\nA \\\"B\\\":\"\nlabels = [1, \"two\"]\n[[stream.task]]\nname = \"2\"\n"
       "train = \"" +
       scratch.path("a.jsonl") + "\"\ntest = \"" + scratch.path("a.jsonl") +
-      "\"\nresponse = \"{q}\"\nmetric = \"loss\"\nprompt = \"{label}\"\n";
+      "\"\nresponse = \"{q}\"\nmetric = \"loss\"\nprompt = \"{label}\"\nskip = true\nstop = "
+      "[\"\\n\"]\ntest_rows = 3\n[[stream.probe]]\nname = \"p\"\nform = \"text\"\nfile = \"" +
+      scratch.path("a.jsonl") + "\"\nwindow = 9\n";
   const TunePlan plan = plan_of(tasks + kTuned);
   const std::string written = tuned_sweep(plan, chosen(plan, {0.2, 0.1, 0.1}), "");
   CHECK(texts(expand(parse_sweep(written, "s.toml"), builtin_methods())) ==

@@ -1,5 +1,7 @@
 #include "core/formats/records.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -12,25 +14,12 @@
 
 #include "core/error.h"
 #include "core/formats/csv.h"
+#include "core/formats/utf8.h"
 
 namespace lethe {
 namespace {
 
 using nlohmann::json;
-
-std::string whole_file(const std::string& path) {
-  if (std::filesystem::is_directory(path)) fail("cannot read {}: it is a folder", path);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail("cannot open {}: {}", path, std::strerror(errno));
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (file.bad()) fail("cannot read {}: {}", path, std::strerror(errno));
-  return text.str();
-}
-
-std::string_view without_byte_order_mark(std::string_view text) {
-  return text.substr(0, 3) == "\xef\xbb\xbf" ? text.substr(3) : text;
-}
 
 /// `first_line` is the number of the text's first line in the file.
 json parse_json(const std::string& path, int64_t first_line, std::string_view text) {
@@ -69,8 +58,13 @@ Record record_of(const std::string& place, const json& object) {
   return record;
 }
 
-std::vector<Record> read_json_lines(const std::string& path, std::string_view text) {
-  std::vector<Record> records;
+std::string fault_of(std::string_view text) {
+  const auto at = invalid_utf8_at(text);
+  return at ? fmt::format("invalid UTF-8 at byte {} of the record", *at + 1) : "";
+}
+
+std::vector<PlacedRecord> read_json_lines(const std::string& path, std::string_view text) {
+  std::vector<PlacedRecord> records;
   int64_t number = 0;
   while (!text.empty()) {
     const size_t end = text.find('\n');
@@ -78,27 +72,36 @@ std::vector<Record> read_json_lines(const std::string& path, std::string_view te
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    records.push_back(
-        record_of(fmt::format("{}:{}", path, number), parse_json(path, number, line)));
+    PlacedRecord& record = records.emplace_back();
+    record.place = fmt::format("{}:{}", path, number);
+    record.fault = fault_of(line);
+    if (!record.fault.empty()) continue;
+    record.fields = record_of(record.place, parse_json(path, number, line));
   }
   return records;
 }
 
-std::vector<Record> read_json_array(const std::string& path, std::string_view text) {
+std::vector<PlacedRecord> read_json_array(const std::string& path, std::string_view text) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return {};
+  if (const auto bad = invalid_utf8_at(text)) {
+    const std::string_view before = text.substr(0, *bad);
+    fail("{}:{}: invalid UTF-8 at byte {} of the line; save the file as UTF-8", path,
+         1 + std::count(before.begin(), before.end(), '\n'), *bad - (before.rfind('\n') + 1) + 1);
+  }
   const json parsed = parse_json(path, 1, text);
   if (!parsed.is_array()) {
     fail("{}: expected a JSON array of objects, found {}; one object a line is read from .jsonl",
          path, parsed.type_name());
   }
-  std::vector<Record> records;
+  std::vector<PlacedRecord> records;
   for (const json& object : parsed) {
-    records.push_back(record_of(fmt::format("{}: record {}", path, records.size() + 1), object));
+    const std::string place = fmt::format("{}: record {}", path, records.size() + 1);
+    records.push_back({place, record_of(place, object)});
   }
   return records;
 }
 
-std::vector<Record> read_csv(const std::string& path, std::string_view text) {
+std::vector<PlacedRecord> read_csv(const std::string& path, std::string_view text) {
   const std::vector<CsvRow> rows = parse_csv(path, text);
   if (rows.empty()) return {};
   const std::vector<std::string>& names = rows[0].fields;
@@ -108,31 +111,54 @@ std::vector<Record> read_csv(const std::string& path, std::string_view text) {
       fail("{}:{}: the column '{}' stands twice in the first line", path, rows[0].line, name);
     }
   }
-  std::vector<Record> records;
+  std::vector<PlacedRecord> records;
   for (size_t i = 1; i < rows.size(); ++i) {
     if (rows[i].fields.size() != names.size()) {
       fail("{}:{}: {} fields, expected the {} of the first line", path, rows[i].line,
            rows[i].fields.size(), names.size());
     }
-    Record& record = records.emplace_back();
-    for (size_t j = 0; j < names.size(); ++j) record[names[j]] = rows[i].fields[j];
+    PlacedRecord& record = records.emplace_back();
+    record.place = fmt::format("{}:{}", path, rows[i].line);
+    record.fault = fault_of(fmt::format("{}", fmt::join(rows[i].fields, ",")));
+    if (!record.fault.empty()) continue;
+    for (size_t j = 0; j < names.size(); ++j) record.fields[names[j]] = rows[i].fields[j];
   }
   return records;
 }
 
 }  // namespace
 
-std::vector<Record> read_records(const std::string& path) {
+std::string file_text(const std::string& path) {
+  if (std::filesystem::is_directory(path)) fail("cannot read {}: it is a folder", path);
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail("cannot open {}: {}", path, std::strerror(errno));
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (file.bad()) fail("cannot read {}: {}", path, std::strerror(errno));
+  std::string bytes = text.str();
+  if (bytes.starts_with("\xef\xbb\xbf")) bytes.erase(0, 3);
+  return bytes;
+}
+
+std::vector<PlacedRecord> read_placed_records(const std::string& path) {
   const std::string extension = std::filesystem::path(path).extension().string();
   if (extension != ".jsonl" && extension != ".json" && extension != ".csv") {
     fail("cannot read {}: unknown extension '{}'; known: .csv, .json, .jsonl", path, extension);
   }
-  const std::string content = whole_file(path);
-  const std::string_view text = without_byte_order_mark(content);
-  const std::vector<Record> records = extension == ".jsonl"  ? read_json_lines(path, text)
+  const std::string text = file_text(path);
+  std::vector<PlacedRecord> records = extension == ".jsonl"  ? read_json_lines(path, text)
                                       : extension == ".json" ? read_json_array(path, text)
                                                              : read_csv(path, text);
   if (records.empty()) fail("{} holds no records", path);
+  return records;
+}
+
+std::vector<Record> read_records(const std::string& path) {
+  std::vector<Record> records;
+  for (PlacedRecord& record : read_placed_records(path)) {
+    if (!record.fault.empty()) fail("{}: {}; save the file as UTF-8", record.place, record.fault);
+    records.push_back(std::move(record.fields));
+  }
   return records;
 }
 

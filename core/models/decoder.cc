@@ -6,6 +6,7 @@
 #include "core/dense_product.h"
 #include "core/error.h"
 #include "core/models/initial.h"
+#include "core/pack.h"
 
 namespace lethe {
 
@@ -133,7 +134,7 @@ std::vector<Seam*> Decoder::seams() {
 }
 
 AttentionInputs Decoder::attention_inputs(const Tensor& position_ids, const Tensor& mask,
-                                          int64_t past) const {
+                                          const Tensor& segments, int64_t past) const {
   AttentionInputs inputs;
   const int64_t queries = position_ids.size(1), keys = past + queries;
   const auto options = tokens_->weight().options();
@@ -148,16 +149,22 @@ AttentionInputs Decoder::attention_inputs(const Tensor& position_ids, const Tens
     inputs.dropout = config_.attention_dropout;
     inputs.generator = generator_;
   }
-  if (!mask.defined() && slopes_.empty() && past == 0 && inputs.dropout == 0) return inputs;
+  if (!mask.defined() && !segments.defined() && slopes_.empty() && past == 0 && inputs.dropout == 0)
+    return inputs;
   const float lowest = std::numeric_limits<float>::lowest();
   inputs.bias = at::full({1, 1, queries, keys}, lowest, options).triu(past + 1);
+  if (segments.defined()) {
+    inputs.bias = at::zeros({segments.size(0), 1, queries, keys}, options)
+                      .masked_fill(segment_mask(segments).logical_not(), lowest);
+  }
   if (mask.defined()) {
     inputs.bias = inputs.bias.masked_fill(mask.logical_not().view({-1, 1, 1, keys}), lowest);
   }
   if (!slopes_.empty()) {
     const Tensor slopes = at::tensor(slopes_, options).view({1, -1, 1, 1});
-    const Tensor places = mask.defined() ? mask.cumsum(1).sub_(1).mul_(mask).to(at::kFloat)
-                                         : at::arange(keys, options).unsqueeze(0);
+    const Tensor places = segments.defined() ? position_ids.to(at::kFloat)
+                          : mask.defined()   ? mask.cumsum(1).sub_(1).mul_(mask).to(at::kFloat)
+                                             : at::arange(keys, options).unsqueeze(0);
     inputs.bias = at::clamp_min(inputs.bias + slopes * places.view({-1, 1, 1, keys}), lowest);
   }
   return inputs;
@@ -177,9 +184,10 @@ Tensor Decoder::embedded(const Tensor& ids, const Tensor& position_ids, bool fir
 }
 
 Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tensor& mask,
-                       std::vector<KeyValueCache>& caches, std::vector<Tensor>* states) {
+                       std::vector<KeyValueCache>& caches, const Tensor& segments,
+                       std::vector<Tensor>* states) {
   const int64_t past = caches.empty() ? 0 : caches[0].length();
-  const AttentionInputs inputs = attention_inputs(position_ids, mask, past);
+  const AttentionInputs inputs = attention_inputs(position_ids, mask, segments, past);
   const auto drop = [this](const Tensor& y) { return dropped(y, config_.dropout); };
   Tensor x = embedded(ids, position_ids, past == 0);
   for (size_t layer = 0; layer < blocks_.size(); ++layer) {
@@ -212,12 +220,19 @@ Tensor Decoder::all_logits(const Tensor& ids, const Tensor& mask, const Tensor& 
     places = mask.defined() ? mask.cumsum(1).sub_(1).clamp_min_(0)
                             : at::arange(ids.size(1), ids.options()).unsqueeze(0);
   }
-  return head(hidden(ids, places, mask, none, states));
+  return head(hidden(ids, places, mask, none, {}, states));
 }
 
 Tensor Decoder::forward(const Batch& batch) {
   std::vector<KeyValueCache> none;
   const int64_t length = batch.inputs.size(1), virtual_tokens = prompt_->size();
+  if (batch.packed()) {
+    if (virtual_tokens > 0) {
+      fail("packed rows can't have virtual tokens before each; set train.pack = 0 for this method");
+    }
+    const Tensor x = hidden(batch.inputs, batch.position_ids, {}, none, batch.segments);
+    return head(x.reshape({-1, config_.width}).index_select(0, batch.positions));
+  }
   // Rows are right-padded, so a causal mask alone hides the padding from every token.
   const Tensor places = at::arange(virtual_tokens + length, batch.inputs.options()).unsqueeze(0);
   Tensor x = hidden(batch.inputs, places, {}, none);

@@ -22,6 +22,7 @@ class Decoder : public Model {
   /// after the final norm.
   Tensor all_logits(const Tensor& ids, const Tensor& mask, const Tensor& positions = {},
                     std::vector<Tensor>* states = nullptr);
+  bool takes_packed() const override { return true; }
   std::vector<Seam*> seams() override;
   std::vector<Generated> continuations(const std::vector<std::vector<int64_t>>& prompts,
                                        const GenerationOptions& options) override;
@@ -32,12 +33,14 @@ class Decoder : public Model {
   /// (B, T, width) after the final norm. position_ids (B or 1, T); mask (B, Tk) true at tokens, or
   /// undefined; caches empty, or one a block. Where nothing is cached yet, T counts the virtual
   /// tokens, which `ids` does not hold.
+  /// `segments` (B, T) of packed rows, else undefined.
   Tensor hidden(const Tensor& ids, const Tensor& position_ids, const Tensor& mask,
-                std::vector<KeyValueCache>& caches, std::vector<Tensor>* states = nullptr);
+                std::vector<KeyValueCache>& caches, const Tensor& segments = {},
+                std::vector<Tensor>* states = nullptr);
   Tensor embedded(const Tensor& ids, const Tensor& position_ids, bool first) const;
   Tensor dropped(const Tensor& x, double p) const;
   AttentionInputs attention_inputs(const Tensor& position_ids, const Tensor& mask,
-                                   int64_t past) const;
+                                   const Tensor& segments, int64_t past) const;
   Tensor head(const Tensor& hidden) const;
 
   const DecoderConfig config_;

@@ -48,74 +48,109 @@ TextRows::TextRows(std::shared_ptr<const Tokenizer> tokenizer, std::vector<TextR
     : Rows(options.first_id),
       tokenizer_(std::move(tokenizer)),
       rows_(std::move(rows)),
-      name_(options.name),
-      predict_(options.predict) {
+      options_(options) {
+  for (const auto& label : options_.labels) {
+    longest_label_ = std::max(longest_label_, static_cast<int64_t>(label.size()));
+  }
+  longest_response_ = longest_label_;
   for (size_t index = 0; index < rows_.size(); ++index) {
     TextRow& row = rows_[index];
-    fit(row, static_cast<int64_t>(index), options);
+    fit(row, static_cast<int64_t>(index));
     longest_prompt_ = std::max(longest_prompt_, static_cast<int64_t>(row.prompt.size()));
     longest_response_ = std::max(longest_response_, static_cast<int64_t>(row.response.size()));
   }
 }
 
-void TextRows::fit(TextRow& row, int64_t index, const TextRowsOptions& options) const {
-  const bool needs_prompt = options.predict == Predict::response;
+void TextRows::fit(TextRow& row, int64_t index) {
+  const bool needs_prompt = options_.predict == Predict::response;
   if (needs_prompt && row.prompt.empty()) {
     fail("row {} of {} has an empty prompt; a response is predicted from at least one token", index,
-         name_);
+         options_.name);
   }
-  const auto response = static_cast<int64_t>(row.response.size());
+  const int64_t response = std::max(static_cast<int64_t>(row.response.size()), longest_label_);
   const bool begins = !row.prompt.empty() && tokenizer_->begin_id() == row.prompt[0];
   const int64_t kept = needs_prompt || begins ? 1 : 0;
-  if (row.tokens() < 2) {
-    fail("row {} of {} is empty; expected text", index, name_);
+  if (row.tokens() < 2 || row.response.empty()) {
+    fail("row {} of {} is empty; expected text", index, options_.name);
   }
-  if (options.max_length == 0 || row.tokens() <= options.max_length) return;
-  if (kept + response > options.max_length) {
+  const int64_t longest = static_cast<int64_t>(row.prompt.size()) + response;
+  if (options_.max_length == 0 || longest <= options_.max_length) return;
+  if (kept + response > options_.max_length) {
     fail(
         "the response of row {} of {} takes {} tokens, end mark included, and at least {} of its "
         "prompt "
         "stand before it, but max_length is {}; raise max_length to {} or shorten the response",
-        index, name_, response, kept, options.max_length, kept + response);
+        index, options_.name, response, kept, options_.max_length, kept + response);
   }
   const auto first = row.prompt.begin() + (begins ? 1 : 0);
-  row.prompt.erase(first, first + (row.tokens() - options.max_length));
+  row.prompt.erase(first, first + (longest - options_.max_length));
+  ++truncated_;
 }
 
 const TextRow& TextRows::at(int64_t index) const {
   if (index < 0 || index >= size()) {
-    fail("row {} of {} does not exist; expected 0 to {}", index, name_, size() - 1);
+    fail("row {} of {} does not exist; expected 0 to {}", index, options_.name, size() - 1);
   }
   return rows_[index];
 }
 
 Batch TextRows::batch(const std::vector<int64_t>& indices) const {
-  const auto count = static_cast<int64_t>(indices.size());
+  std::vector<const TextRow*> rows;
+  std::vector<int64_t> ids;
+  for (const int64_t index : indices) {
+    rows.push_back(&at(index));
+    ids.push_back(first_id() + index);
+  }
+  return batch_of(rows, ids);
+}
+
+Batch TextRows::label_batch(const std::vector<int64_t>& indices, int64_t label) const {
+  std::vector<TextRow> made;
+  std::vector<int64_t> ids;
+  for (const int64_t index : indices) {
+    made.push_back({at(index).prompt, options_.labels.at(static_cast<size_t>(label))});
+    ids.push_back(first_id() + index);
+  }
+  std::vector<const TextRow*> rows;
+  for (const TextRow& row : made) rows.push_back(&row);
+  return batch_of(rows, ids);
+}
+
+int64_t TextRows::label_of(int64_t index) const {
+  const auto found = std::find(options_.labels.begin(), options_.labels.end(), at(index).response);
+  if (found == options_.labels.end()) {
+    fail("the response '{}' of row {} of {} is none of its labels", expected(index), index,
+         options_.name);
+  }
+  return found - options_.labels.begin();
+}
+
+Batch TextRows::batch_of(const std::vector<const TextRow*>& rows,
+                         const std::vector<int64_t>& ids) const {
+  const auto count = static_cast<int64_t>(rows.size());
   int64_t width = 0;
   int64_t tokens = 0;
-  for (const int64_t index : indices) {
-    width = std::max(width, at(index).tokens() - 1);
-    tokens += at(index).tokens() - 1;
+  for (const TextRow* row : rows) {
+    width = std::max(width, row->tokens() - 1);
+    tokens += row->tokens() - 1;
   }
   Batch batch;
   batch.tokens = tokens;
   batch.inputs = at::full({count, width}, tokenizer_->pad_id(), at::kLong);
   if (tokens < count * width) batch.mask = at::zeros({count, width}, at::kBool);
   Targets targets;
-  std::vector<int64_t> row_ids;
   for (int64_t b = 0; b < count; ++b) {
-    const TextRow& row = rows_[indices[b]];
+    const TextRow& row = *rows[static_cast<size_t>(b)];
     write_inputs(row, batch.inputs.data_ptr<int64_t>() + b * width);
     if (batch.mask.defined()) {
       std::fill_n(batch.mask.data_ptr<bool>() + b * width, row.tokens() - 1, true);
     }
-    add_targets(row, predict_, b, width, targets);
-    row_ids.push_back(first_id() + indices[b]);
+    add_targets(row, options_.predict, b, width, targets);
   }
   batch.positions = as_tensor(targets.positions);
   batch.row_of = as_tensor(targets.row_of);
   batch.targets = as_tensor(targets.tokens);
-  batch.row_ids = as_tensor(row_ids);
+  batch.row_ids = as_tensor(ids);
   return batch;
 }
 

@@ -32,13 +32,16 @@ struct TextRowsOptions {
   Predict predict = Predict::response;
   int64_t first_id = 0;    ///< of the first row within the stream
   int64_t max_length = 0;  ///< tokens of a row, end mark included; 0 = no limit
+  std::vector<std::vector<int64_t>> labels = {};  ///< responses to score rows by, end mark included
+  bool normalised = false;                        ///< labels are compared by token
 };
 
 /// Text rows held as ids. A row longer than max_length loses tokens from the left of its prompt
-/// (after a begin mark), never of its response.
-class TextRows : public Rows, public TextSource {
+/// (after a begin mark), never of its response; with labels every label fits as well.
+class TextRows : public Rows, public TextSource, public LabelSource {
  public:
-  /// Throws Error naming the row where a prompt is empty or a response alone does not fit.
+  /// Throws Error naming the row where a prompt is empty or a response (or a label) alone does not
+  /// fit.
   TextRows(std::shared_ptr<const Tokenizer> tokenizer, std::vector<TextRow> rows,
            const TextRowsOptions& options);
 
@@ -57,18 +60,29 @@ class TextRows : public Rows, public TextSource {
   int64_t end_id() const override { return tokenizer_->end_id(); }
   int64_t longest_response() const override { return longest_response_; }
 
+  int64_t labels() const override { return static_cast<int64_t>(options_.labels.size()); }
+  Batch label_batch(const std::vector<int64_t>& indices, int64_t label) const override;
+  /// Throws Error for a response that is none of the labels.
+  int64_t label_of(int64_t index) const override;
+  bool normalised() const override { return options_.normalised; }
+
+  /// Rows that lost tokens of their prompt.
+  int64_t truncated() const { return truncated_; }
+
   /// Tokens of the longest prompt plus those of the longest response: no row is longer, and neither
   /// is a prompt with longest_response() tokens generated after it.
   int64_t longest() const { return longest_prompt_ + longest_response_; }
 
  private:
   const TextRow& at(int64_t index) const;  // throws Error for an index outside the rows
-  void fit(TextRow& row, int64_t index, const TextRowsOptions& options) const;
+  void fit(TextRow& row, int64_t index);
+  Batch batch_of(const std::vector<const TextRow*>& rows, const std::vector<int64_t>& ids) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::vector<TextRow> rows_;
-  std::string name_;
-  Predict predict_;
+  TextRowsOptions options_;
+  int64_t longest_label_ = 0;
+  int64_t truncated_ = 0;
   int64_t longest_prompt_ = 0;
   int64_t longest_response_ = 0;
 };

@@ -86,6 +86,7 @@ std::shared_ptr<const Tokenizer> builtin_tokenizer() {
 TaskStream make_instruction_stream(const InstructionOptions& options, int64_t seed) {
   TaskStream stream;
   stream.name = "instructions";
+  stream.tokenizer = builtin_tokenizer();
   int64_t next_id = 0;
   for (const std::string& name : task_order(options.order, seed)) {
     add_task(name, options, stream, next_id);

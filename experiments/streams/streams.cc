@@ -15,6 +15,12 @@ std::string digest_once(const std::string& folder) {
   return found->second;
 }
 
+/// Two maps as one; their keys differ.
+OptionMap merged(OptionMap a, const OptionMap& b) {
+  a.insert(b.begin(), b.end());
+  return a;
+}
+
 template <class Options>
 StreamEntry image_entry(const std::string& name, const std::string& summary,
                         TaskStream (*make)(const Options&, int64_t)) {
@@ -25,6 +31,9 @@ StreamEntry image_entry(const std::string& name, const std::string& summary,
   entry.docs = [] { return option_docs<Options>(); };
   entry.complete = [name](const StreamRequest& request) {
     const auto options = parse_options<Options>(name, request.options);
+    if (!request.probes.empty()) {
+      fail("stream '{}' has no text for probes; leave [[stream.probe]] out", name);
+    }
     if (options.data.empty()) {
       fail(
           "stream '{}' needs data: the folder that holds train-images-idx3-ubyte[.gz] and its "
@@ -51,11 +60,14 @@ StreamEntry instruction_entry() {
   entry.text = true;
   entry.docs = [] { return option_docs<InstructionOptions>(); };
   entry.complete = [](const StreamRequest& request) {
-    return options_text(parse_options<InstructionOptions>("instructions", request.options));
+    return merged(options_text(parse_options<InstructionOptions>("instructions", request.options)),
+                  text_probe_text(request.probes));
   };
   entry.make = [](const StreamRequest& request, int64_t seed) {
-    return make_instruction_stream(
+    TaskStream stream = make_instruction_stream(
         parse_options<InstructionOptions>("instructions", request.options), seed);
+    add_probes(stream, request.probes, {});
+    return stream;
   };
   return entry;
 }
@@ -63,7 +75,7 @@ StreamEntry instruction_entry() {
 StreamEntry text_entry() {
   StreamEntry entry;
   entry.name = "text";
-  entry.summary = "Tasks from JSON Lines, JSON arrays and CSV, with a template each.";
+  entry.summary = "Tasks from JSON Lines, JSON arrays, CSV and plain text, or from recipes.";
   entry.source = "files named in [[stream.task]]";
   entry.text = true;
   entry.docs = [] { return option_docs<TextStreamOptions>(); };
@@ -71,12 +83,15 @@ StreamEntry text_entry() {
     if (request.texts.empty()) {
       fail("stream 'text' has no tasks; add one [[stream.task]] table a task");
     }
-    return text_stream_text(request.texts,
-                            parse_options<TextStreamOptions>("text", request.options));
+    return merged(
+        text_stream_text(request.texts, parse_options<TextStreamOptions>("text", request.options)),
+        text_probe_text(request.probes));
   };
   entry.make = [](const StreamRequest& request, int64_t) {
-    return make_text_stream(request.texts,
-                            parse_options<TextStreamOptions>("text", request.options));
+    const auto options = parse_options<TextStreamOptions>("text", request.options);
+    TaskStream stream = make_text_stream(request.texts, options, request.tokenizer);
+    add_probes(stream, request.probes, options);
+    return stream;
   };
   return entry;
 }

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,10 @@ namespace lethe {
 /// A stream with where its files lie: paths decide nothing, contents do.
 struct StreamRequest {
   std::string name;
-  OptionMap options;                ///< as given, `data` with the folder's path
-  std::vector<TextTaskSpec> texts;  ///< of the stream "text"
+  OptionMap options;                                ///< as given, `data` with the folder's path
+  std::vector<TextTaskSpec> texts;                  ///< of the stream "text"
+  std::vector<TextTaskSpec> probes = {};            ///< of a stream of text
+  std::shared_ptr<const Tokenizer> tokenizer = {};  ///< of the model; null = the built-in one
 };
 
 struct StreamEntry {

@@ -3,147 +3,159 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <utility>
 
-#include "core/digest.h"
 #include "core/error.h"
-#include "core/formats/records.h"
-#include "core/random.h"
+#include "core/text/text_metrics.h"
 #include "core/text/text_rows.h"
 #include "experiments/streams/instructions.h"
-#include "experiments/streams/text_template.h"
+#include "experiments/streams/text_encode.h"
 
 namespace lethe {
 namespace {
 
-struct Splits {
-  std::vector<TextRow> train, validation, test;
-};
-
-// The files of a task that are given, with the role of each.
-std::vector<std::pair<std::string, std::string>> files_of(const TextTaskSpec& task) {
-  const std::array<std::pair<std::string, std::string>, 4> all = {{{"file", task.file},
-                                                                   {"train", task.train},
-                                                                   {"validation", task.validation},
-                                                                   {"test", task.test}}};
-  std::vector<std::pair<std::string, std::string>> given;
-  for (const auto& [role, path] : all) {
-    if (!path.empty()) given.emplace_back(role, path);
-  }
-  const bool whole = !task.file.empty() && given.size() == 1;
-  const bool apart = task.file.empty() && !task.train.empty() && !task.test.empty();
-  if (!whole && !apart) {
-    std::vector<std::string> roles;
-    for (const auto& [role, path] : given) roles.push_back(role);
-    fail("text task '{}' has {}; expected file alone, or train and test with or without validation",
-         task.name, roles.empty() ? "no file" : fmt::format("{}", fmt::join(roles, " and ")));
-  }
-  return given;
+RowLimits limits_of(const Tokenizer& tokenizer, const TextStreamOptions& options) {
+  return {tokenizer,
+          options.max_length,
+          {options.validation_part, options.test_part, options.split_seed}};
 }
 
 MetricInfo metric_of(const TextTaskSpec& task) {
-  if (task.metric == "exact_match") return {"exact_match", "fraction", true};
-  if (task.metric == "loss") return {"loss", "nats", false};
-  fail("metric '{}' of text task '{}' is unknown; expected exact_match or loss", task.metric,
-       task.name);
-}
-
-std::vector<TextRow> read_rows(const TextTaskSpec& task, const std::string& file) {
-  const auto tokenizer = builtin_tokenizer();
-  std::vector<TextRow> rows;
-  RecordPlace place{file, 0, task.name};
-  for (const Record& record : read_records(file)) {
-    ++place.number;
-    const std::string response = fill_template(task.response, record, place);
-    if (!task.labels.empty() &&
-        std::find(task.labels.begin(), task.labels.end(), response) == task.labels.end()) {
-      fail("record {} of {} has the label '{}', which task '{}' does not allow; allowed: {}",
-           place.number, file, response, task.name, fmt::join(task.labels, ", "));
-    }
-    rows.push_back(text_row(*tokenizer, fill_template(task.prompt, record, place), response));
+  const TextMetric* metric = find_text_metric(task.metric);
+  if (metric == nullptr) {
+    std::vector<std::string> known;
+    for (const TextMetric& one : text_metrics()) known.push_back(one.info.name);
+    fail("metric '{}' of text task '{}' is unknown; known metrics: {}", task.metric, task.name,
+         fmt::join(known, ", "));
   }
-  return rows;
+  const bool by_token = task.metric == "loss" || task.metric == "token_accuracy";
+  if ((task.form != "records" || task.predict == "all") && !by_token) {
+    fail(
+        "text task '{}' predicts all tokens and is measured in {}; choose metric = \"loss\" or "
+        "\"token_accuracy\"",
+        task.name, task.metric);
+  }
+  if (metric->by == ScoredBy::labels && task.labels.empty()) {
+    fail("text task '{}' is measured in {}, but lists no labels; give labels = [...]", task.name,
+         task.metric);
+  }
+  return metric->info;
 }
 
-// Moves `part` of the `whole` number of rows off the end of `rows`, at least one where it is above
-// 0.
-std::vector<TextRow> take(std::vector<TextRow>& rows, double part, size_t whole) {
-  const auto wanted = static_cast<size_t>(std::llround(part * static_cast<double>(whole)));
-  const size_t count = std::min(rows.size(), std::max<size_t>(part > 0 ? 1 : 0, wanted));
-  std::vector<TextRow> taken(std::make_move_iterator(rows.end() - static_cast<int64_t>(count)),
-                             std::make_move_iterator(rows.end()));
-  rows.resize(rows.size() - count);
-  return taken;
+void warn_of_left_out(const std::string& what, const LeftOut& left_out, TaskStream& stream) {
+  for (const auto& [reason, count] : left_out) {
+    stream.warnings.push_back(fmt::format("{}: {} record{} {} {} left out", what, count,
+                                          count == 1 ? "" : "s", reason,
+                                          count == 1 ? "is" : "are"));
+  }
 }
 
-Splits read_splits(const TextTaskSpec& task, const TextStreamOptions& options) {
-  files_of(task);
-  Splits splits;
-  splits.train = read_rows(task, task.file.empty() ? task.train : task.file);
-  const size_t whole = splits.train.size();
-  // Files are often sorted by label, so that a cut without this would leave labels out.
-  if (task.validation.empty())
-    Random(static_cast<uint64_t>(options.split_seed)).shuffle(splits.train);
-  splits.test =
-      task.file.empty() ? read_rows(task, task.test) : take(splits.train, options.test_part, whole);
-  splits.validation = task.validation.empty() ? take(splits.train, options.validation_part, whole)
-                                              : read_rows(task, task.validation);
-  return splits;
+/// Adds rows to the stream: their ids count on, and what was cut is counted.
+class RowAdder {
+ public:
+  RowAdder(TaskStream& stream, int64_t max_length, int64_t next_id)
+      : stream_(stream), max_length_(max_length), next_id_(next_id) {}
+
+  RowsPtr add(const TextTaskSpec& spec, const std::string& split, std::vector<TextRow> read) {
+    TextRowsOptions options;
+    options.name = spec.name + " " + split;
+    const bool all = spec.form != "records" || spec.predict == "all";
+    options.predict = all ? Predict::all : Predict::response;
+    options.first_id = next_id_;
+    options.max_length = max_length_;
+    options.normalised = spec.normalise;
+    if (spec.metric == "label_accuracy") options.labels = label_ids(spec, *stream_.tokenizer);
+    const auto rows = std::make_shared<TextRows>(stream_.tokenizer, std::move(read), options);
+    next_id_ += rows->size();
+    stream_.longest = std::max(stream_.longest, rows->longest());
+    if (rows->truncated() > 0) {
+      stream_.warnings.push_back(
+          fmt::format("{}: {} of {} prompts lose tokens at their left end to fit max_length = {}",
+                      options.name, rows->truncated(), rows->size(), max_length_));
+    }
+    return rows;
+  }
+
+ private:
+  TaskStream& stream_;
+  int64_t max_length_, next_id_;
+};
+
+/// The first id that no row of the stream has.
+int64_t free_id(const TaskStream& stream) {
+  int64_t next = 0;
+  const auto see = [&next](const RowsPtr& rows) {
+    next = std::max(next, rows->first_id() + rows->size());
+  };
+  for (const Task& task : stream.tasks) {
+    for (const RowsPtr& rows : {task.train, task.validation, task.test}) see(rows);
+  }
+  for (const Probe& probe : stream.probes) see(probe.rows);
+  return next;
 }
 
 }  // namespace
 
 TaskStream make_text_stream(const std::vector<TextTaskSpec>& tasks,
-                            const TextStreamOptions& options) {
+                            const TextStreamOptions& options,
+                            std::shared_ptr<const Tokenizer> tokenizer) {
   TaskStream stream;
   stream.name = "text";
-  int64_t next_id = 0;
+  stream.tokenizer = tokenizer ? std::move(tokenizer) : builtin_tokenizer();
+  RowAdder adder(stream, options.max_length, 0);
   for (const TextTaskSpec& spec : tasks) {
     Task task;
     task.name = spec.name;
     task.metric = metric_of(spec);
-    const auto rows = [&](const char* split, std::vector<TextRow> read) {
-      const TextRowsOptions named{
-          .name = spec.name + " " + split, .first_id = next_id, .max_length = options.max_length};
-      const auto made = std::make_shared<TextRows>(builtin_tokenizer(), std::move(read), named);
-      next_id += made->size();
-      stream.longest = std::max(stream.longest, made->longest());
-      return made;
-    };
-    Splits splits = read_splits(spec, options);
-    task.train = rows("train", std::move(splits.train));
-    task.validation = rows("validation", std::move(splits.validation));
-    task.test = rows("test", std::move(splits.test));
+    task.stop = spec.stop;
+    LeftOut left_out;
+    RowSplits rows = row_splits(spec, limits_of(*stream.tokenizer, options), left_out);
+    warn_of_left_out(fmt::format("task '{}'", spec.name), left_out, stream);
+    task.train = adder.add(spec, "train", std::move(rows.train));
+    task.validation = adder.add(spec, "validation", std::move(rows.validation));
+    task.test = adder.add(spec, "test", std::move(rows.test));
     stream.tasks.push_back(std::move(task));
   }
   check_stream(stream);
   return stream;
 }
 
-std::string text_data_digest(const TextTaskSpec& task) {
-  std::string contents;
-  for (const auto& [role, path] : files_of(task)) {
-    contents += fmt::format("{} {}\n", role, sha256_file(path));
+void add_probes(TaskStream& stream, const std::vector<TextTaskSpec>& probes,
+                const TextStreamOptions& options) {
+  RowAdder adder(stream, options.max_length, free_id(stream));
+  for (const TextTaskSpec& spec : probes) {
+    for (const Probe& known : stream.probes) {
+      if (known.name != spec.name) continue;
+      fail("probe '{}' is there already; give every probe a name of its own", spec.name);
+    }
+    LeftOut left_out;
+    std::vector<TextRow> read = probe_rows(spec, limits_of(*stream.tokenizer, options), left_out);
+    warn_of_left_out(fmt::format("probe '{}'", spec.name), left_out, stream);
+    if (read.empty()) fail("stream '{}', probe '{}' has no rows", stream.name, spec.name);
+    const RowsPtr rows = adder.add(spec, "probe", std::move(read));
+    for (const char* metric : {"loss", "token_accuracy"}) {
+      stream.probes.push_back({spec.name, find_text_metric(metric)->info, rows});
+    }
   }
-  return sha256(contents);
 }
 
 OptionMap text_stream_text(const std::vector<TextTaskSpec>& tasks,
                            const TextStreamOptions& options) {
   OptionMap text = options_text(options);
   for (size_t index = 0; index < tasks.size(); ++index) {
-    const TextTaskSpec& task = tasks[index];
-    const std::string key = fmt::format("task.{}.", index);
-    text[key + "name"] = task.name;
-    text[key + "data"] = text_data_digest(task);
-    text[key + "prompt"] = task.prompt;
-    text[key + "response"] = task.response;
-    for (size_t label = 0; label < task.labels.size(); ++label) {
-      text[fmt::format("{}label.{}", key, label)] = task.labels[label];
+    for (const auto& [key, value] : text_task_text(tasks[index])) {
+      text[fmt::format("task.{}.{}", index, key)] = value;
     }
-    text[key + "metric"] = task.metric;
+  }
+  return text;
+}
+
+OptionMap text_probe_text(const std::vector<TextTaskSpec>& probes) {
+  OptionMap text;
+  for (size_t index = 0; index < probes.size(); ++index) {
+    for (const auto& [key, value] : text_task_text(probes[index])) {
+      if (key != "metric") text[fmt::format("probe.{}.{}", index, key)] = value;
+    }
   }
   return text;
 }

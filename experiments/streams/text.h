@@ -1,25 +1,16 @@
-// Text tasks from files of records: JSON Lines, a JSON array or CSV.
+// Text tasks from files: records in JSON Lines, a JSON array or CSV, and plain text.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/task.h"
+#include "core/text/tokenizer.h"
+#include "experiments/streams/text_task.h"
 
 namespace lethe {
-
-/// One task. Either `file`, which is split, or `train` and `test`, with `validation` cut from the
-/// training rows where it is not given.
-struct TextTaskSpec {
-  std::string name = {};
-  std::string file = {}, train = {}, validation = {}, test = {};  ///< paths
-  /// Text with fields in braces, as in "{sentence}\nAnswer:"; "{{" and "}}" are plain braces.
-  std::string prompt = {};
-  std::string response = "{label}";
-  std::vector<std::string> labels = {};  ///< the responses allowed; empty = any
-  std::string metric = "exact_match";    ///< or "loss", in nats
-};
 
 struct TextStreamOptions {
   int64_t max_length = 256;
@@ -35,18 +26,26 @@ struct TextStreamOptions {
   }
 };
 
-/// The tasks in order, in ids of the built-in tokenizer. Throws Error for a file that cannot be
-/// read, a record that lacks a field of a template, a label outside `labels`, an unknown metric, a
-/// response longer than max_length, and a split without rows.
+/// The tasks in order, in ids of `tokenizer` (null: the built-in one). What is left out or cut is
+/// counted in the stream's warnings. Throws Error for a file that can't be read, what read_items()
+/// and encoded() refuse, a metric that is unknown or does not fit the task, and a split without
+/// rows.
 TaskStream make_text_stream(const std::vector<TextTaskSpec>& tasks,
-                            const TextStreamOptions& options);
+                            const TextStreamOptions& options,
+                            std::shared_ptr<const Tokenizer> tokenizer = nullptr);
 
-/// SHA-256 over the contents of the task's files and their roles; their paths do not matter.
-std::string text_data_digest(const TextTaskSpec& task);
+/// Adds probes to a stream of text, each measured in loss and in token_accuracy, their row ids
+/// behind those of all other rows. Throws Error as make_text_stream() does, and for two probes of
+/// one name.
+void add_probes(TaskStream& stream, const std::vector<TextTaskSpec>& probes,
+                const TextStreamOptions& options);
 
 /// What decides the stream's rows, for a trial's canonical text: the options, and of every task its
 /// name, templates, labels, metric and data digest ("task.0.data").
 OptionMap text_stream_text(const std::vector<TextTaskSpec>& tasks,
                            const TextStreamOptions& options);
+
+/// The same of probes alone ("probe.0.data"); they are measured in what every probe is.
+OptionMap text_probe_text(const std::vector<TextTaskSpec>& probes);
 
 }  // namespace lethe

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "analysis/baseline.h"
+#include "analysis/reference.h"
 #include "analysis/report.h"
 #include "core/error.h"
 #include "core/plugin.h"
@@ -116,14 +117,25 @@ int run_command(const RunArguments& arguments) {
 }
 
 int report_command(const ReportArguments& arguments) {
+  ReportText words;
+  auto comparisons = stored_comparisons(arguments.db, arguments.sweep, arguments.build);
+  if (!arguments.baseline.empty()) {
+    words.not_there = add_relations(read_baseline(arguments.baseline), comparisons);
+  }
+  if (!arguments.reference.empty()) {
+    const Reference reference = read_reference(arguments.reference);
+    std::vector<std::string> not_there = hold_against(reference, comparisons);
+    not_there.insert(not_there.end(), words.not_there.begin(), words.not_there.end());
+    words = reference.text;
+    words.not_there = std::move(not_there);
+  }
   std::string format = arguments.format;
   if (format.empty() && !arguments.output.empty()) {
     const std::string ending = std::filesystem::path(arguments.output).extension().string();
     format = ending.empty() ? "md" : ending.substr(1);
   }
   const std::string text =
-      report(format.empty() ? "md" : format,
-             stored_comparisons(arguments.db, arguments.sweep, arguments.build));
+      report(format.empty() ? "md" : format, comparisons, metric_docs(), words);
   if (arguments.output.empty()) {
     fmt::print("{}", text);
     return 0;

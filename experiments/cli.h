@@ -26,6 +26,7 @@ struct TuneArguments {
 
 struct ReportArguments {
   std::string db = "lethe.db", format, output, sweep, build;
+  std::string reference, baseline;  ///< files to hold the results against; empty = none
 };
 
 struct CheckArguments {

@@ -37,6 +37,27 @@ int default_jobs(const std::string& device) {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+/// Holds the comparisons against every file that the command names; returns the words of the first
+/// reference with the introductions and notes of the others behind its own.
+ReportText hold_all(const ReportArguments& arguments, std::vector<Comparison>& comparisons) {
+  ReportText words;
+  for (size_t i = 0; i < arguments.references.size(); ++i) {
+    const Reference reference = read_reference(arguments.references[i]);
+    const std::vector<std::string> not_there = hold_against(reference, comparisons);
+    if (i == 0) {
+      words = reference.text;
+    } else {
+      words.introduction += "\n\n" + reference.text.introduction;
+      words.notes += "\n\n" + reference.text.notes;
+    }
+    words.not_there.insert(words.not_there.end(), not_there.begin(), not_there.end());
+  }
+  if (arguments.baseline.empty()) return words;
+  const auto not_there = add_relations(read_baseline(arguments.baseline), comparisons);
+  words.not_there.insert(words.not_there.end(), not_there.begin(), not_there.end());
+  return words;
+}
+
 }  // namespace
 
 StrategyRegistry registry_with(const std::vector<std::string>& plugins) {
@@ -117,18 +138,8 @@ int run_command(const RunArguments& arguments) {
 }
 
 int report_command(const ReportArguments& arguments) {
-  ReportText words;
   auto comparisons = stored_comparisons(arguments.db, arguments.sweep, arguments.build);
-  if (!arguments.baseline.empty()) {
-    words.not_there = add_relations(read_baseline(arguments.baseline), comparisons);
-  }
-  if (!arguments.reference.empty()) {
-    const Reference reference = read_reference(arguments.reference);
-    std::vector<std::string> not_there = hold_against(reference, comparisons);
-    not_there.insert(not_there.end(), words.not_there.begin(), words.not_there.end());
-    words = reference.text;
-    words.not_there = std::move(not_there);
-  }
+  const ReportText words = hold_all(arguments, comparisons);
   std::string format = arguments.format;
   if (format.empty() && !arguments.output.empty()) {
     const std::string ending = std::filesystem::path(arguments.output).extension().string();

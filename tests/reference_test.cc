@@ -138,19 +138,19 @@ TEST_CASE("a stream is matched by its options, never by trials of a search", "[r
   auto other = compare({split_trial("ewc", 1, .2, "task"),
                         split_trial("ewc", 1, .2, "class", "\ntrain.evaluate = validation")});
   CHECK(hold_against(parse_reference(text, "r.toml"), other) ==
-        Lines{"r.toml:9: no trial of split scenario=class tasks=5; the store's streams: split "
+        Lines{"r.toml:10: no trial of split scenario=class tasks=5; the store's streams: split "
               "scenario=task, split"});
   CHECK(other[0].references.empty());
   const std::string of_decoder = text + "[[stream]]\nname = \"split\"\nmodel = \"decoder\"\n";
   auto comparisons = split_comparisons();
   CHECK(hold_against(parse_reference(of_decoder, "r.toml"), comparisons) ==
-        Lines{"r.toml:18: no trial of split with decoder; the store's streams: split"});
+        Lines{"r.toml:19: no trial of split with decoder; the store's streams: split"});
 }
 
 TEST_CASE("a method that no comparison knows is refused with the known ones", "[reference]") {
   CHECK(refused(kSources + kStream +
                 figure("a-gm", "published = [{ source = \"paper\", mean = 20 }]")) ==
-        "r.toml:15: no trial of method 'a-gm'; known methods: ewc, finetune, joint, si");
+        "r.toml:16: no trial of method 'a-gm'; known methods: ewc, finetune, joint, si");
 }
 
 }  // namespace lethe

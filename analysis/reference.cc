@@ -153,18 +153,18 @@ void add_tables(const Reference& reference, const ReferenceStream& stream, Compa
   }
 }
 
-// A method that nothing in the store is called by is a typing error more often than a missing
-// trial.
-void check_methods(const Reference& reference, const ReferenceStream& stream,
-                   const std::vector<Comparison>& comparisons) {
+// A line for each method that nothing in the store is called by: a typing error, or trials to run.
+void note_methods(const Reference& reference, const ReferenceStream& stream,
+                  const std::vector<Comparison>& comparisons, std::vector<std::string>& not_there) {
   std::set<std::string> known;
   for (const Comparison& comparison : comparisons) {
     for (const MethodRow& row : comparison.methods) known.insert(row.label);
   }
   for (const ReferenceFigure& figure : stream.figures) {
     if (known.contains(figure.method)) continue;
-    fail("{}:{}: no trial of method '{}'; known methods: {}", reference.path, figure.line,
-         figure.method, fmt::join(known, ", "));
+    not_there.push_back(fmt::format("{}:{}: no trial of method '{}'; the store's methods: {}",
+                                    reference.path, figure.line, figure.method,
+                                    fmt::join(known, ", ")));
   }
 }
 
@@ -179,7 +179,7 @@ std::vector<std::string> hold_against(const Reference& reference,
     for (Comparison& comparison : comparisons) {
       if (is_about(stream, comparison)) found.push_back(&comparison);
     }
-    if (!found.empty()) check_methods(reference, stream, comparisons);
+    if (!found.empty()) note_methods(reference, stream, comparisons, not_there);
     if (found.size() == 1 && !stream.title.empty()) found[0]->title = stream.title;
     for (Comparison* comparison : found) add_tables(reference, stream, *comparison);
     if (!found.empty()) continue;

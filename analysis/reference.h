@@ -84,8 +84,9 @@ Reference parse_reference(const std::string& text, const std::string& path);
 /// for each source and metric, in the order of the file, methods in the order of the comparison.
 /// The first table of a metric also has the methods without a figure and the values measured with
 /// the reference code. Trials of a search are left out. A comparison that alone is about a stream
-/// gets its title. Returns a line for each stream of the file that no comparison has. Throws Error
-/// with FILE:LINE for a method of a stream that is there, where no comparison knows it.
+/// gets its title. Returns a line with FILE:LINE for each stream of the file that no comparison
+/// has, with the streams that are there, and for each method that no comparison knows, with the
+/// known ones.
 std::vector<std::string> hold_against(const Reference& reference,
                                       std::vector<Comparison>& comparisons);
 

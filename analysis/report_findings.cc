@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "analysis/relation.h"
 #include "analysis/report_numbers.h"
 
 namespace lethe {
@@ -97,6 +98,7 @@ std::string mean_text(const std::optional<double>& mean, const std::string& unit
 std::string link_text(const RelationLink& link) {
   if (!link.left_mean || !link.right_mean) return "not measured";
   if (!link.holds) return "broken";
+  if (!link.difference.half_width) return "holds, without an interval";
   return excludes_zero(link.difference) ? "holds" : "holds, but the interval includes 0";
 }
 
@@ -107,19 +109,43 @@ std::string verdict_of(const RelationResult& relation) {
   return relation.holds() ? "holds" : measured ? "broken" : "not measured";
 }
 
-// "si > finetune (Final average): holds"
+// A number is shown as the means beside it are: "0.95" as "95.00".
+std::string shown_member(const std::string& member, const std::string& unit) {
+  const auto number = constant(member);
+  return number ? rounded(*number, unit) : member;
+}
+
+std::string shown_term(const std::string& term, const std::string& unit) {
+  const std::vector<std::string> members = members_of(term);
+  if (members.size() == 1 && members[0] == term) return shown_member(term, unit);
+  std::string text;
+  for (const std::string& member : members) {
+    text += (text.empty() ? "{" : ", ") + shown_member(member, unit);
+  }
+  return text + "}";
+}
+
+// "Final average (%): {si, ewc} > 95.00 > finetune"
+std::string shown_relation(const RelationResult& relation) {
+  const Chain chain = parse_chain(relation.expression);
+  std::string text = in_unit(relation.title, relation.unit) + ":";
+  for (size_t i = 0; i < chain.terms.size(); ++i) {
+    if (i > 0) text += " " + chain.operators[i - 1];
+    text += " " + shown_term(chain.terms[i], relation.unit);
+  }
+  return relation.margin == 0 ? text : text + " by " + rounded(relation.margin, relation.unit);
+}
+
 std::string line_of(const RelationResult& relation) {
-  const std::string margin =
-      relation.margin == 0 ? "" : " by " + rounded(relation.margin, relation.unit);
-  return fmt::format("{}{} ({}): {}", relation.expression, margin,
-                     in_unit(relation.title, relation.unit), verdict_of(relation));
+  return shown_relation(relation) + ": " + verdict_of(relation);
 }
 
 Table table_of(const RelationResult& relation) {
   Table table{.caption = line_of(relation), .labels = 1, .texts = 1};
   table.head = {"Step", "Left", "Right", "Difference", "n", "Verdict"};
   for (const RelationLink& link : relation.links) {
-    table.rows.push_back({{fmt::format("{} {} {}", link.left, link.op, link.right)},
+    table.rows.push_back({{fmt::format("{} {} {}", shown_member(link.left, relation.unit), link.op,
+                                       shown_member(link.right, relation.unit))},
                           {mean_text(link.left_mean, relation.unit)},
                           {mean_text(link.right_mean, relation.unit)},
                           {difference_and_interval(link.difference, relation.unit)},

@@ -71,18 +71,27 @@ TEST_CASE("the start says how many figures agree, which do not, and what holds",
   CHECK(has(text, "- Split, class, ewc, paper: +5.00 sd. a \\| longer tail\n"));
   CHECK(has(text,
             "Relations:\n\n"
-            "- Split, class: joint > {si, ewc} (Final average (%)): holds\n"
-            "- Split, class: finetune > ewc by 1.00 (Final average (%)): broken\n"));
+            "- Split, class: Final average (%): joint > {si, ewc}: holds\n"
+            "- Split, class: Final average (%): finetune > ewc by 1.00: broken\n"));
 }
 
 TEST_CASE("every step of a relation has its difference by seed and a verdict", "[report]") {
   const std::string text = markdown();
   CHECK(has(text,
-            "joint > {si, ewc} (Final average (%)): holds\n\n"
+            "Final average (%): joint > {si, ewc}: holds\n\n"
             "| Step | Left | Right | Difference | n | Verdict |\n"
             "| :-- | --: | --: | --: | --: | :-- |\n"
-            "| joint > si | 90.00 | 80.00 | +10.00 | 1 | holds, but the interval includes 0 |\n"
-            "| joint > ewc | 90.00 | 25.00 | +66.00 | 1 | holds, but the interval includes 0 |\n"));
+            "| joint > si | 90.00 | 80.00 | +10.00 | 1 | holds, without an interval |\n"
+            "| joint > ewc | 90.00 | 25.00 | +66.00 | 1 | holds, without an interval |\n"));
+  auto comparisons = split_comparisons();
+  Baseline baseline;
+  baseline.relations = {{"split", {}, "final_average", "ewc > finetune > 0.1", 0, 1}};
+  add_relations(baseline, comparisons);
+  const std::string other = report_markdown(comparisons);
+  CHECK(has(other,
+            "| ewc > finetune | 25.00 | 20.00 | +5.50 ± 6.35 | 2 | holds, but the interval "
+            "includes 0 |\n"));
+  CHECK(has(other, "| finetune > 10.00 | 20.00 | 10.00 | +10.00 ± 2.48 | 3 | holds |\n"));
   CHECK(has(text, "| finetune > ewc | 20.00 | 25.00 | -5.50 ± 6.35 | 2 | broken |\n"));
 }
 

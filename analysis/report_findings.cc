@@ -103,10 +103,10 @@ std::string link_text(const RelationLink& link) {
 }
 
 std::string verdict_of(const RelationResult& relation) {
-  const bool measured =
-      std::all_of(relation.links.begin(), relation.links.end(),
-                  [](const RelationLink& link) { return link.left_mean && link.right_mean; });
-  return relation.holds() ? "holds" : measured ? "broken" : "not measured";
+  const bool broken = std::any_of(
+      relation.links.begin(), relation.links.end(),
+      [](const RelationLink& link) { return link.left_mean && link.right_mean && !link.holds; });
+  return relation.holds() ? "holds" : broken ? "broken" : "not measured";
 }
 
 // A number is shown as the means beside it are: "0.95" as "95.00".

@@ -92,6 +92,14 @@ TEST_CASE("every step of a relation has its difference by seed and a verdict", "
             "| ewc > finetune | 25.00 | 20.00 | +5.50 ± 6.35 | 2 | holds, but the interval "
             "includes 0 |\n"));
   CHECK(has(other, "| finetune > 10.00 | 20.00 | 10.00 | +10.00 ± 2.48 | 3 | holds |\n"));
+  comparisons[0].relations.clear();
+  baseline.relations = {{"split", {}, "final_average", "joint > mas", 0, 1},
+                        {"split", {}, "final_average", "joint > mas > 0.95 > ewc > joint", 0, 1}};
+  add_relations(baseline, comparisons);
+  const std::string partly = report_markdown(comparisons);
+  CHECK(has(partly, "- split with mlp: Final average (%): joint > mas: not measured\n"));
+  CHECK(has(partly, "mas > 95.00 > ewc > joint: broken\n"));
+  CHECK(has(partly, "| joint > mas | 90.00 | - | - | 0 | not measured |\n"));
   CHECK(has(text, "| finetune > ewc | 20.00 | 25.00 | -5.50 ± 6.35 | 2 | broken |\n"));
 }
 

@@ -71,6 +71,12 @@ void add_report(CLI::App& app, lethe::ReportArguments& report) {
   command->add_option("-o,--output", report.output, "File to write; without one, the terminal");
   command->add_option("--sweep", report.sweep, "Only the trials of this sweep");
   command->add_option("--build", report.build, "Build id, or all; without it the newest build");
+  command
+      ->add_option("--reference", report.references,
+                   "TOML file with published figures to put beside the results; may be repeated")
+      ->allow_extra_args(false);
+  command->add_option("--baseline", report.baseline,
+                      "TOML file whose [[relation]] entries the report shows with pass or fail");
   command->footer("Example: lethe report --db lethe.db -o out/report.html");
 }
 
@@ -97,84 +103,87 @@ int outcome_of(const std::function<int()>& command) {
     std::fprintf(stderr, "error: %s\n", error.what());  // which never throws
     return 2;
   }
-void add_list(CLI::App& app, std::string& what, std::string& format,
-              std::vector<std::string>& plugins) {
-  auto* list = app.add_subcommand("list", "Tables of what there is");
-  list->add_option("what", what, "methods, streams, models or metrics")->required();
-  list->add_option("--format", format, "text or md")->check(CLI::IsMember({"text", "md"}));
-  list->add_option("--plugin", plugins, "Shared object with further methods")
-      ->allow_extra_args(false);
-}
-
-void add_inspect(CLI::App& app, std::string& folder) {
-  auto* command = app.add_subcommand(
-      "inspect", "A Hugging Face folder: architecture, parameters, what would be adapted");
-  command->add_option("folder", folder, "Folder with config.json")->required();
-}
-
-void add_export(CLI::App& app, lethe::ExportArguments& exported) {
-  auto* command = app.add_subcommand(
-      "export", "Write what a trial learned as a peft adapter, or merged as a Hugging Face folder");
-  command
-      ->add_option("trial", exported.what,
-                   "Number or digest of a trial that was run with --keep, or an adapter's folder")
-      ->required();
-  command->add_option("--to", exported.to, "New folder")->required();
-  command->add_option("--db", exported.db, "Result store")->capture_default_str();
-  command->add_flag("--merge", exported.merge, "The whole model, adapters merged into its weights");
-  command->add_option("--base", exported.base, "What is merged into; without it, as in training")
-      ->check(CLI::IsMember({"float", "dequantised", "requantised"}));
-  command->add_option("--rows", exported.rows,
-                      "JSON Lines with prompts to measure on; without it, drawn token ids");
-  command->add_option("--logits", exported.logits,
-                      "File for those rows' ids and the trained model's logits (safetensors)");
-  command->footer("Example: lethe export 3 --to merged --merge");
-}
-
-void add_predict(CLI::App& app, lethe::PredictArguments& predict) {
-  auto* command = app.add_subcommand("predict", "Continue prompts with a trained or loaded model");
-  command
-      ->add_option("model", predict.what,
-                   "Trial that was run with --keep, Hugging Face folder, or adapter's folder")
-      ->required();
-  command->add_option("--db", predict.db, "Result store")->capture_default_str();
-  command->add_option("--prompt", predict.prompts, "Text to continue; may be given several times")
-      ->allow_extra_args(false);
-  command->add_option("--input", predict.input, "JSON Lines with prompts; - = standard input");
-  command->add_option("-o,--output", predict.output, "File to write; without one, the terminal");
-  command->add_option("--field", predict.field, "Where a record has its prompt")
-      ->capture_default_str();
-  command->add_option("--adapter", predict.adapter, "Folder of a peft adapter to put on");
-  command->add_option("--max-new", predict.longest, "New tokens a prompt")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--batch", predict.batch, "Prompts at once")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--temperature", predict.temperature, "0 = greedy, above it sampled")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--top-k", predict.top_k, "Sample among the k likeliest; 0 = all");
-  command->add_option("--top-p", predict.top_p, "Sample among the fewest of this probability");
-  command->add_option("--seed", predict.seed, "Of sampling")->capture_default_str();
-  command->add_option("--stop", predict.stops, "Text that ends a row; may be given several times")
-      ->allow_extra_args(false);
-  command->footer("Example: lethe predict 3 --input rows.jsonl -o out.jsonl");
-}
-
-/// Runs a command; 2 for what it throws and for output that can't be written.
-int exit_code(const std::function<int()>& command) {
-  try {
-    const int code = command();
-    if (std::fflush(stdout) != 0) {
-      lethe::fail("the standard output can't be written: {}; check the space on its disk",
-                  std::strerror(errno));
-    }
-    return code;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());  // which never throws
-    return 2;
+  void add_list(CLI::App & app, std::string & what, std::string & format,
+                std::vector<std::string> & plugins) {
+    auto* list = app.add_subcommand("list", "Tables of what there is");
+    list->add_option("what", what, "methods, streams, models or metrics")->required();
+    list->add_option("--format", format, "text or md")->check(CLI::IsMember({"text", "md"}));
+    list->add_option("--plugin", plugins, "Shared object with further methods")
+        ->allow_extra_args(false);
   }
-}
+
+  void add_inspect(CLI::App & app, std::string & folder) {
+    auto* command = app.add_subcommand(
+        "inspect", "A Hugging Face folder: architecture, parameters, what would be adapted");
+    command->add_option("folder", folder, "Folder with config.json")->required();
+  }
+
+  void add_export(CLI::App & app, lethe::ExportArguments & exported) {
+    auto* command = app.add_subcommand(
+        "export",
+        "Write what a trial learned as a peft adapter, or merged as a Hugging Face folder");
+    command
+        ->add_option("trial", exported.what,
+                     "Number or digest of a trial that was run with --keep, or an adapter's folder")
+        ->required();
+    command->add_option("--to", exported.to, "New folder")->required();
+    command->add_option("--db", exported.db, "Result store")->capture_default_str();
+    command->add_flag("--merge", exported.merge,
+                      "The whole model, adapters merged into its weights");
+    command->add_option("--base", exported.base, "What is merged into; without it, as in training")
+        ->check(CLI::IsMember({"float", "dequantised", "requantised"}));
+    command->add_option("--rows", exported.rows,
+                        "JSON Lines with prompts to measure on; without it, drawn token ids");
+    command->add_option("--logits", exported.logits,
+                        "File for those rows' ids and the trained model's logits (safetensors)");
+    command->footer("Example: lethe export 3 --to merged --merge");
+  }
+
+  void add_predict(CLI::App & app, lethe::PredictArguments & predict) {
+    auto* command =
+        app.add_subcommand("predict", "Continue prompts with a trained or loaded model");
+    command
+        ->add_option("model", predict.what,
+                     "Trial that was run with --keep, Hugging Face folder, or adapter's folder")
+        ->required();
+    command->add_option("--db", predict.db, "Result store")->capture_default_str();
+    command->add_option("--prompt", predict.prompts, "Text to continue; may be given several times")
+        ->allow_extra_args(false);
+    command->add_option("--input", predict.input, "JSON Lines with prompts; - = standard input");
+    command->add_option("-o,--output", predict.output, "File to write; without one, the terminal");
+    command->add_option("--field", predict.field, "Where a record has its prompt")
+        ->capture_default_str();
+    command->add_option("--adapter", predict.adapter, "Folder of a peft adapter to put on");
+    command->add_option("--max-new", predict.longest, "New tokens a prompt")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--batch", predict.batch, "Prompts at once")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--temperature", predict.temperature, "0 = greedy, above it sampled")
+        ->check(CLI::NonNegativeNumber);
+    command->add_option("--top-k", predict.top_k, "Sample among the k likeliest; 0 = all");
+    command->add_option("--top-p", predict.top_p, "Sample among the fewest of this probability");
+    command->add_option("--seed", predict.seed, "Of sampling")->capture_default_str();
+    command->add_option("--stop", predict.stops, "Text that ends a row; may be given several times")
+        ->allow_extra_args(false);
+    command->footer("Example: lethe predict 3 --input rows.jsonl -o out.jsonl");
+  }
+
+  /// Runs a command; 2 for what it throws and for output that can't be written.
+  int exit_code(const std::function<int()>& command) {
+    try {
+      const int code = command();
+      if (std::fflush(stdout) != 0) {
+        lethe::fail("the standard output can't be written: {}; check the space on its disk",
+                    std::strerror(errno));
+      }
+      return code;
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "error: %s\n", error.what());  // which never throws
+      return 2;
+    }
+  }
 
 }  // namespace
 
@@ -229,5 +238,5 @@ int main(int argc, char** argv) {
     if (app.got_subcommand("inspect")) return lethe::inspect_command(folder);
     if (app.got_subcommand("list")) return lethe::list_command(what, list_format, plugins);
     return lethe::show_command(show_db, trial);
-  });
-}
+});
+}  // namespace

@@ -56,6 +56,14 @@ struct TuneSection {
   int64_t seed_line = 0, objective_line = 0;
 };
 
+/// More seeds, on the streams and for the methods that it names.
+struct ExtraSeeds {
+  std::vector<int64_t> seeds;
+  Grid when;                         ///< stream options; empty = every stream
+  std::vector<std::string> methods;  ///< as the report shows them; empty = all
+  int64_t line = 0;
+};
+
 struct Sweep {
   std::string path, name;
   std::vector<int64_t> seeds = {1};
@@ -64,8 +72,12 @@ struct Sweep {
   Grid stream_options, model_options, training;
   std::vector<TextTaskSpec> texts, probes;
   std::vector<SweepMethod> methods;
+  std::vector<ExtraSeeds> extra;
   TuneSection tune;
   bool keep = false;  ///< keep = "trained": every trial's trained values
+
+  /// Every seed that a trial of the sweep can have, each once.
+  std::vector<int64_t> all_seeds() const;
 };
 
 /// Throws Error with FILE:LINE for bad TOML, unknown keys (listing the known ones) and values of

@@ -1,4 +1,5 @@
 #include "experiments/cli_tokenizer.h"
+#include "experiments/commands.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <iterator>
 
 #include "core/error.h"
+#include "core/formats/file_bytes.h"
 #include "core/text/json_file.h"
 #include "core/text/load_tokenizer.h"
 #include "core/text/marked_text.h"
@@ -42,7 +44,7 @@ void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), s
 
 void train(const TokenizerArguments& arguments) {
   BpeTrainer trainer(arguments.special);
-  for (const std::string& path : arguments.inputs) trainer.add_text(path, file_text(path));
+  for (const std::string& path : arguments.inputs) trainer.add_text(path, file_bytes(path));
   const TrainedBpe trained = trainer.train(arguments.vocabulary);
   write_tokenizer(trained, arguments.output);
   fmt::print("tokenizer: {} ({} tokens, {} merges)\n", arguments.output, trained.tokens.size(),
@@ -108,12 +110,14 @@ void add_decode(CLI::App& group, TokenizerArguments& arguments) {
 
 }  // namespace
 
-void add_tokenizer(CLI::App& app, TokenizerArguments& arguments) {
+Command add_tokenizer(CLI::App& app) {
+  const auto arguments = std::make_shared<TokenizerArguments>();
   auto* group = app.add_subcommand("tokenizer", "Train a tokenizer, or see what one makes of text");
   group->require_subcommand(1);
-  add_train(*group, arguments);
-  add_encode(*group, arguments);
-  add_decode(*group, arguments);
+  add_train(*group, *arguments);
+  add_encode(*group, *arguments);
+  add_decode(*group, *arguments);
+  return {group, [arguments] { return tokenizer_command(*arguments); }};
 }
 
 int tokenizer_command(const TokenizerArguments& arguments) {

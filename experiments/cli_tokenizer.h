@@ -5,10 +5,6 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
-
 namespace lethe {
 
 struct TokenizerArguments {
@@ -23,9 +19,6 @@ struct TokenizerArguments {
   bool marks = false, tokens = false, keep_special = false;
   std::vector<int64_t> ids;  ///< to decode; without any, those on the standard input
 };
-
-/// Adds the subcommand, which fills `arguments`.
-void add_tokenizer(CLI::App& app, TokenizerArguments& arguments);
 
 /// Runs it; the exit code is 0. Throws Error.
 int tokenizer_command(const TokenizerArguments& arguments);

@@ -1,3 +1,4 @@
+#include "core/text/load_tokenizer.h"
 #include "experiments/deploy.h"
 
 #include <filesystem>
@@ -129,11 +130,7 @@ std::unique_ptr<Model> make_deployed(const Deployed& deployed) {
 }
 
 std::shared_ptr<const Tokenizer> tokenizer_of(const StartingPoint& start) {
-  if (start.tokenizer.empty()) return builtin_tokenizer();
-  fail(
-      "the tokenizer of {} can't be read by this build; give prompts to a trial of the built-in "
-      "tokenizer",
-      start.tokenizer);
+  return start.tokenizer.empty() ? builtin_tokenizer() : load_tokenizer(start.tokenizer);
 }
 
 std::string folder_of(const StartingPoint& start) {

@@ -66,6 +66,7 @@ StartingPoint start_of(const Trial& trial, const ModelShape& shape) {
   StartingPoint start{without_adapter(trial.model), shape, trial.spec.seed};
   const auto digest = trial.spec.model.options.find("checkpoint");
   if (digest != trial.spec.model.options.end()) start.model.options.insert(*digest);
+  if (trial.stream.tokenizer) start.tokenizer = trial.model.options.at("path");
   return start;
 }
 

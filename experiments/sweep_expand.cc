@@ -1,71 +1,15 @@
 #include <algorithm>
 #include <filesystem>
-#include <functional>
 
 #include "core/error.h"
 #include "core/models/models.h"
 #include "core/train.h"
+#include "experiments/model_tokenizer.h"
 #include "experiments/start_adapter.h"
-#include "experiments/sweep.h"
+#include "experiments/sweep_grid.h"
 
 namespace lethe {
 namespace {
-
-/// Every combination of the options' values, and the text of those that vary ("lambda=10").
-struct Combination {
-  OptionMap options;
-  std::string varying;
-};
-
-std::vector<Combination> combinations(const Grid& grid) {
-  std::vector<Combination> all = {{}};
-  for (const auto& [key, option] : grid) {
-    std::vector<Combination> next;
-    for (const Combination& before : all) {
-      for (const std::string& value : option.values) {
-        Combination one = before;
-        one.options[key] = value;
-        if (option.values.size() > 1) one.varying += fmt::format(" {}={}", key, value);
-        next.push_back(std::move(one));
-      }
-    }
-    all = std::move(next);
-  }
-  return all;
-}
-
-/// Runs `check`, with FILE:LINE before the message of what it throws.
-void at_line(const Sweep& sweep, int64_t line, const std::function<void()>& check) {
-  try {
-    check();
-  } catch (const Error& error) {
-    fail_at(sweep, line, error.what());
-  }
-}
-
-/// Unknown keys of one section, each at its own line.
-void check_names(const Sweep& sweep, const std::string& section, const Grid& grid,
-                 const std::vector<OptionDoc>& docs) {
-  std::vector<std::string> known;
-  for (const OptionDoc& doc : docs) known.push_back(doc.name);
-  std::sort(known.begin(), known.end());
-  for (const auto& [key, option] : grid) {
-    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    at_line(sweep, option.line, [&, name = key] {
-      fail("unknown key '{}' in {}; known keys: {}", name, section, fmt::join(known, ", "));
-    });
-  }
-}
-
-/// Gives `complete` every value by itself, so that what it throws has the line of that option.
-void check_values(const Sweep& sweep, const Grid& grid,
-                  const std::function<void(const OptionMap&)>& complete) {
-  for (const auto& [key, option] : grid) {
-    for (const std::string& value : option.values) {
-      at_line(sweep, option.line, [&, name = key] { complete({{name, value}}); });
-    }
-  }
-}
 
 struct MethodChoice {
   const SweepMethod* method;
@@ -73,38 +17,20 @@ struct MethodChoice {
   int64_t position;
 };
 
-/// "train.lr" from a method's options: the part after `prefix`, and the others.
-OptionMap take(OptionMap& options, const std::string& prefix) {
-  OptionMap taken;
-  for (auto it = options.begin(); it != options.end();) {
-    if (it->first.rfind(prefix, 0) == 0) {
-      taken[it->first.substr(prefix.size())] = it->second;
-      it = options.erase(it);
-    } else {
-      ++it;
-    }
-  }
-  return taken;
-}
-
-void overlay(OptionMap& base, const OptionMap& over) {
-  for (const auto& [key, value] : over) base[key] = value;
-}
-
-bool holds(const Grid& when, const OptionMap& stream) {
-  for (const auto& [key, option] : when) {
-    const auto found = stream.find(key);
-    const std::string value = found == stream.end() ? "" : found->second;
-    if (std::find(option.values.begin(), option.values.end(), value) == option.values.end())
-      return false;
-  }
-  return true;
-}
-
 /// "gpt2" of "/models/gpt2/".
 std::string folder_name(const std::string& path) {
   const std::filesystem::path given(path);
   return (given.has_filename() ? given : given.parent_path()).filename().string();
+}
+
+/// Leaves out what trials did not say before there was a choice, so that they keep their text.
+void say_only_the_unusual(TrialSpec& spec) {
+  for (const auto& [key, usual] :
+       {std::pair("evaluate", "test"), std::pair("sort", "none"), std::pair("pack", "0")}) {
+    if (spec.training.at(key) == usual) spec.training.erase(key);
+  }
+  const auto pad = spec.stream.options.find("pad");
+  if (pad != spec.stream.options.end() && pad->second == "0") spec.stream.options.erase(pad);
 }
 
 class Expansion {
@@ -113,9 +39,9 @@ class Expansion {
       : sweep_(sweep), registry_(registry), tokenizer_of_(tokenizer_of) {}
 
   std::vector<Trial> all() {
-    check();
+    check_sweep(sweep_, registry_);
     for (const Combination& stream : combinations(sweep_.stream_options)) {
-      const StreamRequest request = request_for(stream.options);
+      const StreamRequest request = request_for(sweep_, stream.options);
       OptionMap complete;
       at_line(sweep_, sweep_.stream_line,
               [&] { complete = stream_entry(sweep_.stream).complete(request); });
@@ -133,90 +59,10 @@ class Expansion {
   }
 
  private:
-  StreamRequest request_for(const OptionMap& options) const {
-    StreamRequest request;
-    request.name = sweep_.stream;
-    request.options = options;
-    request.texts = sweep_.texts;
-    request.probes = sweep_.probes;
-    return request;
-  }
-
-  void check() {
-    check_stream();
-    at_line(sweep_, sweep_.model_line, [&] { model_entry(sweep_.model); });
-    check_names(sweep_, "[model]", sweep_.model_options, model_docs(model_entry(sweep_.model)));
-    check_values(sweep_, sweep_.model_options, [&](const OptionMap& given) { check_model(given); });
-    check_names(sweep_, "[train]", sweep_.training, option_docs<TrainOptions>());
-    check_values(sweep_, sweep_.training,
-                 [](const OptionMap& given) { parse_options<TrainOptions>("train", given); });
-    for (const SweepMethod& method : sweep_.methods) check_method(method);
-    for (const ExtraSeeds& extra : sweep_.extra) check_extra(extra);
-  }
-
-  void check_extra(const ExtraSeeds& extra) {
-    check_when(extra.when);
-    std::vector<std::string> known;
-    for (const SweepMethod& method : sweep_.methods) {
-      if (std::find(known.begin(), known.end(), method.shown()) == known.end()) {
-        known.push_back(method.shown());
-      }
-    }
-    for (const std::string& name : extra.methods) {
-      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      at_line(sweep_, extra.line, [&] {
-        fail("[[extra]] names '{}', which is no method here; its methods: {}", name,
-             fmt::join(known, ", "));
-      });
-    }
-  }
-
-  void check_when(const Grid& when) {
-    check_names(sweep_, "when, the options of stream '" + sweep_.stream + "'", when,
-                stream_entry(sweep_.stream).docs());
-    check_values(sweep_, when, [&](const OptionMap& options) { complete_stream(options); });
-  }
-
-  void check_stream() {
-    at_line(sweep_, sweep_.stream_line, [&] { stream_entry(sweep_.stream); });
-    check_names(sweep_, "[stream]", sweep_.stream_options, stream_entry(sweep_.stream).docs());
-    const auto data = sweep_.stream_options.find("data");
-    const bool given = data != sweep_.stream_options.end();
-    at_line(sweep_, given ? data->second.line : sweep_.stream_line, [&] { complete_stream({}); });
-    check_values(sweep_, sweep_.stream_options,
-                 [&](const OptionMap& options) { complete_stream(options); });
-  }
-
-  void complete_stream(const OptionMap& options) {
-    StreamRequest request = request_for(options);
-    const auto data = sweep_.stream_options.find("data");
-    if (data != sweep_.stream_options.end()) request.options["data"] = data->second.values.at(0);
-    stream_entry(sweep_.stream).complete(request);
-  }
-
-  /// A model's other options are checked with the paths that the sweep gives it.
-  void check_model(OptionMap options) {
-    for (const char* key : {"path", "adapter"}) {
-      const auto path = sweep_.model_options.find(key);
-      if (path != sweep_.model_options.end()) options.emplace(key, path->second.values.at(0));
-    }
-    complete_model(model_entry(sweep_.model), options);
-  }
-
   void check_adapters(const OptionMap& model, const std::string& name, const MethodSpec& method) {
     for (const Part& part : method.parts) {
       check_start_adapter(model, name, registry_.at(part.name).role == Role::adapter);
     }
-  }
-
-  void check_method(const SweepMethod& method) {
-    at_line(sweep_, method.line, [&] { parse_method(registry_, method.name, {}); });
-    check_values(sweep_, method.options, [&](OptionMap options) {
-      parse_options<TrainOptions>("train", take(options, "train."));
-      check_model(take(options, "model."));
-      parse_method(registry_, method.name, options);
-    });
-    check_when(method.when);
   }
 
   /// The sweep's seeds and what [[extra]] adds to them, each once.
@@ -261,41 +107,19 @@ class Expansion {
     trial.spec.method = method.parts;
     trial.spec.model = {sweep_.model, complete_model(model_entry(sweep_.model), model)};
     check_adapters(trial.spec.model.options, choice.method->name, method);
-    trial.model = trial.spec.model;
     trial.spec.stream = {sweep_.stream, stream};
     trial.spec.training = options_text(parse_options<TrainOptions>("train", train));
-    const bool validation = trial.spec.training.at("evaluate") == "validation";
-    // Only what is unusual is said, so that trials stored without it keep their text.
-    for (const auto& [key, usual] :
-         {std::pair("evaluate", "test"), std::pair("sort", "none"), std::pair("pack", "0")}) {
-      if (trial.spec.training.at(key) == usual) trial.spec.training.erase(key);
-    }
-    const auto pad = trial.spec.stream.options.find("pad");
-    if (pad != trial.spec.stream.options.end() && pad->second == "0") {
-      trial.spec.stream.options.erase(pad);
-    }
     trial.sweep = sweep_.name;
     trial.label = choice.method->label.empty() ? method_label(trial.spec) : choice.method->label;
     trial.label += choice.chosen.varying + training.varying;
     trial.stream = request;
-    take_tokenizer(trial);
     trial.stream_label = label_of(sweep_.stream, stream, stream_entry(sweep_.stream).docs());
-    if (validation) trial.stream_label += " (validation rows)";  // never in one table with others
-    OptionMap shown = trial.spec.model.options;
-    shown.erase("adapter");
-    shown.erase("base");  // methods on other bases stand in one table
-    trial.model_label = label_of(sweep_.model, shown, model_docs(model_entry(sweep_.model)));
-    const auto path = model.find("path");
-    if (path != model.end()) {
-      trial.model_label += " " + folder_name(path->second);
-      trial.model.options.erase("checkpoint");
-      trial.model.options["path"] = path->second;
+    if (trial.spec.training.at("evaluate") == "validation") {
+      trial.stream_label += " (validation rows)";  // never in one table with others
     }
-    const auto adapter = trial.model.options.find("adapter");
-    if (adapter != trial.model.options.end()) {
-      adapter->second = model.at("adapter");
-      trial.model_label += fmt::format(" adapter={}", folder_name(adapter->second));
-    }
+    say_only_the_unusual(trial.spec);
+    name_model(trial, model);
+    take_tokenizer(trial);
     trial.position = choice.position;
     trial.keep = sweep_.keep;
     for (const int64_t seed : seeds_for(choice.method->shown(), stream)) {
@@ -304,13 +128,35 @@ class Expansion {
     }
   }
 
+  /// The model's label, and its part with paths in place of digests.
+  void name_model(Trial& trial, const OptionMap& given) const {
+    trial.model = trial.spec.model;
+    OptionMap shown = trial.spec.model.options;
+    shown.erase("adapter");
+    shown.erase("base");  // methods on other bases stand in one table
+    trial.model_label = label_of(sweep_.model, shown, model_docs(model_entry(sweep_.model)));
+    const auto path = given.find("path");
+    if (path != given.end()) {
+      trial.model_label += " " + folder_name(path->second);
+      trial.model.options.erase("checkpoint");
+      trial.model.options["path"] = path->second;
+    }
+    const auto adapter = trial.model.options.find("adapter");
+    if (adapter != trial.model.options.end()) {
+      adapter->second = given.at("adapter");
+      trial.model_label += fmt::format(" adapter={}", folder_name(adapter->second));
+    }
+  }
+
   /// Rows of text are made with the model's tokenizer, whose digest decides them. The built-in one
   /// is part of the build.
   void take_tokenizer(Trial& trial) {
-    if (!tokenizer_of_ || !stream_entry(sweep_.stream).text) return;
-    auto found = tokenizers_.find(trial.spec.model.options);
+    if (!stream_entry(sweep_.stream).text) return;
+    auto found = tokenizers_.find(trial.model.options);
     if (found == tokenizers_.end()) {
-      found = tokenizers_.emplace(trial.spec.model.options, tokenizer_of_(trial.spec.model)).first;
+      const ModelTokenizer its =
+          tokenizer_of_ ? tokenizer_of_(trial.model) : model_tokenizer(trial.model);
+      found = tokenizers_.emplace(trial.model.options, its).first;
     }
     trial.stream.tokenizer = found->second.tokenizer;
     if (!found->second.digest.empty()) {

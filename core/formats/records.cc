@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/formats/file_bytes.h"
 #include "core/formats/csv.h"
 #include "core/formats/utf8.h"
 
@@ -129,13 +130,7 @@ std::vector<PlacedRecord> read_csv(const std::string& path, std::string_view tex
 }  // namespace
 
 std::string file_text(const std::string& path) {
-  if (std::filesystem::is_directory(path)) fail("cannot read {}: it is a folder", path);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail("cannot open {}: {}", path, std::strerror(errno));
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (file.bad()) fail("cannot read {}: {}", path, std::strerror(errno));
-  std::string bytes = text.str();
+  std::string bytes = file_bytes(path);
   if (bytes.starts_with("\xef\xbb\xbf")) bytes.erase(0, 3);
   return bytes;
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/formats/file_bytes.h"
 #include "core/text/tokenizer_json.h"
 
 namespace lethe {
@@ -62,7 +63,7 @@ MergeRules read_merges(const JsonAt& merges, const Vocabulary& vocabulary) {
 /// merges.txt: a first line "#version" or none, then a merge a line.
 MergeRules read_merges_file(const std::string& path, const Vocabulary& vocabulary) {
   MergeReader reader(vocabulary, path);
-  const std::string text = file_text(path);
+  const std::string text = file_bytes(path);
   for (size_t at = 0; at < text.size();) {
     size_t end = text.find('\n', at);
     if (end == std::string::npos) end = text.size();

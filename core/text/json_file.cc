@@ -7,23 +7,14 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/formats/file_bytes.h"
 
 namespace lethe {
 
 using nlohmann::json;
 
-std::string file_text(const std::string& path) {
-  if (std::filesystem::is_directory(path)) fail("cannot read {}: it is a folder", path);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail("cannot open {}: {}", path, std::strerror(errno));
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (file.bad()) fail("cannot read {}: {}", path, std::strerror(errno));
-  return text.str();
-}
-
 json parse_json_file(const std::string& path) {
-  const std::string text = file_text(path);
+  const std::string text = file_bytes(path);
   try {
     return json::parse(text);
   } catch (const json::parse_error& error) {

@@ -10,9 +10,6 @@
 
 namespace lethe {
 
-/// A whole file's bytes. Throws Error naming the file where it can't be read.
-std::string file_text(const std::string& path);
-
 /// The file's value. Throws Error naming the file and the byte where it is no valid JSON.
 nlohmann::json parse_json_file(const std::string& path);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/formats/file_bytes.h"
 #include "core/text/unicode.h"
 
 namespace lethe {
@@ -36,7 +37,7 @@ std::string stripped(std::string_view text) {
 
 SentencePieceModel::SentencePieceModel(const std::string& path, bool dummy_prefix)
     : processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
-  std::string bytes = file_text(path);
+  std::string bytes = file_bytes(path);
   // normalizer_spec (field 3) with add_dummy_prefix (field 3) false: a message's later part counts.
   if (!dummy_prefix) bytes += std::string("\x1a\x02\x18\x00", 4);
   const auto status = processor_->LoadFromSerializedProto(bytes);

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/formats/file_bytes.h"
 #include "core/text/tokenizer_json.h"
 #include "core/text/word_piece.h"
 
@@ -16,7 +17,7 @@ void set_bert_marks(WordPieceTokenizer::Parts& parts) {
 }
 
 void read_lines(const std::string& path, Vocabulary& vocabulary) {
-  const std::string text = file_text(path);
+  const std::string text = file_bytes(path);
   int64_t id = 0;
   for (size_t at = 0; at < text.size(); ++id) {
     size_t end = text.find('\n', at);

@@ -1,0 +1,13 @@
+#include "experiments/model_tokenizer.h"
+
+#include "core/text/load_tokenizer.h"
+
+namespace lethe {
+
+ModelTokenizer model_tokenizer(const Part& model) {
+  const auto path = model.options.find("path");
+  if (model.name != "pretrained" || path == model.options.end()) return {};
+  return {load_tokenizer(path->second), tokenizer_digest(path->second)};
+}
+
+}  // namespace lethe

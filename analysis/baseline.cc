@@ -6,37 +6,12 @@
 #include <cmath>
 #include <string>
 
-#include "analysis/relation.h"
-
 namespace lethe {
 namespace {
 
 bool matches(const std::string& stream, const std::optional<std::string>& model,
              const Comparison& comparison) {
   return comparison.stream == stream && (!model || comparison.model == *model);
-}
-
-// The comparison's own docs know that a stream is measured in a loss.
-bool higher_is_better(const Comparison& comparison, const std::string& metric) {
-  for (const MetricDoc& doc : comparison.docs) {
-    if (doc.key == metric) return doc.higher_is_better;
-  }
-  const std::string general = metric.substr(0, metric.find(':'));
-  for (const MetricDoc& doc : metric_docs()) {
-    if (doc.key == general) return doc.higher_is_better;
-  }
-  return true;
-}
-
-std::optional<double> measured(const Comparison& comparison, const std::string& method,
-                               const std::string& metric) {
-  for (const MethodRow& row : comparison.methods) {
-    if (row.label != method) continue;
-    const auto cell = row.metrics.find(metric);
-    if (cell == row.metrics.end() || cell->second.over_seeds.n == 0) return std::nullopt;
-    return cell->second.over_seeds.mean;
-  }
-  return std::nullopt;
 }
 
 std::string place(const Baseline& baseline, int64_t line) {
@@ -48,18 +23,19 @@ void check_bound(const Baseline& baseline, const MetricBound& bound,
   bool found = false;
   for (const Comparison& comparison : comparisons) {
     if (!matches(bound.stream, bound.model, comparison)) continue;
-    const auto value = measured(comparison, bound.method, bound.metric);
-    if (!value) continue;
+    const MetricCell* cell = cell_of(comparison, bound.method, bound.metric);
+    if (cell == nullptr) continue;
     found = true;
-    const bool higher = higher_is_better(comparison, bound.metric);
+    const double value = cell->over_seeds.mean;
+    const bool higher = doc_of(comparison, bound.metric).higher_is_better;
     const double limit = bound.value + (higher ? -bound.allowed_fall : bound.allowed_fall);
     const double slack = 1e-9 * std::fabs(bound.value);
-    const bool kept = higher ? *value >= limit - slack : *value <= limit + slack;
+    const bool kept = higher ? value >= limit - slack : value <= limit + slack;
     if (kept) continue;
     violations.push_back({fmt::format(
         "{} {} on {} (model {}) = {:.6g} {} {:.6g} = baseline {:.6g} {} {:.6g} {}", bound.method,
-        bound.metric, bound.stream, comparison.model, *value, higher ? "<" : ">", limit,
-        bound.value, higher ? "- allowed fall" : "+ allowed rise", bound.allowed_fall,
+        bound.metric, bound.stream, comparison.model, value, higher ? "<" : ">", limit, bound.value,
+        higher ? "- allowed fall" : "+ allowed rise", bound.allowed_fall,
         place(baseline, bound.line))});
   }
   if (!found) {
@@ -71,27 +47,24 @@ void check_bound(const Baseline& baseline, const MetricBound& bound,
 
 void check_chain(const Baseline& baseline, const Relation& relation, const Comparison& comparison,
                  std::vector<Violation>& violations) {
-  const Chain chain = parse_chain(relation.expression);
-  std::vector<double> values;
-  for (const std::string& term : chain.terms) {
-    auto value = constant(term);
-    if (!value) value = measured(comparison, term, relation.metric);
-    if (!value) {
-      violations.push_back(
-          {fmt::format("{}: {} of {} on {} was not measured {}", relation.expression,
-                       relation.metric, term, relation.stream, place(baseline, relation.line))});
-      return;
-    }
-    values.push_back(*value);
-  }
-  for (size_t i = 0; i < chain.operators.size(); ++i) {
-    if (holds(values[i], chain.operators[i], values[i + 1], relation.margin)) continue;
+  const RelationResult result = result_of(relation, comparison);
+  const auto unmeasured = [&](const std::string& term, const std::optional<double>& value) {
+    if (value) return false;
     violations.push_back(
-        {fmt::format("{} {} {} does not hold for {} on {} (model {}): {:.6g} and {:.6g}, margin "
-                     "{:.6g} {}",
-                     chain.terms[i], chain.operators[i], chain.terms[i + 1], relation.metric,
-                     relation.stream, comparison.model, values[i], values[i + 1], relation.margin,
-                     place(baseline, relation.line))});
+        {fmt::format("{}: {} of {} on {} was not measured {}", relation.expression, relation.metric,
+                     term, relation.stream, place(baseline, relation.line))});
+    return true;
+  };
+  for (const RelationLink& link : result.links) {
+    if (unmeasured(link.left, link.left_mean) || unmeasured(link.right, link.right_mean)) return;
+  }
+  for (const RelationLink& link : result.links) {
+    if (link.holds) continue;
+    violations.push_back({fmt::format(
+        "{} {} {} does not hold for {} on {} (model {}): {:.6g} and {:.6g}, margin "
+        "{:.6g} {}",
+        link.left, link.op, link.right, relation.metric, relation.stream, comparison.model,
+        *link.left_mean, *link.right_mean, relation.margin, place(baseline, relation.line))});
   }
 }
 
@@ -128,16 +101,34 @@ std::vector<Violation> check_baseline(const Baseline& baseline,
   return violations;
 }
 
+std::vector<std::string> add_relations(const Baseline& baseline,
+                                       std::vector<Comparison>& comparisons) {
+  std::vector<std::string> missing;
+  for (const Relation& relation : baseline.relations) {
+    bool found = false;
+    for (Comparison& comparison : comparisons) {
+      if (!matches(relation.stream, relation.model, comparison)) continue;
+      comparison.relations.push_back(result_of(relation, comparison));
+      found = true;
+    }
+    if (!found) {
+      missing.push_back(fmt::format("{}: stream {} was not measured {}", relation.expression,
+                                    relation.stream, place(baseline, relation.line)));
+    }
+  }
+  return missing;
+}
+
 Baseline with_measured(const Baseline& baseline, const std::vector<Comparison>& comparisons) {
   Baseline updated = baseline;
   for (MetricBound& bound : updated.metrics) {
     std::optional<double> worst;
     for (const Comparison& comparison : comparisons) {
       if (!matches(bound.stream, bound.model, comparison)) continue;
-      const auto value = measured(comparison, bound.method, bound.metric);
-      if (!value || !std::isfinite(*value)) continue;
-      const bool higher = higher_is_better(comparison, bound.metric);
-      const double limit = lenient(*value, higher);
+      const MetricCell* cell = cell_of(comparison, bound.method, bound.metric);
+      if (cell == nullptr || !std::isfinite(cell->over_seeds.mean)) continue;
+      const bool higher = doc_of(comparison, bound.metric).higher_is_better;
+      const double limit = lenient(cell->over_seeds.mean, higher);
       if (!worst || (higher ? limit < *worst : limit > *worst)) worst = limit;
     }
     if (worst) bound.value = *worst;

@@ -15,7 +15,8 @@
 //   margin = 0.05                    # optional: by how much at least
 //
 // Both tables take an optional `model`; without it every model of the stream is held to the entry.
-// A chain may use <, <=, > and >= and may hold numbers: "finetune > 0.3".
+// A chain may use <, <=, > and >= and may hold numbers, "finetune > 0.3", and sets of methods,
+// "replay > {si, ewc}": each member is held to the relation.
 #pragma once
 
 #include <cstdint>
@@ -72,6 +73,15 @@ Baseline parse_baseline(const std::string& text, const std::string& path);
 /// one, nor is a difference of 1e-9 of the value, which is rounding.
 std::vector<Violation> check_baseline(const Baseline& baseline,
                                       const std::vector<Comparison>& comparisons);
+
+/// The links of a relation in one comparison that it is about. A link with a side that was not
+/// measured does not hold.
+RelationResult result_of(const Relation& relation, const Comparison& comparison);
+
+/// Puts the relations' results into the comparisons that they are about, for a report. Returns a
+/// line for each relation without any.
+std::vector<std::string> add_relations(const Baseline& baseline,
+                                       std::vector<Comparison>& comparisons);
 
 /// The baseline with the measured values, 4 significant digits, rounded to the lenient side, so
 /// that a bound with allowance 0 passes. Where several comparisons match, the worst one's value.

@@ -1,99 +1,16 @@
 // Reading and writing of baseline files.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
-#include <cmath>
 #include <fstream>
-#include <sstream>
 
 #include "analysis/baseline.h"
 #include "analysis/relation.h"
+#include "analysis/toml_entry.h"
 #include "core/error.h"
 
 namespace lethe {
 namespace {
-
-using Keys = std::vector<std::string>;
-
-// A probe's keys are named after its own metric: "base_accuracy_drop".
-bool is_probe_key(const std::string& key) {
-  const std::string last = key.substr(key.rfind('_') + 1);
-  return key.starts_with("base_") && (last == "before" || last == "after" || last == "drop");
-}
-
-// One entry of the file with its place, for messages.
-class Entry {
- public:
-  Entry(const toml::table& table, std::string name, const std::string& path)
-      : table_(table), name_(std::move(name)), path_(path) {}
-
-  int64_t line() const { return static_cast<int64_t>(table_.source().begin.line); }
-  std::string place() const { return fmt::format("{}:{}", path_, line()); }
-
-  void allow(const Keys& known) const {
-    for (const auto& [key, node] : table_) {
-      const std::string name(key.str());
-      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      fail("{}:{}: unknown key '{}' in [[{}]]; known keys: {}", path_, node.source().begin.line,
-           name, name_, fmt::join(known, ", "));
-    }
-  }
-
-  const toml::node& node(const std::string& key) const {
-    const toml::node* found = table_.get(key);
-    if (found == nullptr) fail("{}: [[{}]] lacks the key '{}'", place(), name_, key);
-    return *found;
-  }
-
-  std::string text(const std::string& key) const {
-    const auto value = node(key).value<std::string>();
-    if (!value || value->empty()) fail_type(key, "text");
-    return *value;
-  }
-
-  double number(const std::string& key) const {
-    const toml::node& found = node(key);
-    if (!found.is_number()) fail_type(key, "a number");
-    const double value = *found.value<double>();
-    if (!std::isfinite(value)) fail_type(key, "a finite number");
-    return value;
-  }
-
-  double allowance(const std::string& key) const {
-    const double value = number(key);
-    if (value < 0) fail_type(key, "a number >= 0");
-    return value;
-  }
-
-  std::optional<std::string> optional_text(const std::string& key) const {
-    return table_.contains(key) ? std::optional(text(key)) : std::nullopt;
-  }
-
-  bool has(const std::string& key) const { return table_.contains(key); }
-
-  std::string metric() const {
-    const std::string key = text("metric");
-    const std::string general = key.substr(0, key.find(':'));
-    Keys known;
-    for (const auto& doc : metric_docs()) known.push_back(doc.key);
-    if (!is_probe_key(general) && std::find(known.begin(), known.end(), general) == known.end()) {
-      fail("{}:{}: unknown metric '{}'; known metrics: {}", path_,
-           node("metric").source().begin.line, key, fmt::join(known, ", "));
-    }
-    return key;
-  }
-
- private:
-  [[noreturn]] void fail_type(const std::string& key, const std::string& expected) const {
-    fail("{}:{}: '{}' of [[{}]] is not {}", path_, node(key).source().begin.line, key, name_,
-         expected);
-  }
-
-  const toml::table& table_;
-  std::string name_, path_;
-};
 
 // Bytes before a place of a text; TOML++ counts columns in code points, from 1.
 size_t offset_of(const std::string& text, const toml::source_position& place) {
@@ -107,7 +24,7 @@ size_t offset_of(const std::string& text, const toml::source_position& place) {
   return offset;
 }
 
-MetricBound parse_bound(const Entry& entry, const std::string& text) {
+MetricBound parse_bound(const TomlEntry& entry, const std::string& text) {
   entry.allow({"stream", "model", "method", "metric", "value", "allowed_fall"});
   MetricBound bound;
   bound.stream = entry.text("stream");
@@ -131,7 +48,7 @@ double value_at(const Baseline& baseline, size_t begin) {
   fail("baseline {} has no value at byte {}; read it again", baseline.path, begin);
 }
 
-Relation parse_relation(const Entry& entry) {
+Relation parse_relation(const TomlEntry& entry) {
   entry.allow({"stream", "model", "metric", "expression", "margin"});
   Relation relation;
   relation.stream = entry.text("stream");
@@ -152,13 +69,7 @@ Relation parse_relation(const Entry& entry) {
 
 Baseline parse_baseline(const std::string& text, const std::string& path) {
   Baseline baseline{path, text, {}, {}};
-  toml::table root;
-  try {
-    root = toml::parse(text, path);
-  } catch (const toml::parse_error& error) {
-    const auto at = error.source().begin;
-    fail("{}:{}:{}: {}", path, at.line, at.column, error.description());
-  }
+  const toml::table root = toml_document(text, path);
   for (const auto& [key, node] : root) {
     const bool known = key.str() == "metric" || key.str() == "relation";
     if (!known || !node.is_array_of_tables()) {
@@ -166,7 +77,7 @@ Baseline parse_baseline(const std::string& text, const std::string& path) {
            node.source().begin.line, key.str());
     }
     for (const toml::node& each : *node.as_array()) {
-      const Entry entry(*each.as_table(), std::string(key.str()), path);
+      const TomlEntry entry(*each.as_table(), fmt::format("[[{}]]", key.str()), path);
       if (key.str() == "metric") {
         baseline.metrics.push_back(parse_bound(entry, text));
       } else {
@@ -178,11 +89,7 @@ Baseline parse_baseline(const std::string& text, const std::string& path) {
 }
 
 Baseline read_baseline(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail("baseline {} can't be read; give the path of a TOML file", path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return parse_baseline(text.str(), path);
+  return parse_baseline(toml_file("baseline", path), path);
 }
 
 void write_baseline(const Baseline& baseline, const std::string& path) {

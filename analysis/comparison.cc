@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -93,6 +95,7 @@ Numbers numbers_by_seed(const MethodTrials& method, const MeasuredIn& measured) 
 MetricCell metric_cell(const BySeed& own, const BySeed* finetune) {
   MetricCell cell;
   cell.over_seeds = summarise(values_of(own));
+  cell.by_seed = own;
   if (finetune == nullptr) return cell;
   const Summary difference = paired_difference(own, *finetune);
   if (difference.n > 0) cell.minus_finetune = difference;
@@ -137,6 +140,19 @@ MethodRow method_row(const MethodTrials& method, const Numbers& numbers, const N
   return row;
 }
 
+// What the canonical text says of the stream.
+void take_stream(const std::string& text, Comparison& comparison) {
+  constexpr std::string_view prefix = "stream.";
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t equals = line.find(" = ");
+    if (line == "train.evaluate = validation") comparison.on_validation_rows = true;
+    if (!line.starts_with(prefix) || equals == std::string::npos) continue;
+    comparison.stream_options[line.substr(prefix.size(), equals - prefix.size())] =
+        line.substr(equals + 3);
+  }
+}
+
 Comparison make_comparison(const Group& group) {
   Comparison comparison;
   comparison.stream = group.stream;
@@ -144,6 +160,7 @@ Comparison make_comparison(const Group& group) {
   comparison.build = group.build;
   comparison.device_class = group.device_class;
   comparison.environment = group.trials.front()->environment;
+  take_stream(group.trials.front()->key.text, comparison);
   const auto methods = group_by_method(group.trials, comparison.notes);
   Trials done;
   for (const auto& method : methods) {
@@ -167,6 +184,30 @@ Comparison make_comparison(const Group& group) {
 }
 
 }  // namespace
+
+const MetricCell* cell_of(const Comparison& comparison, const std::string& label,
+                          const std::string& metric) {
+  for (const MethodRow& row : comparison.methods) {
+    if (row.label != label) continue;
+    const auto cell = row.metrics.find(metric);
+    const bool there = cell != row.metrics.end() && cell->second.over_seeds.n > 0;
+    return there ? &cell->second : nullptr;
+  }
+  return nullptr;
+}
+
+MetricDoc doc_of(const Comparison& comparison, const std::string& metric) {
+  for (const MetricDoc& doc : comparison.docs) {
+    if (doc.key == metric) return doc;
+  }
+  MetricDoc found;
+  found.key = found.title = metric;
+  for (const MetricDoc& doc : metric_docs()) {
+    if (doc.key == metric.substr(0, metric.find(':'))) found = doc;
+  }
+  found.key = metric;
+  return found;
+}
 
 std::vector<Comparison> compare(const std::vector<TrialRecord>& records) {
   std::vector<Comparison> comparisons;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/findings.h"
 #include "analysis/statistics.h"
 #include "core/trial.h"
 
@@ -16,6 +17,7 @@ namespace lethe {
 struct MetricCell {
   Summary over_seeds;
   std::optional<Summary> minus_finetune;  ///< paired by seed
+  std::map<int64_t, double> by_seed{};    ///< the values behind over_seeds
 };
 
 /// Mean over seeds of R, row 0 = before training, -1 = random initialisation; nullopt = not
@@ -58,11 +60,24 @@ struct Comparison {
   /// stream (metric_docs() has the general ones: its final_average does not know that a stream is
   /// in nats).
   std::vector<MetricDoc> docs;
+  OptionMap stream_options;         ///< of the trials' canonical text, with the stream's "name"
+  bool on_validation_rows = false;  ///< trials of a search
+  /// Empty unless hold_against() and add_relations() were asked for them.
+  std::vector<ReferenceTable> references;
+  std::vector<RelationResult> relations;
 };
 
 /// Every metric that a report can show, in the order of its columns. A stream whose tasks differ in
 /// metric has its keys with a suffix, as in "final_average:loss"; Comparison::docs lists those.
 const std::vector<MetricDoc>& metric_docs();
+
+/// The method's metric, nullptr where no seed has it.
+const MetricCell* cell_of(const Comparison& comparison, const std::string& label,
+                          const std::string& metric);
+
+/// The doc of a metric's key: the comparison's own, which knows unit and direction in its stream,
+/// else the general one, else one with the key alone.
+MetricDoc doc_of(const Comparison& comparison, const std::string& metric);
 
 /// Groups by (stream, model, build, device class), methods by label, both in order of first
 /// appearance. Trials of one label that differ in more than the seed are never pooled: the newest

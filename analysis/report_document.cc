@@ -7,8 +7,10 @@
 #include <iterator>
 #include <set>
 
+#include "analysis/report_findings.h"
 #include "analysis/report_numbers.h"
 #include "analysis/report_tables.h"
+#include "analysis/report_text.h"
 
 namespace lethe {
 namespace {
@@ -159,18 +161,25 @@ Blocks definitions(const std::vector<Comparison>& comparisons, const std::vector
       table};
 }
 
-Blocks sections(const Comparison& comparison, const std::vector<MetricDoc>& docs, bool figures) {
+Blocks sections(const Comparison& comparison, const std::vector<MetricDoc>& docs, bool figures,
+                const std::vector<std::string>& wanted) {
   const std::vector<MetricDoc> present = metrics_present(comparison, docs);
-  Blocks blocks = {Heading{3, "What was run"}, what_was_run(comparison)};
-  append(blocks, notes_section(comparison));
-  append(blocks, score_section(comparison, present));
-  if (figures) append(blocks, figure_section(comparison, present));
-  append(blocks, matrix_section(comparison));
-  append(blocks, transfer_section(comparison, present));
-  append(blocks, base_section(comparison, present));
-  append(blocks, memory_section(comparison, present));
-  append(blocks, time_section(comparison, present));
-  append(blocks, sample_section(comparison));
+  Blocks blocks;
+  const auto add = [&](const char* name, const auto& section) {
+    if (is_wanted(name, wanted)) append(blocks, section());
+  };
+  add("run", [&] { return Blocks{Heading{3, "What was run"}, what_was_run(comparison)}; });
+  add("notes", [&] { return notes_section(comparison); });
+  add("beside", [&] { return reference_section(comparison); });
+  add("relations", [&] { return relation_section(comparison); });
+  add("scores", [&] { return score_section(comparison, present); });
+  if (figures) add("figures", [&] { return figure_section(comparison, present); });
+  add("matrices", [&] { return matrix_section(comparison); });
+  add("transfer", [&] { return transfer_section(comparison, present); });
+  add("base", [&] { return base_section(comparison, present); });
+  add("memory", [&] { return memory_section(comparison, present); });
+  add("time", [&] { return time_section(comparison, present); });
+  add("samples", [&] { return sample_section(comparison); });
   return blocks;
 }
 

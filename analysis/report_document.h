@@ -35,18 +35,24 @@ struct Paragraph {
 struct Bullets {
   std::vector<std::string> items{};
 };
+/// Lines to be copied as they are.
+struct Code {
+  std::string text{};
+};
 /// Name and value pairs.
 struct Facts {
   std::vector<std::pair<std::string, std::string>> pairs{};
 };
-/// The first `labels` columns are row labels, set to the left; all others are values. `prose`
-/// tables hold sentences.
+/// The first `labels` columns are row labels, set to the left, and the last `texts` are words; all
+/// others are values. `prose` tables hold sentences.
 struct Table {
   std::string caption{};
   std::vector<std::string> head{};
   std::vector<std::vector<TableCell>> rows{};
   size_t labels = 1;
+  size_t texts = 0;
   bool prose = false;
+  bool is_text(size_t column) const { return column < labels || column + texts >= head.size(); }
 };
 struct HeatMaps {
   std::vector<Table> tables{};
@@ -71,15 +77,17 @@ struct SampleBlock {
 };
 
 using Block =
-    std::variant<Heading, Paragraph, Bullets, Facts, Table, HeatMaps, Panels, SampleBlock>;
+    std::variant<Heading, Paragraph, Bullets, Code, Facts, Table, HeatMaps, Panels, SampleBlock>;
 using Blocks = std::vector<Block>;
 
 /// Definition, source and direction of every metric that the comparisons show, for the end of a
 /// report.
 Blocks definitions(const std::vector<Comparison>& comparisons, const std::vector<MetricDoc>& docs);
 
-/// All sections of one comparison but for its title. `figures` asks for the figures to be drawn.
-Blocks sections(const Comparison& comparison, const std::vector<MetricDoc>& docs, bool figures);
+/// The sections of one comparison but for its title, those of section_names() in `wanted` or, where
+/// that is empty, all. `figures` asks for the figures to be drawn.
+Blocks sections(const Comparison& comparison, const std::vector<MetricDoc>& docs, bool figures,
+                const std::vector<std::string>& wanted = {});
 
 /// The docs of the metrics that at least one method has: those of the comparison in its order, then
 /// those of `docs` that it lacks, then metrics without a doc under their own key.

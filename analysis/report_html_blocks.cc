@@ -27,9 +27,10 @@ void replace_all(std::string& text, std::string_view from, const std::string& to
   }
 }
 
-std::string cell_html(const TableCell& cell, bool label) {
+std::string cell_html(const TableCell& cell, bool label, bool words) {
   std::string attributes, mark;
   if (label) attributes = " scope=\"row\"";
+  if (words) attributes = " class=\"words\"";
   if (cell.shade) attributes += " style=\"" + shade_style(*cell.shade) + "\"";
   if (cell.verdict != Verdict::none) {
     const bool better = cell.verdict == Verdict::better;
@@ -46,14 +47,15 @@ std::string table_html(const Table& table, const char* kind) {
   if (!table.caption.empty()) text += "<caption>" + escape_html(table.caption) + "</caption>\n";
   text += "<thead><tr>";
   for (size_t i = 0; i < table.head.size(); ++i) {
-    text += fmt::format("<th scope=\"col\"{}>{}</th>", i < table.labels ? " class=\"label\"" : "",
+    text += fmt::format("<th scope=\"col\"{}>{}</th>", table.is_text(i) ? " class=\"label\"" : "",
                         escape_html(table.head[i]));
   }
   text += "</tr></thead>\n<tbody>\n";
   for (const auto& row : table.rows) {
     text += "<tr>";
     for (size_t i = 0; i < row.size(); ++i) {
-      text += cell_html(row[i], i < table.labels && (!table.prose || i == 0));
+      const bool label = i < table.labels && (!table.prose || i == 0);
+      text += cell_html(row[i], label, i >= table.labels && table.is_text(i));
     }
     text += "</tr>\n";
   }
@@ -101,6 +103,10 @@ std::string HtmlBlocks::operator()(const Bullets& bullets) {
   std::string text = "<ul>\n";
   for (const std::string& item : bullets.items) text += "<li>" + escape_html(item) + "</li>\n";
   return text + "</ul>\n";
+}
+
+std::string HtmlBlocks::operator()(const Code& code) {
+  return "<pre class=\"prompt\">" + escape_html(code.text) + "</pre>\n";
 }
 
 std::string HtmlBlocks::operator()(const Facts& facts) {

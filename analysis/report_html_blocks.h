@@ -15,6 +15,7 @@ class HtmlBlocks {
   std::string operator()(const Heading& heading);
   std::string operator()(const Paragraph& paragraph);
   std::string operator()(const Bullets& bullets);
+  std::string operator()(const Code& code);
   std::string operator()(const Facts& facts);
   std::string operator()(const Table& table);
   std::string operator()(const HeatMaps& maps);

@@ -4,7 +4,7 @@
 
 #include "analysis/report.h"
 #include "analysis/report_document.h"
-#include "analysis/report_samples.h"
+#include "analysis/report_findings.h"
 
 namespace lethe {
 namespace {
@@ -106,10 +106,58 @@ Json docs_json(const std::vector<MetricDoc>& docs) {
   return list;
 }
 
+Json reference_json(const ReferenceTable& table) {
+  Json cells = Json::array();
+  for (const ReferenceCell& cell : table.cells) {
+    Json published, measured = Json::array();
+    if (cell.published) {
+      published = {{"mean", number(cell.published->mean)},
+                   {"sem", number(cell.published->sem)},
+                   {"sd", number(cell.published->sd())},
+                   {"seeds", cell.published->seeds ? Json(*cell.published->seeds) : Json()},
+                   {"status", status_text(cell.published->status)}};
+    }
+    for (const auto& [seed, value] : cell.measured) {
+      measured.push_back({{"seed", seed}, {"value", number(value)}});
+    }
+    cells.push_back({{"method", cell.method},
+                     {"ours", summary_json(cell.ours)},
+                     {"published", published},
+                     {"measured", measured},
+                     {"difference_in_sd", number(cell.deviations)},
+                     {"verdict", agreement_text(cell.agreement)},
+                     {"why", cell.why}});
+  }
+  return {{"stream", table.stream}, {"source", table.source}, {"cite", table.cite},
+          {"code", table.code},     {"metric", table.metric}, {"unit", table.unit},
+          {"figures", cells}};
+}
+
+Json relation_json(const RelationResult& relation) {
+  Json links = Json::array();
+  for (const RelationLink& link : relation.links) {
+    links.push_back({{"left", link.left},
+                     {"operator", link.op},
+                     {"right", link.right},
+                     {"left_mean", number(link.left_mean)},
+                     {"right_mean", number(link.right_mean)},
+                     {"difference", summary_json(link.difference)},
+                     {"holds", link.holds}});
+  }
+  return {{"expression", relation.expression},
+          {"metric", relation.metric},
+          {"margin", relation.margin},
+          {"holds", relation.holds()},
+          {"links", links}};
+}
+
 Json comparison_json(const Comparison& c, const std::vector<MetricDoc>& docs) {
   const std::vector<MetricDoc> present = metrics_present(c, docs);
   Json methods = Json::array();
   for (const MethodRow& method : c.methods) methods.push_back(method_json(method, present));
+  Json references = Json::array(), relations = Json::array();
+  for (const ReferenceTable& table : c.references) references.push_back(reference_json(table));
+  for (const RelationResult& relation : c.relations) relations.push_back(relation_json(relation));
   return {{"title", c.title},
           {"stream", c.stream},
           {"model", c.model},
@@ -118,7 +166,9 @@ Json comparison_json(const Comparison& c, const std::vector<MetricDoc>& docs) {
           {"environment", environment_json(c.environment)},
           {"notes", c.notes},
           {"metrics", docs_json(present)},
-          {"methods", methods}};
+          {"methods", methods},
+          {"references", references},
+          {"relations", relations}};
 }
 
 }  // namespace

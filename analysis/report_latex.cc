@@ -33,6 +33,9 @@ struct LatexBlock {
     for (const std::string& item : bullets.items) text += "\\item {}" + escape_latex(item) + "\n";
     return text + "\\end{itemize}\n";
   }
+  std::string operator()(const Code& code) const {
+    return "\\begin{verbatim}\n" + code.text + "\n\\end{verbatim}\n";
+  }
   std::string operator()(const Facts& facts) const {
     std::string text = "\\begin{itemize}\n";
     for (const auto& [name, value] : facts.pairs) {
@@ -44,8 +47,9 @@ struct LatexBlock {
     std::string columns, body;
     std::vector<std::string> head;
     for (size_t i = 0; i < table.head.size(); ++i) {
-      const bool long_text = table.prose && i == 4;  // a definition breaks into lines
-      columns += long_text ? "p{0.4\\linewidth}" : i < table.labels ? "l" : "r";
+      // A definition breaks into lines, and so does a reason.
+      const bool long_text = table.prose ? i == 4 : table.texts > 1 && i + 1 == table.head.size();
+      columns += long_text ? "p{0.4\\linewidth}" : table.is_text(i) ? "l" : "r";
       head.push_back(escape_latex(table.head[i]));
     }
     for (const auto& row : table.rows) {
@@ -77,13 +81,14 @@ std::string all(const Blocks& blocks) {
 }  // namespace
 
 std::string report_latex(const std::vector<Comparison>& comparisons,
-                         const std::vector<MetricDoc>& docs) {
-  std::string text = "% Made by lethe report; needs no package.\n";
+                         const std::vector<MetricDoc>& docs, const ReportText& words) {
+  std::string text =
+      "% Made by lethe report; needs no package.\n" + all(opening(comparisons, words));
   for (const Comparison& comparison : comparisons) {
     text += "\\section*{" + escape_latex(comparison.title) + "}\n";
-    text += all(sections(comparison, docs, false));
+    text += all(sections(comparison, docs, false, words.sections));
   }
-  return text + all(definitions(comparisons, docs));
+  return text + all(closing(comparisons, docs, words));
 }
 
 }  // namespace lethe

@@ -16,14 +16,14 @@ const char* mark(Verdict verdict) {
 }
 
 // Longer than any run of backticks inside, so that the text cannot end its own block.
-std::string fenced(const std::string& text) {
+std::string fenced(const std::string& text, const char* language = "text") {
   size_t longest = 2, run = 0;
   for (const char c : text) {
     run = c == '`' ? run + 1 : 0;
     longest = std::max(longest, run);
   }
   const std::string fence(longest + 1, '`');
-  return fence + "text\n" + text + "\n" + fence + "\n\n";
+  return fence + language + "\n" + text + "\n" + fence + "\n\n";
 }
 
 std::string pipe_row(const std::vector<std::string>& cells) {
@@ -45,6 +45,7 @@ struct MarkdownBlock {
     for (const std::string& item : bullets.items) text += "- " + escape_markdown(item) + "\n";
     return text + "\n";
   }
+  std::string operator()(const Code& code) const { return fenced(code.text, ""); }
   std::string operator()(const Facts& facts) const {
     std::string text;
     for (const auto& [name, value] : facts.pairs) {
@@ -57,7 +58,7 @@ struct MarkdownBlock {
     std::vector<std::string> head, rule;
     for (size_t i = 0; i < table.head.size(); ++i) {
       head.push_back(escape_markdown(table.head[i]));
-      rule.emplace_back(i < table.labels ? ":--" : "--:");
+      rule.emplace_back(table.is_text(i) ? ":--" : "--:");
     }
     text += pipe_row(head) + pipe_row(rule);
     for (const auto& row : table.rows) {
@@ -101,14 +102,15 @@ std::string all(const Blocks& blocks) {
 }  // namespace
 
 std::string report_markdown(const std::vector<Comparison>& comparisons,
-                            const std::vector<MetricDoc>& docs) {
-  std::string text = "# Lethe report\n\n";
+                            const std::vector<MetricDoc>& docs, const ReportText& words) {
+  std::string text = "# " + escape_markdown(words.title) + "\n\n";
   if (comparisons.empty()) return text + "The store holds no trial that this report could show.\n";
+  text += all(opening(comparisons, words));
   for (const Comparison& comparison : comparisons) {
     text += "## " + escape_markdown(comparison.title) + "\n\n";
-    text += all(sections(comparison, docs, false));
+    text += all(sections(comparison, docs, false, words.sections));
   }
-  text += all(definitions(comparisons, docs));
+  text += all(closing(comparisons, docs, words));
   text.pop_back();
   return text;
 }

@@ -38,6 +38,7 @@ thead th.label { min-width: 0; }
 tbody th { font-weight: 600; white-space: nowrap; }
 tbody th ~ th { font-weight: 400; }
 .values td { text-align: right; white-space: nowrap; }
+.values td.words { text-align: left; white-space: normal; min-width: 7rem; max-width: 60ch; }
 .values tbody tr:hover { background: var(--card); }
 .values th:first-child { position: sticky; left: 0; background: var(--paper); }
 .better { color: var(--good); }

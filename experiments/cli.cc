@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "analysis/baseline.h"
+#include "analysis/reference.h"
 #include "analysis/report.h"
 #include "core/error.h"
 #include "core/plugin.h"
@@ -34,6 +35,27 @@ std::vector<Comparison> stored_comparisons(const std::string& db, const std::str
 int default_jobs(const std::string& device) {
   if (device != "cpu") return 1;
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+/// Holds the comparisons against every file that the command names; returns the words of the first
+/// reference with the introductions and notes of the others behind its own.
+ReportText hold_all(const ReportArguments& arguments, std::vector<Comparison>& comparisons) {
+  ReportText words;
+  for (size_t i = 0; i < arguments.references.size(); ++i) {
+    const Reference reference = read_reference(arguments.references[i]);
+    const std::vector<std::string> not_there = hold_against(reference, comparisons);
+    if (i == 0) {
+      words = reference.text;
+    } else {
+      words.introduction += "\n\n" + reference.text.introduction;
+      words.notes += "\n\n" + reference.text.notes;
+    }
+    words.not_there.insert(words.not_there.end(), not_there.begin(), not_there.end());
+  }
+  if (arguments.baseline.empty()) return words;
+  const auto not_there = add_relations(read_baseline(arguments.baseline), comparisons);
+  words.not_there.insert(words.not_there.end(), not_there.begin(), not_there.end());
+  return words;
 }
 
 }  // namespace
@@ -116,14 +138,15 @@ int run_command(const RunArguments& arguments) {
 }
 
 int report_command(const ReportArguments& arguments) {
+  auto comparisons = stored_comparisons(arguments.db, arguments.sweep, arguments.build);
+  const ReportText words = hold_all(arguments, comparisons);
   std::string format = arguments.format;
   if (format.empty() && !arguments.output.empty()) {
     const std::string ending = std::filesystem::path(arguments.output).extension().string();
     format = ending.empty() ? "md" : ending.substr(1);
   }
   const std::string text =
-      report(format.empty() ? "md" : format,
-             stored_comparisons(arguments.db, arguments.sweep, arguments.build));
+      report(format.empty() ? "md" : format, comparisons, metric_docs(), words);
   if (arguments.output.empty()) {
     fmt::print("{}", text);
     return 0;

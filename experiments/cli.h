@@ -26,6 +26,8 @@ struct TuneArguments {
 
 struct ReportArguments {
   std::string db = "lethe.db", format, output, sweep, build;
+  std::vector<std::string> references;  ///< files to hold the results against
+  std::string baseline;                 ///< one whose relations are shown; empty = none
 };
 
 struct CheckArguments {

@@ -64,6 +64,12 @@ void add_report(CLI::App& app, lethe::ReportArguments& report) {
   command->add_option("-o,--output", report.output, "File to write; without one, the terminal");
   command->add_option("--sweep", report.sweep, "Only the trials of this sweep");
   command->add_option("--build", report.build, "Build id, or all; without it the newest build");
+  command
+      ->add_option("--reference", report.references,
+                   "TOML file with published figures to put beside the results; may be repeated")
+      ->allow_extra_args(false);
+  command->add_option("--baseline", report.baseline,
+                      "TOML file whose [[relation]] entries the report shows with pass or fail");
   command->footer("Example: lethe report --db lethe.db -o out/report.html");
 }
 

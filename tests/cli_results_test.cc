@@ -88,6 +88,31 @@ TEST_CASE("a report goes to the terminal or to a file, in the form of its ending
   CHECK_THAT(file_bytes(finished().path("a.csv")), StartsWith("comparison,stream,model,"));
 }
 
+TEST_CASE("a report puts its results beside references and relations") {
+  const std::string stream =
+      "[[stream]]\nname = \"split\"\ntitle = \"Tiny\"\nmetric = \"final_average\"\n";
+  finished().write("r.toml",
+                   "title = \"Beside\"\nsections = [\"beside\", \"relations\"]\n"
+                   "[[source]]\nkey = \"a\"\ncite = \"A\"\nstatus = \"quoted\"\nseeds = 4\n" +
+                       stream +
+                       "[[stream.figure]]\nmethod = \"ewc\"\n"
+                       "published = [{ source = \"a\", mean = 50, sem = 500 }]\n");
+  finished().write("more.toml", "introduction = \"Words of the second.\"\nnotes = \"End.\"\n");
+  finished().write("b.toml", baseline(0.5, "finetune >= 0"));
+  const Ended ended = lethe_run(finished(), {"report", "--reference", "r.toml", "--reference",
+                                             "more.toml", "--baseline", "b.toml"});
+  CHECK(ended.code == 0);
+  CHECK_THAT(ended.out, StartsWith("# Beside\n\nWords of the second.\n\n## In short\n"));
+  CHECK_THAT(ended.out, Contains("\n## Tiny\n\n### Beside published figures\n") &&
+                            Contains("50.00 ± 500.00 (quoted) | 4 |") &&
+                            Contains("Final average (%): finetune >= 0.00: holds\n") &&
+                            Catch::EndsWith("\nEnd.\n") && !Contains("Scores"));
+  finished().write("r.toml", "[[stream]]\nname = 3\n");
+  const Ended bad = lethe_run(finished(), {"report", "--reference", "r.toml"});
+  CHECK(bad.code == 2);
+  CHECK(bad.err == "error: r.toml:2: 'name' of [[stream]] is not text\n");
+}
+
 TEST_CASE("output that cannot be written is an error") {
   const Ended full = lethe_run(finished(), {"report", "-o", "/dev/full", "--format", "md"});
   CHECK(full.code == 2);

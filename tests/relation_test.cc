@@ -30,6 +30,23 @@ TEST_CASE("an expression that is no chain is refused with its text", "[relation]
   CHECK_THROWS_WITH(parse_chain("a = b"), "expression 'a = b' compares nothing" + such);
 }
 
+TEST_CASE("a set has its members, any other term is its own", "[relation]") {
+  CHECK(members_of("{lwf,  si ewc.lambda=3 , 0.2}") == Words{"lwf", "si ewc.lambda=3", "0.2"});
+  CHECK(members_of("{lwf}") == Words{"lwf"});
+  CHECK(members_of("lwf") == Words{"lwf"});
+  CHECK(parse_chain("joint > {lwf, si} > 0.2").terms == Words{"joint", "{lwf, si}", "0.2"});
+}
+
+TEST_CASE("a set with a brace or a member missing is refused", "[relation]") {
+  const std::string such = "; expected a set such as \"{si, ewc}\"";
+  CHECK_THROWS_WITH(parse_chain("a > {b, c"), "expression 'a > {b, c' has the term '{b, c'" + such);
+  CHECK_THROWS_WITH(parse_chain("b, c} < a"), "expression 'b, c} < a' has the term 'b, c}'" + such);
+  CHECK_THROWS_WITH(parse_chain("a > {b,}"),
+                    "expression 'a > {b,}' has an empty member in '{b,}'" + such);
+  CHECK_THROWS_WITH(parse_chain("a > {}"),
+                    "expression 'a > {}' has an empty member in '{}'" + such);
+}
+
 TEST_CASE("a term is a number only where all of it is one", "[relation]") {
   CHECK(constant("0.3") == 0.3);
   CHECK(constant("-2e-3") == -0.002);

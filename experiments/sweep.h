@@ -53,6 +53,14 @@ struct TuneSection {
   int64_t seed_line = 0, objective_line = 0;
 };
 
+/// More seeds, on the streams and for the methods that it names.
+struct ExtraSeeds {
+  std::vector<int64_t> seeds;
+  Grid when;                         ///< stream options; empty = every stream
+  std::vector<std::string> methods;  ///< as the report shows them; empty = all
+  int64_t line = 0;
+};
+
 struct Sweep {
   std::string path, name;
   std::vector<int64_t> seeds = {1};
@@ -61,7 +69,11 @@ struct Sweep {
   Grid stream_options, model_options, training;
   std::vector<TextTaskSpec> texts;
   std::vector<SweepMethod> methods;
+  std::vector<ExtraSeeds> extra;
   TuneSection tune;
+
+  /// Every seed that a trial of the sweep can have, each once.
+  std::vector<int64_t> all_seeds() const;
 };
 
 /// Throws Error with FILE:LINE for bad TOML, unknown keys (listing the known ones) and values of

@@ -135,6 +135,30 @@ class Expansion {
     check_values(sweep_, sweep_.training,
                  [](const OptionMap& given) { parse_options<TrainOptions>("train", given); });
     for (const SweepMethod& method : sweep_.methods) check_method(method);
+    for (const ExtraSeeds& extra : sweep_.extra) check_extra(extra);
+  }
+
+  void check_extra(const ExtraSeeds& extra) {
+    check_when(extra.when);
+    std::vector<std::string> known;
+    for (const SweepMethod& method : sweep_.methods) {
+      if (std::find(known.begin(), known.end(), method.shown()) == known.end()) {
+        known.push_back(method.shown());
+      }
+    }
+    for (const std::string& name : extra.methods) {
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      at_line(sweep_, extra.line, [&] {
+        fail("[[extra]] names '{}', which is no method here; its methods: {}", name,
+             fmt::join(known, ", "));
+      });
+    }
+  }
+
+  void check_when(const Grid& when) {
+    check_names(sweep_, "when, the options of stream '" + sweep_.stream + "'", when,
+                stream_entry(sweep_.stream).docs());
+    check_values(sweep_, when, [&](const OptionMap& options) { complete_stream(options); });
   }
 
   void check_stream() {
@@ -161,9 +185,22 @@ class Expansion {
       model_entry(sweep_.model).complete(take(options, "model."));
       parse_method(registry_, method.name, options);
     });
-    check_names(sweep_, "when, the options of stream '" + sweep_.stream + "'", method.when,
-                stream_entry(sweep_.stream).docs());
-    check_values(sweep_, method.when, [&](const OptionMap& options) { complete_stream(options); });
+    check_when(method.when);
+  }
+
+  /// The sweep's seeds and what [[extra]] adds to them, each once.
+  std::vector<int64_t> seeds_for(const std::string& method, const OptionMap& stream) const {
+    std::vector<int64_t> seeds = sweep_.seeds;
+    for (const ExtraSeeds& extra : sweep_.extra) {
+      const auto& methods = extra.methods;
+      const bool named =
+          methods.empty() || std::find(methods.begin(), methods.end(), method) != methods.end();
+      if (!named || !holds(extra.when, stream)) continue;
+      for (const int64_t seed : extra.seeds) {
+        if (std::find(seeds.begin(), seeds.end(), seed) == seeds.end()) seeds.push_back(seed);
+      }
+    }
+    return seeds;
   }
 
   void add_methods(const StreamRequest& request, const OptionMap& stream, const OptionMap& model,
@@ -197,6 +234,10 @@ class Expansion {
     const bool validation = trial.spec.training.at("evaluate") == "validation";
     // Only what is unusual is said, so that trials stored without it keep their text.
     if (!validation) trial.spec.training.erase("evaluate");
+    const auto pad = trial.spec.stream.options.find("pad");
+    if (pad != trial.spec.stream.options.end() && pad->second == "0") {
+      trial.spec.stream.options.erase(pad);
+    }
     trial.sweep = sweep_.name;
     trial.label = choice.method->label.empty() ? method_label(trial.spec) : choice.method->label;
     trial.label += choice.chosen.varying + training.varying;
@@ -207,7 +248,7 @@ class Expansion {
     shown.erase("base");  // methods on other bases stand in one table
     trial.model_label = label_of(sweep_.model, shown, model_entry(sweep_.model).docs());
     trial.position = choice.position;
-    for (const int64_t seed : sweep_.seeds) {
+    for (const int64_t seed : seeds_for(choice.method->shown(), stream)) {
       trial.spec.seed = seed;
       add(trial, choice.method->line);
     }

@@ -116,6 +116,7 @@ void set(Sweep& sweep, const Override& given, const StrategyRegistry& registry) 
   if (given.key == "seeds") {
     try {
       sweep.seeds = seeds_of(given.option);
+      sweep.extra.clear();
     } catch (const Error& error) {
       given.refuse(error.what());
     }

@@ -132,22 +132,64 @@ SweepMethod read_method(const Place& place, const toml::node& node) {
   return method;
 }
 
+std::vector<int64_t> seeds_at(const Place& place, const toml::node& node) {
+  const GridOption option = grid_option(place, "seeds", node);
+  try {
+    return seeds_of(option);
+  } catch (const Error& error) {
+    place.fail_at(option.line, error.what());
+  }
+}
+
+ExtraSeeds read_extra(const Place& place, const toml::node& node) {
+  const auto* table = node.as_table();
+  if (table == nullptr) place.fail_at(line_of(node), "extra holds no table; write [[extra]]");
+  only_known(place, *table, "[[extra]]", {"seeds", "when", "methods"});
+  ExtraSeeds extra;
+  extra.line = line_of(node);
+  const toml::node* seeds = table->get("seeds");
+  if (seeds == nullptr) {
+    place.fail_at(extra.line, "an [[extra]] lacks 'seeds'; write e.g. seeds = [7, 8]");
+  }
+  extra.seeds = seeds_at(place, *seeds);
+  if (const toml::node* when = table->get("when")) {
+    const auto* options = when->as_table();
+    if (options == nullptr) {
+      place.fail_at(line_of(*when), "'when' names no option; write e.g. when.scenario = \"task\"");
+    }
+    collect(place, *options, "", extra.when);
+  }
+  if (const toml::node* methods = table->get("methods")) {
+    extra.methods = grid_option(place, "methods", *methods).values;
+  }
+  return extra;
+}
+
 }  // namespace
+
+std::vector<int64_t> Sweep::all_seeds() const {
+  std::vector<int64_t> all = seeds;
+  for (const ExtraSeeds& more : extra) {
+    for (const int64_t seed : more.seeds) {
+      if (std::find(all.begin(), all.end(), seed) == all.end()) all.push_back(seed);
+    }
+  }
+  return all;
+}
 
 Sweep parse_sweep(const std::string& text, const std::string& path) {
   const Place place{path};
   const toml::table root = parse_toml(text, path);
   only_known(place, root, "the sweep",
-             {"name", "seeds", "stream", "model", "train", "tune", "method"});
+             {"name", "seeds", "extra", "stream", "model", "train", "tune", "method"});
   Sweep sweep;
   sweep.path = path;
   sweep.name = text_at(place, root, "name", std::filesystem::path(path).stem().string());
-  if (const toml::node* seeds = root.get("seeds")) {
-    const GridOption option = grid_option(place, "seeds", *seeds);
-    try {
-      sweep.seeds = seeds_of(option);
-    } catch (const Error& error) {
-      place.fail_at(option.line, error.what());
+  if (const toml::node* seeds = root.get("seeds")) sweep.seeds = seeds_at(place, *seeds);
+  if (const toml::node* extra = root.get("extra")) {
+    if (!extra->is_array()) place.fail_at(line_of(*extra), "extra is no list; write [[extra]]");
+    for (const toml::node& node : *extra->as_array()) {
+      sweep.extra.push_back(read_extra(place, node));
     }
   }
   read_section(place, root, "stream", sweep.stream_options, &sweep.stream, &sweep.stream_line,

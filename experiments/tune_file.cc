@@ -80,6 +80,15 @@ std::string text_task(const TextTaskSpec& task, const std::string& folder) {
   return text;
 }
 
+std::string extra_seeds(const ExtraSeeds& extra) {
+  std::string text = fmt::format("\n[[extra]]\nseeds = [{}]\n", fmt::join(extra.seeds, ", "));
+  text += lines(extra.when, "when.");
+  if (extra.methods.empty()) return text;
+  std::vector<std::string> methods;
+  for (const std::string& method : extra.methods) methods.push_back(quoted(method));
+  return text + fmt::format("methods = [{}]\n", fmt::join(methods, ", "));
+}
+
 std::string sections(const Sweep& sweep, const std::string& folder) {
   std::string text =
       fmt::format("name = {}\nseeds = [{}]\n", quoted(sweep.name), fmt::join(sweep.seeds, ", "));
@@ -92,6 +101,7 @@ std::string sections(const Sweep& sweep, const std::string& folder) {
   text += fmt::format("\n[model]\nname = {}\n", quoted(sweep.model));
   text += lines(sweep.model_options, "");
   if (!sweep.training.empty()) text += "\n[train]\n" + lines(sweep.training, "");
+  for (const ExtraSeeds& extra : sweep.extra) text += extra_seeds(extra);
   return text;
 }
 

@@ -40,12 +40,13 @@ TuneSettings settings_of(const Sweep& sweep, const TuneRequest& request) {
         "a random search needs a budget; give --budget N, the candidates of a method, or budget in "
         "[tune]");
   }
-  settings.seed = request.seed.value_or(section.seed.value_or(unreported_seed(sweep.seeds)));
-  if (std::count(sweep.seeds.begin(), sweep.seeds.end(), settings.seed) > 0) {
+  settings.seed = request.seed.value_or(section.seed.value_or(unreported_seed(sweep.all_seeds())));
+  const std::vector<int64_t> reported = sweep.all_seeds();
+  if (std::count(reported.begin(), reported.end(), settings.seed) > 0) {
     fail_at(sweep, request.seed ? 0 : section.seed_line,
             fmt::format("the search's seed {} is one of the sweep's seeds {}, which are reported; "
                         "search on another",
-                        settings.seed, list_of(sweep.seeds)));
+                        settings.seed, list_of(reported)));
   }
   if (request.objective) {
     settings.objective = *request.objective;
@@ -124,6 +125,7 @@ class Planning {
     Sweep search = plan_.sweep;
     search.name += ".tune";
     search.seeds = {plan_.settings.seed};
+    search.extra.clear();
     search.training["evaluate"] = {{"validation"}, 0};
     search.methods.clear();
     return search;
@@ -169,7 +171,10 @@ class Planning {
     const auto& [method, values] = tried_.at(static_cast<size_t>(trial.position) - 1);
     OptionMap stream;
     for (const auto& [key, option] : plan_.sweep.stream_options) {
-      if (option.values.size() > 1) stream[key] = trial.spec.stream.options.at(key);
+      if (option.values.size() == 1) continue;
+      const auto said = trial.spec.stream.options.find(key);  // a pad of 0 stands in no text
+      const bool is_said = said != trial.spec.stream.options.end();
+      stream[key] = is_said ? said->second : trial.stream.options.at(key);
     }
     plan_.trials.push_back({trial, method, values, std::move(stream)});
   }

@@ -149,6 +149,32 @@ TEST_CASE("permuted tasks show the same images with their pixels in another orde
   CHECK(stream.tasks[0].test->fingerprint(0) != stream.tasks[1].test->fingerprint(0));
 }
 
+TEST_CASE("pad puts zeros around every image before its pixels are permuted or turned") {
+  const Scratch scratch;
+  write_set(scratch);
+  auto chosen = options<PermutedOptions>(scratch, "domain");
+  chosen.tasks = 2;
+  const std::vector<float> bare =
+      floats(everything(lethe::make_permuted_stream(chosen, 5).tasks[0].test).inputs);
+  chosen.pad = 1;
+  const TaskStream stream = lethe::make_permuted_stream(chosen, 5);
+  CHECK(stream.features == 4 * 5);
+  const Tensor first = everything(stream.tasks[0].test).inputs;
+  CHECK(first.sizes() == at::IntArrayRef({20, 20}));
+  const std::vector<float> seen = floats(first),
+                           other = floats(everything(stream.tasks[1].test).inputs);
+  bool reached_border = false;
+  for (int pixel = 0; pixel < 20; ++pixel) {
+    const int row = pixel / 5 - 1, column = pixel % 5 - 1;
+    const bool inside = row >= 0 && row < 2 && column >= 0 && column < 3;
+    CHECK(seen[3 * 20 + pixel] == (inside ? bare[3 * 6 + row * 3 + column] : 0));
+    reached_border = reached_border || (!inside && other[3 * 20 + pixel] != 0);
+  }
+  CHECK(reached_border);
+  CHECK(std::multiset<float>(seen.begin(), seen.begin() + 20) ==
+        std::multiset<float>(other.begin(), other.begin() + 20));
+}
+
 TEST_CASE("an image held out in one permuted task is trained on in none") {
   const Scratch scratch;
   write_set(scratch);

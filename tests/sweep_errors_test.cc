@@ -19,8 +19,8 @@ TEST_CASE("text that is no TOML is refused at line and column") {
 
 TEST_CASE("an unknown key is refused with the known ones of its place") {
   CHECK(refusal("seed = 3\n" + kMethod) ==
-        "s.toml:1: unknown key 'seed' in the sweep; known keys: name, seeds, stream, model, train, "
-        "tune, method");
+        "s.toml:1: unknown key 'seed' in the sweep; known keys: name, seeds, extra, stream, model, "
+        "train, tune, method");
   CHECK(refusal("[stream]\n\ntest_row = 3\n" + kMethod) ==
         "s.toml:3: unknown key 'test_row' in [stream]; known keys: data_seed, order, test_rows, "
         "train_rows, validation_rows");

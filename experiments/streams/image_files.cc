@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 
 #include "core/digest.h"
@@ -43,6 +44,20 @@ std::shared_ptr<const ImageSet> read_set(const std::string& folder, const char* 
                                           std::move(labels.data));
 }
 
+/// The images with a border of `pad` zeros.
+std::shared_ptr<const ImageSet> padded(const ImageSet& images, int64_t pad) {
+  const int64_t height = images.height + 2 * pad, width = images.width + 2 * pad;
+  std::vector<uint8_t> pixels(images.size() * height * width);
+  for (int64_t image = 0; image < images.size(); ++image) {
+    for (int64_t row = 0; row < images.height; ++row) {
+      const uint8_t* from = images.pixels.data() + (image * images.height + row) * images.width;
+      uint8_t* to = pixels.data() + (image * height + row + pad) * width + pad;
+      std::copy(from, from + images.width, to);
+    }
+  }
+  return std::make_shared<const ImageSet>(height, width, std::move(pixels), images.labels);
+}
+
 void need_folder(const std::string& folder) {
   if (folder.empty()) {
     fail(
@@ -55,7 +70,7 @@ void need_folder(const std::string& folder) {
 
 }  // namespace
 
-ImageFolder read_images(const std::string& folder) {
+ImageFolder read_images(const std::string& folder, int64_t pad) {
   need_folder(folder);
   const ImageFolder read = {read_set(folder, kFiles[0], kFiles[1]),
                             read_set(folder, kFiles[2], kFiles[3])};
@@ -63,7 +78,8 @@ ImageFolder read_images(const std::string& folder) {
     fail("{}: training images are {} x {}, test images {} x {}; expected one size", folder,
          read.train->height, read.train->width, read.test->height, read.test->width);
   }
-  return read;
+  if (pad == 0) return read;
+  return {padded(*read.train, pad), padded(*read.test, pad)};
 }
 
 std::string data_digest(const std::string& folder) {

@@ -138,7 +138,7 @@ TaskStream make_split_stream(const SplitOptions& options, int64_t seed) {
         "scenario '{}'; choose fewer tasks or scenario 'class'",
         options.tasks, options.scenario);
   }
-  const ImageFolder folder = read_images(options.data);
+  const ImageFolder folder = read_images(options.data, options.pad);
   TaskStream stream = empty_stream("split", options, folder);
   stream.classes = stream.scenario == Scenario::domain_incremental ? part : kImageClasses;
   std::vector<int64_t> dealt(kImageClasses);
@@ -158,7 +158,7 @@ TaskStream make_split_stream(const SplitOptions& options, int64_t seed) {
 }
 
 TaskStream make_permuted_stream(const PermutedOptions& options, int64_t seed) {
-  const ImageFolder folder = read_images(options.data);
+  const ImageFolder folder = read_images(options.data, options.pad);
   TaskStream stream = empty_stream("permuted", options, folder);
   stream.classes = outputs_of_all(options);
   for (int64_t k = 0; k < options.tasks; ++k) {
@@ -174,7 +174,7 @@ TaskStream make_permuted_stream(const PermutedOptions& options, int64_t seed) {
 }
 
 TaskStream make_rotated_stream(const RotatedOptions& options, int64_t seed) {
-  const ImageFolder folder = read_images(options.data);
+  const ImageFolder folder = read_images(options.data, options.pad);
   TaskStream stream = empty_stream("rotated", options, folder);
   stream.classes = outputs_of_all(options);
   for (int64_t k = 0; k < options.tasks; ++k) {

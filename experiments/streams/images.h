@@ -18,6 +18,7 @@ struct ImageOptions {
   int64_t validation = 500;
   int64_t train_rows = 0;
   int64_t test_rows = 0;
+  int64_t pad = 0;
 
   template <class Visit>
   void fields(Visit&& visit) {
@@ -35,6 +36,8 @@ struct ImageOptions {
     visit("train_rows", train_rows, at_least(0), "training rows a task; 0 = all");
     visit("test_rows", test_rows, at_least(0),
           "test rows a task, the same for every seed; 0 = all");
+    visit("pad", pad, between(0, 100),
+          "pixels of 0 that are put around every image, before pixels are permuted or turned");
   }
 };
 

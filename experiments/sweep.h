@@ -57,7 +57,7 @@ struct TuneSection {
 struct ExtraSeeds {
   std::vector<int64_t> seeds;
   Grid when;                         ///< stream options; empty = every stream
-  std::vector<std::string> methods;  ///< as the report shows them; empty = all
+  std::vector<std::string> methods;  ///< labels, or names where there is none; empty = all
   int64_t line = 0;
 };
 

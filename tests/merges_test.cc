@@ -84,9 +84,9 @@ TEST_CASE("merges equal those of a plain implementation on random rules and word
 }
 
 TEST_CASE("a long word takes no quadratic time") {
-  lethe::MergeRules rules(20);
-  for (int32_t i = 0; i < 20; ++i) rules.add(i, i, i, i + 1);
-  Tokens tokens(1 << 20, 0);
+  lethe::MergeRules rules(18);
+  for (int32_t i = 0; i < 18; ++i) rules.add(i, i, i, i + 1);
+  Tokens tokens(1 << 18, 0);
   rules.apply(tokens);
-  CHECK(tokens == Tokens{20});
+  CHECK(tokens == Tokens{18});
 }

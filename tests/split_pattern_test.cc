@@ -72,6 +72,6 @@ TEST_CASE("a pattern that can't be read is refused with its place") {
 }
 
 TEST_CASE("a matcher that gives up says so") {
-  CHECK_THROWS_WITH(pieces_of("(a+a+)+b", std::string(60, 'a')),
+  CHECK_THROWS_WITH(pieces_of("(a+a+)+\\d", std::string(60, 'a')),
                     "f.json: the pattern fails on a text: match limit exceeded");
 }

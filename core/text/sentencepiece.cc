@@ -40,9 +40,8 @@ SentencePieceModel::SentencePieceModel(const std::string& path, bool dummy_prefi
   std::string bytes = file_bytes(path);
   // normalizer_spec (field 3) with add_dummy_prefix (field 3) false: a message's later part counts.
   if (!dummy_prefix) bytes += std::string("\x1a\x02\x18\x00", 4);
-  const auto status = processor_->LoadFromSerializedProto(bytes);
-  if (!status.ok()) {
-    fail("{} is no SentencePiece model ({}); fetch the file again", path, status.ToString());
+  if (!processor_->LoadFromSerializedProto(bytes).ok()) {
+    fail("{} is no SentencePiece model; fetch the file again", path);
   }
 }
 

@@ -63,7 +63,7 @@ TEST_CASE("errors of a config name file, key, value and what was expected") {
 
 TEST_CASE("what is no config is refused") {
   CHECK_THROWS_WITH(config("{\"a\": "),
-                    "m/config.json is no JSON: byte 8 is not what JSON has there; fetch the file "
+                    "m/config.json is no JSON: byte 7 is not what JSON has there; fetch the file "
                     "again");
   CHECK_THROWS_WITH(config("[1]"),
                     "m/config.json holds no JSON object; expected one such as {\"model_type\": "

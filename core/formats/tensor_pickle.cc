@@ -47,14 +47,14 @@ class StateDict {
     PickleMachine machine(archive_.path(), pickle_);
     const PickleNode& root = machine.run();
     if (root.kind != PickleNode::Kind::dict) {
-      fail("{} holds no state dict but a {}; {}", archive_.path(), kind_name(root.kind),
-           conversion(archive_.path()));
+      fail("{} holds no state dict but a value of kind {}; {}", archive_.path(),
+           kind_name(root.kind), conversion(archive_.path()));
     }
     std::map<std::string, StoredTensor> tensors;
     for (size_t i = 0; i + 1 < root.items.size(); i += 2) {
       const PickleNode& key = machine.at(root.items[i]);
       if (key.kind != PickleNode::Kind::text) {
-        fail("{}: a key of the state dict is a {}, expected a text", archive_.path(),
+        fail("{}: a key of the state dict is of kind {}, expected a text", archive_.path(),
              kind_name(key.kind));
       }
       tensors[key.text] = tensor(machine, key.text, machine.at(root.items[i + 1]));
@@ -67,8 +67,8 @@ class StateDict {
   StoredTensor tensor(const PickleMachine& machine, const std::string& name,
                       const PickleNode& node) const {
     if (node.kind != PickleNode::Kind::tensor) {
-      fail("{}: '{}' is a {}, expected a tensor; {}", archive_.path(), name, kind_name(node.kind),
-           conversion(archive_.path()));
+      fail("{}: '{}' is of kind {}, expected a tensor; {}", archive_.path(), name,
+           kind_name(node.kind), conversion(archive_.path()));
     }
     const auto refuse = [&](const std::string& fault) {
       fail("{}: tensor '{}' {}; {}", archive_.path(), name, fault, conversion(archive_.path()));

@@ -2,13 +2,14 @@
 //   k = l_k * (W_k x),   v = l_v * (W_v x),   mlp = W_down (l_ff * act(W_up x))
 // All start at one: the logits do not change. A Linear that makes keys or values has its output
 // scaled (bias included), one that reads the inner activation its input. `auto` finds them by name:
-//   keys and values   k_proj, v_proj; k, v (T5, all attentions); key, value (BERT); where q, k and v
-//                     are one Linear (c_attn, query_key_value) its whole output, as in peft: scaling
-//                     a query is scaling its key
+//   keys and values   k_proj, v_proj; k, v (T5, all attentions); key, value (BERT); where q, k and
+//                     v are one Linear (c_attn, query_key_value) its whole output, as in peft:
+//                     scaling a query is scaling its key
 //   feed-forward      down_proj, mlp.c_proj, fc2, dense_4h_to_h, wo (T5), output.dense (BERT)
 //   a perceptron      the inputs of every Linear after the first
 // peft takes q_proj and k_proj for OPT; the paper's keys and values are the default here, and
-// targets = q_proj,k_proj gives peft's. As in peft, BERT's output.dense is the attention's too. Source: Liu et al. 2022, arXiv:2205.05638.
+// targets = q_proj,k_proj gives peft's. As in peft, BERT's output.dense is the attention's too.
+// Source: Liu et al. 2022, arXiv:2205.05638.
 #include "core/error.h"
 #include "methods/adapters.h"
 #include "methods/methods.h"

@@ -3,8 +3,7 @@
 // All start at one: the logits do not change. A Linear that makes keys or values has its output
 // scaled (bias included), one that reads the inner activation its input. `auto` finds them by name:
 //   keys and values   k_proj, v_proj; k, v (T5, all attentions); key, value (BERT); where q, k and
-//   v
-//                     are one Linear (c_attn, query_key_value) its whole output, as in peft:
+//                     v are one Linear (c_attn, query_key_value) its whole output, as in peft:
 //                     scaling a query is scaling its key
 //   feed-forward      down_proj, mlp.c_proj, fc2, dense_4h_to_h, wo (T5), output.dense (BERT)
 //   a perceptron      the inputs of every Linear after the first

@@ -19,6 +19,13 @@ class Letters : public Tokenizer {
     return ids;
   }
   std::string decode(const std::vector<int64_t>&) const override { return {}; }
+  std::string decode_with_special(const std::vector<int64_t>&) const override { return {}; }
+  std::string token(int64_t id) const override {
+    return std::string(1, static_cast<char>('a' + id - 1));
+  }
+  std::optional<int64_t> id_of(std::string_view token) const override {
+    return token.size() == 1 ? std::optional<int64_t>(token[0] - 'a' + 1) : std::nullopt;
+  }
   int64_t vocabulary_size() const override { return 103; }
   int64_t end_id() const override { return 102; }
   int64_t pad_id() const override { return 0; }

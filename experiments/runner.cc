@@ -18,14 +18,9 @@ void add_random_row(const Trial& trial, const TaskStream& stream, const ModelSha
                     const at::Device& device, TrialResult& result) {
   const auto training = parse_options<TrainOptions>("train", trial.spec.training);
   std::vector<Evaluation> scores;
-  OptionMap options = trial.spec.model.options;
+  const auto& options = trial.spec.model.options;
   const auto pretrained = options.find("pretrain_steps");
-  const auto init = options.find("init");
-  const bool loaded =
-      options.contains("path") && (init == options.end() || init->second != "random");
-  if (loaded && init == options.end()) return;  // no random weights of this shape to be had
-  if (loaded) init->second = "random";
-  if (!loaded && (pretrained == options.end() || pretrained->second == "0")) {
+  if (pretrained == options.end() || pretrained->second == "0") {
     for (const Evaluation& score : result.evaluations) {
       if (score.after_task == 0 && score.on_task > 0) scores.push_back(score);
     }

@@ -49,9 +49,8 @@ void read_section(const Place& place, const toml::table& root, const std::string
       texts->probes = text_specs(place, *value.as_array(), "probe");
     } else {
       GridOption option = grid_option(place, section + "." + std::string(key.str()), value);
-      if (key.str() == "data" || (section == "model" && key.str() == "path")) {
-        const std::string full = section + "." + std::string(key.str());
-        option.values = {resolved(place, only_value(place, full, option))};
+      if (key.str() == "data") {
+        option.values = {resolved(place, only_value(place, section + ".data", option))};
       }
       grid[std::string(key.str())] = std::move(option);
     }

@@ -1,6 +1,7 @@
 // Scores by logits, by generation and by labels, with models whose answers are known.
 #include "tests/catch.h"
 // catch.h comes first: c10 breaks Catch's CHECK.
+#include "core/embedding.h"
 #include "core/error.h"
 #include "core/score.h"
 #include "tests/toys.h"

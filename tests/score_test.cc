@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kVocabulary = 262;
 
 std::shared_ptr<const WordTokenizer> words() {
-  return std::make_shared<WordTokenizer>(std::vector<std::string>{" yes", " no", " not", " 42"});
+  return std::make_shared<WordTokenizer>(std::vector<std::string>{" yes", " no", " not", " 4"});
 }
 
 /// The next token's logits depend on the present token alone: row `token` of a table.
@@ -147,7 +147,7 @@ TEST_CASE("a prompt leaves room for the longest label") {
 
 TEST_CASE("generated texts are cut at stop texts and scored one by one") {
   Table model = table_of({});
-  model.answers = {{kA, {kYes, kNo, 2 + '\n', kYes}}, {kB, {261, 2 + '.'}}};
+  model.answers = {{kA, {kYes, kNo, 2 + '\n', kYes}}, {kB, {261, 2 + '2', 2 + '.'}}};
   const TextRows text = rows({{"a", " yes no and more tokens"}, {"b", " 42"}});
   CHECK(score(model, text, "generated_match").correct == 0);
   const Tally edit = score(model, text, "edit_similarity", {.stop = {"\n"}});

@@ -1,6 +1,8 @@
 // AdaLoRA: the budget step by step, sensitivities and scores by hand, the penalties, what is left.
 #include "tests/catch.h"
 // After Catch.
+#include <ATen/ops/eye.h>
+
 #include "core/kernels/update.h"
 #include "tests/adapter_case.h"
 

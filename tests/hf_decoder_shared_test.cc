@@ -2,6 +2,7 @@
 // logits, hidden states, loss, gradients, five AdamW steps.
 #include "tests/catch.h"
 // After Catch.
+#include "core/error.h"
 #include "core/loss.h"
 #include "core/update.h"
 #include "tests/hf_case.h"

@@ -3,6 +3,7 @@
 #include "tests/catch.h"
 // After Catch.
 #include "core/formats/peft_write.h"
+#include "core/prompt.h"
 #include "tests/peft_folder_case.h"
 
 using namespace lethe;

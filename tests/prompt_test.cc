@@ -15,13 +15,6 @@ std::unique_ptr<Model> roomy(const std::string& family) {
   return small_decoder(family, {{"max_length", "24"}}, 24, 16);
 }
 
-Prompt& prompt_of(Model& model) {
-  for (Seam* seam : model.seams()) {
-    if (auto* prompt = dynamic_cast<Prompt*>(seam)) return *prompt;
-  }
-  throw Error("no prompt");
-}
-
 Tensor table_of(Model& model) { return prompt_of(model).tokens().weight().detach(); }
 
 Adapted tuned(const std::string& family, const OptionMap& options = {{"tokens", "3"}}) {

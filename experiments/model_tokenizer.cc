@@ -4,9 +4,10 @@
 
 namespace lethe {
 
-ModelTokenizer model_tokenizer(const Part& model) {
+ModelTokenizer model_tokenizer(const Part& model, const std::string& stream) {
   const auto path = model.options.find("path");
   if (model.name != "pretrained" || path == model.options.end()) return {};
+  if (stream == "instructions" && !has_tokenizer(path->second)) return {};
   return {load_tokenizer(path->second), tokenizer_digest(path->second)};
 }
 

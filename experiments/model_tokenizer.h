@@ -5,8 +5,9 @@
 
 namespace lethe {
 
-/// That of a pretrained model's folder; none, which means the built-in one, for the others.
-/// `model` has paths. Throws as load_tokenizer does.
-ModelTokenizer model_tokenizer(const Part& model);
+/// That of a pretrained model's folder; none, which means the built-in one, for the others, and for
+/// a folder without a tokenizer on the built-in text (`stream` "instructions"). `model` has paths.
+/// Throws as load_tokenizer does.
+ModelTokenizer model_tokenizer(const Part& model, const std::string& stream);
 
 }  // namespace lethe

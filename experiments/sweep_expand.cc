@@ -155,7 +155,7 @@ class Expansion {
     auto found = tokenizers_.find(trial.model.options);
     if (found == tokenizers_.end()) {
       const ModelTokenizer its =
-          tokenizer_of_ ? tokenizer_of_(trial.model) : model_tokenizer(trial.model);
+          tokenizer_of_ ? tokenizer_of_(trial.model) : model_tokenizer(trial.model, sweep_.stream);
       found = tokenizers_.emplace(trial.model.options, its).first;
     }
     trial.stream.tokenizer = found->second.tokenizer;

@@ -47,7 +47,7 @@ TEST_CASE("a search runs, is continued, and writes a sweep that runs") {
   const Ended run = lethe_run(scratch, {"run", "again/other.toml"});
   CHECK(run.code == 0);
   CHECK_THAT(run.out, Contains("4 trials finished, 0 failed, 0 were there before"));
-  CHECK_THAT(run.out, StartsWith("\nsplit validation=2 | mlp width=8 (mean"));
+  CHECK_THAT(run.out, StartsWith("\nsplit validation=2 | mlp width=8 | cpu (mean"));
 }
 
 TEST_CASE("the search scores validation rows, and keeps its trials apart") {

@@ -221,6 +221,7 @@ TEST_CASE("the columns of a report are the metrics that their keys say", "[metri
   CHECK(rc::check([] {
     const auto [r, naive] = drawn(*rc::gen::inRange(0, 2), false);
     const Naive& n = naive;
+    const bool nats = r.metric.unit == "nats";
     const auto numbers = numbers_of(result_of(r), {{r.metric}, {}});
     const auto found = [&](const char* key) {
       const auto at = numbers.find(key);
@@ -229,6 +230,8 @@ TEST_CASE("the columns of a report are the metrics that their keys say", "[metri
     using From = ForgettingFrom;
     const std::vector<std::pair<const char*, std::function<double()>>> columns = {
         {"final_average", [&] { return n.average(n.last); }},
+        {"final_perplexity",
+         [&] { return nats ? std::exp(n.average(n.last)) : throw Undefined(); }},
         {"average_incremental", [&] { return n.incremental(); }},
         {"learning_accuracy", [&] { return n.learned(); }},
         {"forgetting", [&] { return n.forgetting(From::own_task); }},

@@ -72,8 +72,8 @@ TEST_CASE("a folder that can't be the trial's model is refused at its line") {
   scratch.write("config.json", R"({"model_type": "rwkv"})");
   CHECK(refusal(sweep(folder)) ==
         "s.toml:8: " + folder +
-            "/config.json: 'model_type' is \"rwkv\", expected one of bloom, gpt2, llama, mistral, "
-            "opt, qwen2");
+            "/config.json: 'model_type' is \"rwkv\", expected one of bert, bloom, gpt2, llama, "
+            "mistral, mt5, opt, qwen2, t5");
   scratch.write("config.json", kConfig);
   CHECK(refusal(sweep(folder)) ==
         "s.toml:8: " + folder +

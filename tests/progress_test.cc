@@ -127,15 +127,18 @@ TEST_CASE("what every trial says is printed once") {
   CHECK(shown(false, false, use) == "warning: rows are shared\n");
 }
 
-TEST_CASE("a quiet view says nothing") {
+TEST_CASE("a quiet view says nothing but what failed") {
   for (const bool terminal : {false, true}) {
     CHECK(shown(terminal, true, [](ProgressView& view) {
             view.tell(0, news(WorkerNews::Kind::began));
             view.tell(0, news(kMoved), kStart);
             view.tell(0, news(WorkerNews::Kind::said));
-            view.tell(0, news(WorkerNews::Kind::failed));
+            view.tell(0, news(WorkerNews::Kind::done));
             view.say("stopping");
           }).empty());
+    CHECK_THAT(shown(terminal, true,
+                     [](ProgressView& view) { view.tell(0, news(WorkerNews::Kind::failed)); }),
+               Catch::Contains(" failed: "));
   }
 }
 

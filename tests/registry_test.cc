@@ -66,7 +66,7 @@ TEST_CASE("aliases stand for strategies with options, and options of the model")
 
 TEST_CASE("a parsed method has every option filled in") {
   CHECK(parsed("si", {{"c", "0.50"}}).parts[0].options ==
-        OptionMap{{"c", "0.5"}, {"gradient", "unregularised"}, {"xi", "0.1"}});
+        OptionMap{{"c", "0.5"}, {"clamp", "true"}, {"gradient", "unregularised"}, {"xi", "0.1"}});
 }
 
 TEST_CASE("an unknown method is refused with the known ones") {
@@ -106,7 +106,7 @@ TEST_CASE("options go to the strategy that has them, and an unclear one is refus
                     "option 'lora.rank' is for 'lora', which method 'ewc' does not have; it has: "
                     "ewc");
   CHECK_THROWS_WITH(parsed("si", {{"cc", "2"}}),
-                    "unknown option 'cc' of si; known options: c, gradient, xi");
+                    "unknown option 'cc' of si; known options: c, clamp, gradient, xi");
   CHECK_THROWS_WITH(parsed("finetune", {{"c", "2"}}),
                     "unknown option 'c' of method 'finetune'; known options: none");
 }

@@ -82,6 +82,6 @@ TEST_CASE("wrong starts are refused at their line") {
   CHECK_THAT(refused(kLora, "adapter = \"none\"\n"),
              Contains("small.toml:13: ") && Contains("none/adapter_config.json"));
   CHECK_THAT(refused(kLora, starting("melted")),
-             Contains("option 'adapter_use' of model is melted; expected one of merged, frozen, "
+             Contains("option 'adapter_use' of model is 'melted'; expected one of merged, frozen, "
                       "trained"));
 }

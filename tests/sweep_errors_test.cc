@@ -113,8 +113,11 @@ TEST_CASE("two text tasks of one name are refused at the second one's line") {
         "s.toml:3: a [[stream.task]] lacks 'name'; give it one");
   CHECK(refusal("[stream]\nname = \"text\"\n[[stream.task]]\nname = \"a\"\nfiel = \"a.csv\"\n" +
                 kMethod) ==
-        "s.toml:5: unknown key 'fiel' in [[stream.task]]; known keys: name, file, train, "
-        "validation, test, prompt, response, labels, metric");
+        "s.toml:5: unknown key 'fiel' in [[stream.task]]; known keys: chat, chat_form, "
+        "data, end_mark, file, form, group, ids, labels, leave_out, metric, name, normalise, "
+        "predict, prompt, recipe, response, separator, skip, stop, stride, test, test_records, "
+        "test_rows, train, train_records, train_rows, validation, validation_records, "
+        "validation_rows, window");
 }
 
 TEST_CASE("a missing data file is refused at the line that names it, before anything runs") {

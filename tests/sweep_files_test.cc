@@ -64,17 +64,17 @@ TEST_CASE("three_scenarios has ten seeds where the order of methods is close") {
   const auto trials = trials_of_file("three_scenarios.toml");
   CHECK(trials.size() == 280);
   for (const std::string method : {"finetune", "si", "lwf", "replay", "a-gem"}) {
-    CHECK(seeds_of(trials, method, "split scenario=domain").size() == 10);
-    CHECK(seeds_of(trials, method, "split") == std::set<int64_t>{2, 3, 4, 5, 6});
+    CHECK(seeds_of(trials, method, "split scenario=domain validation=1").size() == 10);
+    CHECK(seeds_of(trials, method, "split validation=1") == std::set<int64_t>{2, 3, 4, 5, 6});
   }
-  CHECK(seeds_of(trials, "ewc", "split scenario=domain").size() == 5);
-  CHECK(seeds_of(trials, "mas", "split scenario=task").size() == 5);
+  CHECK(seeds_of(trials, "ewc", "split scenario=domain validation=1").size() == 5);
+  CHECK(seeds_of(trials, "mas", "split scenario=task validation=1").size() == 5);
 }
 
 TEST_CASE("the trials of three_scenarios keep their place in its order") {
   std::vector<std::pair<int64_t, std::string>> order;
   for (const Trial& trial : trials_of_file("three_scenarios.toml")) {
-    if (trial.stream_label == "split" && trial.spec.seed == 2) {
+    if (trial.stream_label == "split validation=1" && trial.spec.seed == 2) {
       order.emplace_back(trial.position, trial.label);
     }
   }

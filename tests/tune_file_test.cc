@@ -224,7 +224,7 @@ TEST_CASE("a search that says nothing or the wrong thing is refused before it ru
         "the search's seed 1 is one of the sweep's seeds 1, which are reported; search on another");
   CHECK_THAT(plan_refusal("[tune]\nobjective = \"accuracy\"\n" + kTuned),
              StartsWith("s.toml:2: unknown objective 'accuracy'; known objectives: final_average, "
-                        "average_incremental, "));
+                        "final_perplexity, average_incremental, "));
   request = {};
   request.objective = "final";
   CHECK_THAT(plan_refusal(kTuned, request),

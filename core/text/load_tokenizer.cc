@@ -57,6 +57,7 @@ std::shared_ptr<const Tokenizer> from_json(const TokenizerSettings& settings) {
 }
 
 /// The files with the vocabulary.
+/// Empty where the folder has none.
 std::vector<std::string> vocabulary_files(const std::string& folder) {
   const auto pieces = sentencepiece_file(folder);
   if (has(folder, "tokenizer.json")) {
@@ -66,13 +67,14 @@ std::vector<std::string> vocabulary_files(const std::string& folder) {
   if (pieces) return {*pieces};
   if (has(folder, "vocab.json") && has(folder, "merges.txt")) return {"vocab.json", "merges.txt"};
   if (has(folder, "vocab.txt")) return {"vocab.txt"};
-  fail_without_files(folder);
+  return {};
 }
 
 }  // namespace
 
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& folder) {
   const std::vector<std::string> files = vocabulary_files(folder);
+  if (files.empty()) fail_without_files(folder);
   const TokenizerSettings settings = read_tokenizer_settings(folder);
   if (files[0] == "tokenizer.json") {
     if (auto tokenizer = from_json(settings)) return tokenizer;
@@ -82,8 +84,11 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& folder) {
   return read_word_piece(settings);
 }
 
+bool has_tokenizer(const std::string& folder) { return !vocabulary_files(folder).empty(); }
+
 std::string tokenizer_digest(const std::string& folder) {
   std::vector<std::string> files = vocabulary_files(folder);
+  if (files.empty()) fail_without_files(folder);
   for (std::string& name : read_tokenizer_settings(folder).files) files.push_back(std::move(name));
   std::string text;
   for (const std::string& name : files) {

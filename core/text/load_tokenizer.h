@@ -17,6 +17,9 @@ namespace lethe {
 /// Throws Error for a folder without any, and for what the files lack or get wrong.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& folder);
 
+/// Whether the folder has any of these files.
+bool has_tokenizer(const std::string& folder);
+
 /// SHA-256 over the names and contents of the files that load_tokenizer reads: equal for equal
 /// tokenizers wherever they lie. 64 hexadecimal characters. Throws as load_tokenizer does for a
 /// folder without a tokenizer.

@@ -11,31 +11,32 @@ import sys
 import tempfile
 
 import peft
+import tokenizers
 import torch
 import transformers
 from safetensors.torch import load_file
 
 TOLERANCE = 1e-4
-VOCABULARY = 480  # the built-in tokenizer has 470 ids
+VOCABULARY = 300  # 256 bytes and two marks
 
 BASES = {
     "gpt2": lambda: transformers.GPT2Config(
-        vocab_size=VOCABULARY, n_embd=48, n_layer=2, n_head=4, n_positions=256, bos_token_id=1, eos_token_id=1
+        vocab_size=VOCABULARY, n_embd=48, n_layer=2, n_head=4, n_positions=1024, bos_token_id=1, eos_token_id=1
     ),
     "opt": lambda: transformers.OPTConfig(
         vocab_size=VOCABULARY, hidden_size=48, num_hidden_layers=2, num_attention_heads=4, ffn_dim=96,
-        max_position_embeddings=256, word_embed_proj_dim=48, pad_token_id=0, bos_token_id=1, eos_token_id=1
+        max_position_embeddings=1024, word_embed_proj_dim=48, pad_token_id=0, bos_token_id=1, eos_token_id=1
     ),
     "bloom": lambda: transformers.BloomConfig(
         vocab_size=VOCABULARY, hidden_size=48, n_layer=2, n_head=4, pad_token_id=0, bos_token_id=1, eos_token_id=1
     ),
     "llama": lambda: transformers.LlamaConfig(
         vocab_size=VOCABULARY, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=8,
-        num_key_value_heads=2, max_position_embeddings=256, bos_token_id=1, eos_token_id=1
+        num_key_value_heads=2, max_position_embeddings=1024, bos_token_id=1, eos_token_id=1
     ),
     "qwen2": lambda: transformers.Qwen2Config(
         vocab_size=VOCABULARY, hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=6,
-        num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=True, bos_token_id=1, eos_token_id=1
+        num_key_value_heads=2, max_position_embeddings=1024, tie_word_embeddings=True, bos_token_id=1, eos_token_id=1
     ),
 }
 
@@ -101,11 +102,23 @@ def spread(model, seed):
                 parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.08)
 
 
+def make_tokenizer(folder):
+    """Byte-level BPE without merges: every byte a token, after a mark for padding and one for the end."""
+    letters = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: index for index, token in enumerate(["<pad>", "<end>", *letters])}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", pad_token="<pad>")
+    fast.save_pretrained(folder)
+
+
 def make_base(name, folder):
     torch.manual_seed(7)
     model = transformers.AutoModelForCausalLM.from_config(BASES[name]())
     spread(model, 8)
     model.save_pretrained(folder)
+    make_tokenizer(folder)
 
 
 def open_base(folder):
@@ -124,6 +137,9 @@ class Runner:
     def __init__(self, lethe, folder):
         self.lethe, self.folder, self.faults = lethe, folder, []
         self.bases = {}
+        with open(os.path.join(folder, "sums.jsonl"), "w") as file:
+            for number in range(40):
+                file.write(json.dumps({"a": f"{number} + {number} =", "b": f" {2 * number}"}) + "\n")
 
     def base(self, name):
         if name not in self.bases:
@@ -148,8 +164,10 @@ class Runner:
         path = self.base(base)
         with open(os.path.join(self.folder, case + ".toml"), "w") as file:
             file.write(
-                f'keep = "trained"\n[stream]\nname = "instructions"\norder = "sentiment,topic"\ntrain_rows = 40\n'
-                f"validation_rows = 4\ntest_rows = 4\n[model]\nname = \"pretrained\"\npath = {json.dumps(path)}\n"
+                f'keep = "trained"\n[stream]\nname = "text"\n'
+                f'[[stream.task]]\nname = "sums"\nfile = "sums.jsonl"\nprompt = "{{a}}"\nresponse = "{{b}}"\n'
+                f'[[stream.task]]\nname = "again"\nfile = "sums.jsonl"\nprompt = "{{b}} ="\nresponse = "{{a}}"\n'
+                f'[model]\nname = "pretrained"\npath = {json.dumps(path)}\n'
                 f"[train]\nlr = 1e-2\nsteps = 5\nbatch = 8\nsamples = 0\n[[method]]\n{method}\n"
             )
         db, adapter, merged = case + ".db", case + "-adapter", case + "-merged"

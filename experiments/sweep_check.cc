@@ -70,7 +70,7 @@ class Check {
 
   /// A model's other options are checked with the paths that the sweep gives it.
   void check_model(OptionMap options) {
-    for (const char* key : {"path", "adapter"}) {
+    for (const char* key : {"path", "adapter", "init"}) {
       const auto path = sweep_.model_options.find(key);
       if (path != sweep_.model_options.end()) options.emplace(key, path->second.values.at(0));
     }

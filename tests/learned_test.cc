@@ -98,7 +98,10 @@ TEST_CASE("what any method learned, on a fresh model, gives its logits") {
     CAPTURE(one.family, one.method);
     Trained trained(one.family, one.method, one.options, one.tasks);
     const Tensor ours = trained.on_fresh(trained.learned);
-    CHECK(largest_difference(ours, trained.forward()) < 2e-5);
+    const Tensor theirs = trained.forward();
+    // osf puts a weight together from its singular vectors again: rounding, of logits' own size.
+    const double scale = std::max(1.0, theirs.abs().max().item<double>());
+    CHECK(largest_difference(ours, theirs) < 1e-5 * scale);
     CHECK(largest_difference(ours, trained.before) > 1e-3);
   }
 }

@@ -120,7 +120,8 @@ TEST_CASE("a pretrained model is trained, and scored against a random one of its
   CHECK(score(full, -1, full.task_names[0]) >= 0);
   CHECK(score(full, 0, "pretraining") != score(full, 1, "pretraining"));
   const TrialResult low = run_trial(trials[1], settings);
-  CHECK(score(low, 0, "pretraining") == score(full, 0, "pretraining"));
+  // Frozen weights stay transposed as the file has them, trained ones are copied: other GEMMs.
+  CHECK(score(low, 0, "pretraining") == Approx(score(full, 0, "pretraining")).epsilon(1e-6));
   const auto quantised = trials_of(sweep(scratch.folder(), "base = \"nf4\"\n"));
   const TrialResult four_bit = run_trial(quantised[1], settings);
   CHECK(four_bit.total_parameters < low.total_parameters);

@@ -17,7 +17,6 @@ struct Changes {
   Names all;                // every seam's path
   Names adapted, on_input;  // paths of seams with an adapter; those of (IA)^3 on the input
   Names whole, norms;       // seams whose own values all changed, and those of them that are norms
-  Names bodies;             // and those that are neither norms nor heads
   Names biases;             // seams of which the bias alone changed
   Names can_bias;           // seams with a bias that are not among `whole`
   Names adapted_can_bias;   // those of them that have an adapter
@@ -52,8 +51,6 @@ void add_seam(Seam& seam, const std::string& path, const Learned& learned, Chang
   if (whole && adapted) refuse(fmt::format("'{}', which was trained beside its adapter", other));
   if (whole) changes.whole.push_back(path);
   if (whole && seam.kind() == SeamKind::norm) changes.norms.push_back(path);
-  const bool body = seam.kind() == SeamKind::linear || seam.kind() == SeamKind::embedding;
-  if (whole && body) changes.bodies.push_back(path);
   if (!whole && has_bias) changes.can_bias.push_back(path);
   if (!whole && has_bias && adapted) changes.adapted_can_bias.push_back(path);
   if (whole || changed == 0) return;
@@ -143,9 +140,7 @@ void set_adapters(const Learned& learned, const Changes& changes, const PeftFami
 
 void set_norms(const Changes& changes, PeftConfig& config) {
   if (!changes.biases.empty()) refuse("biases without adapters");
-  if (!changes.bodies.empty()) {
-    refuse(fmt::format("{} without adapters", fmt::join(changes.bodies, ", ")));
-  }
+  if (changes.whole.size() == changes.all.size()) refuse("a model of which everything was trained");
   if (changes.norms.empty()) {
     if (changes.whole.empty()) refuse("a trial that changed nothing");
     refuse(fmt::format("{} without adapters", fmt::join(changes.whole, ", ")));

@@ -113,7 +113,7 @@ std::string PairRows::expected(int64_t index) const {
 }
 
 std::string PairRows::decode(const std::vector<int64_t>& ids) const {
-  return tokenizer_->decode(ids);
+  return generated_text(*tokenizer_, ids);
 }
 
 std::shared_ptr<const PairRows> make_pair_rows(

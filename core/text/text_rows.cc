@@ -166,7 +166,21 @@ std::string TextRows::expected(int64_t index) const {
 }
 
 std::string TextRows::decode(const std::vector<int64_t>& ids) const {
-  return tokenizer_->decode(ids);
+  return generated_text(*tokenizer_, ids);
+}
+
+std::string generated_text(const Tokenizer& tokenizer, const std::vector<int64_t>& ids) {
+  std::string text;
+  std::vector<int64_t> known;
+  for (const int64_t id : ids) {
+    if (id < tokenizer.vocabulary_size()) {
+      known.push_back(id);
+      continue;
+    }
+    text += tokenizer.decode(known) + "\uFFFD";
+    known.clear();
+  }
+  return text + tokenizer.decode(known);
 }
 
 }  // namespace lethe

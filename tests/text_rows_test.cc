@@ -151,12 +151,3 @@ TEST_CASE("an empty prompt, an empty text and a wrong row are refused") {
   CHECK_THROWS_WITH(two_rows().batch({0, 2}),
                     "row 2 of films test does not exist; expected 0 to 1");
 }
-
-TEST_CASE("generated ids that the tokenizer lacks are shown as replacement characters") {
-  using lethe::generated_text;
-  const lethe::WordTokenizer tokenizer({" yes"});
-  const int64_t yes = lethe::WordTokenizer::kFirstWord;
-  CHECK(generated_text(tokenizer, {yes, yes}) == " yes yes");
-  CHECK(generated_text(tokenizer, {yes, yes + 1, yes, yes + 900}) == " yes\uFFFD yes\uFFFD");
-  CHECK(generated_text(tokenizer, {}).empty());
-}

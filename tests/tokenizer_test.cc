@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.h"
+#include "core/text/made_text.h"
 #include "experiments/streams/grammar.h"
 #include "experiments/streams/lexicon.h"
 
@@ -134,4 +135,11 @@ TEST_CASE("the built-in vocabulary is small, and the grammars use and need just 
     if (!used[WordTokenizer::kFirstWord + word]) idle.push_back(tokenizer.words()[word]);
   }
   CHECK(idle.empty());
+}
+
+TEST_CASE("ids past the vocabulary, with which a model's table is padded, have no text") {
+  const WordTokenizer tokenizer({"the", " film"});
+  const int64_t words = WordTokenizer::kFirstWord;
+  CHECK(lethe::made_text(tokenizer, {words, words + 2, words + 1, 50000}) == "the film");
+  CHECK(lethe::made_text(tokenizer, {}).empty());
 }

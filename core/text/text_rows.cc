@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text/made_text.h"
 #include "core/text/token_fingerprint.h"
 #include "core/torch.h"
 
@@ -166,21 +167,7 @@ std::string TextRows::expected(int64_t index) const {
 }
 
 std::string TextRows::decode(const std::vector<int64_t>& ids) const {
-  return generated_text(*tokenizer_, ids);
-}
-
-std::string generated_text(const Tokenizer& tokenizer, const std::vector<int64_t>& ids) {
-  std::string text;
-  std::vector<int64_t> known;
-  for (const int64_t id : ids) {
-    if (id < tokenizer.vocabulary_size()) {
-      known.push_back(id);
-      continue;
-    }
-    text += tokenizer.decode(known) + "\uFFFD";
-    known.clear();
-  }
-  return text + tokenizer.decode(known);
+  return made_text(*tokenizer_, ids);
 }
 
 }  // namespace lethe

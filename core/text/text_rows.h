@@ -21,10 +21,6 @@ struct TextRow {
 /// prompt; the response, then the end mark.
 TextRow text_row(const Tokenizer& tokenizer, std::string_view prompt, std::string_view response);
 
-/// The text of ids that a model generated, whose head may have more rows than the tokenizer has
-/// tokens: U+FFFD for each of those.
-std::string generated_text(const Tokenizer& tokenizer, const std::vector<int64_t>& ids);
-
 /// What the loss and the metric count.
 enum class Predict {
   response,  ///< the response's tokens, end mark included; every prompt needs a token

@@ -108,7 +108,7 @@ TEST_CASE("every kind of method trains an encoder-decoder, and the same way agai
       {"ia3", {}},
       {"prompt", {{"tokens", "2"}}},
       {"norm-tuning", {}},
-      {"ewc", {}},
+      {"ewc", {{"rows", "8"}}},
       {"si", {}},
       {"mas", {{"rows", "8"}}},
       {"distill", {}},
@@ -126,7 +126,7 @@ TEST_CASE("every kind of method trains an encoder-decoder, and the same way agai
 
 TEST_CASE("neutral settings train an encoder-decoder exactly as finetune") {
   const std::string finetune = digest("finetune", {});
-  CHECK(digest("ewc", {{"lambda", "0"}}) == finetune);
+  CHECK(digest("ewc", {{"lambda", "0"}, {"rows", "8"}}) == finetune);
   CHECK(digest("distill", {{"alpha", "0"}}) == finetune);
   CHECK(digest("replay", {{"budget", "0"}}) == finetune);
 }

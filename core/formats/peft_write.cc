@@ -118,6 +118,26 @@ void set_low_rank(const Learned& learned, const Changes& changes, PeftConfig& co
   others(alphas, config.alpha, config.alpha_pattern);
 }
 
+/// peft wants the names of feed-forward modules among the targets', as texts, and matches them by
+/// the end of the path alone.
+void set_feedforward(const Changes& changes, PeftConfig& config) {
+  Names on_output;
+  for (const std::string& path : changes.adapted) {
+    if (!std::count(changes.on_input.begin(), changes.on_input.end(), path))
+      on_output.push_back(path);
+  }
+  const auto reaches = [&](const std::string& path, const std::string& name) {
+    return has_ending(path, name) ||
+           (std::count(on_output.begin(), on_output.end(), path) > 0 && path.ends_with(name));
+  };
+  config.feedforward_modules.names = shortest_names(changes.all, changes.on_input, reaches);
+  config.target_modules.names = shortest_names(changes.all, on_output, has_ending);
+  for (const std::string& name : config.feedforward_modules.names) {
+    config.target_modules.names.push_back(name);
+  }
+  std::sort(config.target_modules.names.begin(), config.target_modules.names.end());
+}
+
 void set_adapters(const Learned& learned, const Changes& changes, const PeftFamily& family,
                   PeftConfig& config) {
   const Kind kind = learned.adapters.begin()->second.kind;
@@ -134,8 +154,7 @@ void set_adapters(const Learned& learned, const Changes& changes, const PeftFami
   if (kind != Kind::ia3) return set_low_rank(learned, changes, config);
   if (!changes.biases.empty()) refuse("(IA)^3 with trained biases");
   config.type = PeftType::ia3;
-  config.feedforward_modules.names =
-      shortest_names(changes.adapted, changes.on_input, plain_ending);
+  set_feedforward(changes, config);
 }
 
 void set_norms(const Changes& changes, PeftConfig& config) {

@@ -58,6 +58,20 @@ Words figures_alone(const std::string& reference, const std::vector<Trial>& tria
   return alone;
 }
 
+void relations_have_trials(const std::string& file, size_t relations,
+                           const std::vector<Trial>& trials) {
+  const Baseline baseline = read_baseline(kSweeps + file);
+  CHECK(baseline.relations.size() == relations);
+  for (const Relation& relation : baseline.relations) {
+    for (const std::string& term : parse_chain(relation.expression).terms) {
+      for (const std::string& member : members_of(term)) {
+        CAPTURE(relation.stream, member);
+        CHECK((constant(member) || !seeds_of(trials, member, relation.stream).empty()));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("three_scenarios has ten seeds where the order of methods is close") {
@@ -92,16 +106,8 @@ TEST_CASE("every published figure has its trials, and every relation its methods
   CHECK(figures_alone("reference/permuted_mnist.toml", permuted).empty());
   CHECK(permuted.size() == 18);
   CHECK(permuted[0].spec.stream.options.at("pad") == "2");
-  const Baseline baseline = read_baseline(kSweeps + "three_scenarios_baseline.toml");
-  CHECK(baseline.relations.size() == 4);
-  for (const Relation& relation : baseline.relations) {
-    for (const std::string& term : parse_chain(relation.expression).terms) {
-      for (const std::string& member : members_of(term)) {
-        CAPTURE(relation.stream, member);
-        CHECK((constant(member) || !seeds_of(scenarios, member, relation.stream).empty()));
-      }
-    }
-  }
+  relations_have_trials("three_scenarios_baseline.toml", 4, scenarios);
+  relations_have_trials("split_mnist_baseline.toml", 5, trials_of_file("split_mnist.toml"));
 }
 
 TEST_CASE("the other sweeps stand for trials") {

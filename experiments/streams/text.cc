@@ -67,7 +67,9 @@ class RowAdder {
     if (spec.metric == "label_accuracy") options.labels = label_ids(spec, *stream_.tokenizer);
     const auto rows = std::make_shared<TextRows>(stream_.tokenizer, std::move(read), options);
     next_id_ += rows->size();
-    stream_.longest = std::max(stream_.longest, rows->longest());
+    // No row is longer than max_length; a text generated after a longer prompt than its own may end
+    // there.
+    stream_.longest = std::max(stream_.longest, std::min(rows->longest(), max_length_));
     if (rows->truncated() > 0) {
       stream_.warnings.push_back(
           fmt::format("{}: {} of {} prompts lose tokens at their left end to fit max_length = {}",

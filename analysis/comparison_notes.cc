@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <map>
 #include <set>
 #include <string>
 #include <tuple>
@@ -75,6 +76,46 @@ void note_environments(const std::vector<MethodTrials>& methods, std::vector<std
   notes.push_back(text);
 }
 
+std::string form_text(const PenaltyForm& form) {
+  std::string text = form.importance;
+  if (!form.divisor.empty()) text += ", divisor " + form.divisor;
+  text += form.half ? ", with the half" : ", without a half";
+  return text + ", anchor: " + form.anchor;
+}
+
+/// Under each strategy, what its strength multiplies, and the methods where it does.
+using Forms = std::map<std::string, std::map<std::string, std::vector<std::string>>>;
+
+Forms forms_of(const std::vector<MethodTrials>& methods) {
+  Forms forms;
+  for (const auto& method : methods) {
+    for (const auto& [seed, trial] : method.done) {
+      for (const PenaltyForm& form : trial->result.penalties) {
+        auto& labels = forms[form.strategy][form_text(form)];
+        if (labels.empty() || labels.back() != method.label) labels.push_back(method.label);
+      }
+    }
+  }
+  return forms;
+}
+
+/// What every strength means; where one strategy's differ, that they can't be compared.
+void note_penalties(const std::vector<MethodTrials>& methods, std::vector<std::string>& notes) {
+  for (const auto& [strategy, texts] : forms_of(methods)) {
+    if (texts.size() == 1) {
+      notes.push_back(
+          fmt::format("the strength of {} multiplies: {}", strategy, texts.begin()->first));
+      continue;
+    }
+    std::string note = fmt::format(
+        "strengths of {} are not comparable, they multiply different things:", strategy);
+    for (const auto& [text, labels] : texts) {
+      note += fmt::format(" [{}: {}]", fmt::join(labels, ", "), text);
+    }
+    notes.push_back(note);
+  }
+}
+
 }  // namespace
 
 void add_notes(const std::vector<MethodTrials>& methods, Comparison& comparison) {
@@ -89,6 +130,7 @@ void add_notes(const std::vector<MethodTrials>& methods, Comparison& comparison)
   if (!has_finetune) notes.push_back("no finished trial of finetune, hence no paired differences");
   note_gaps(comparison, notes);
   note_environments(methods, notes);
+  note_penalties(methods, notes);
 }
 
 void add_titles(std::vector<Comparison>& comparisons) {

@@ -12,6 +12,8 @@ class Embedding : public Seam {
  public:
   Embedding(std::string name, Tensor weight);
   Tensor forward(const Tensor& ids) const;  ///< (...) int64 -> (..., width)
+  /// The table as a tied head: (..., width) -> (..., rows).
+  Tensor as_head(const Tensor& hidden) const;
   const Tensor& weight() const { return weight_; }
   void parameters(const ParameterVisitor& visit) override;
 

@@ -12,6 +12,9 @@
 namespace lethe {
 namespace {
 
+/// A stopped trial loses at most so much; shorter ones write nothing.
+constexpr double kCheckpointSeconds = 20;
+
 /// Scores of a model that never learned anything, for forward transfer over chance.
 void add_random_row(const Trial& trial, const TaskStream& stream, const ModelShape& shape,
                     const at::Device& device, TrialResult& result) {
@@ -77,6 +80,8 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
   };
   request.progress = settings.progress;
   request.stop = settings.stop;
+  request.checkpoint = settings.checkpoint;
+  request.checkpoint_seconds = kCheckpointSeconds;
   TrialResult result = train(request);
   Clock clock(result);
   clock.add({"load", loaded.count(), cpu_loaded, 0, 0});

@@ -18,6 +18,8 @@ struct RunSettings {
   std::function<void(const Progress&)> progress;
   std::function<void(const std::string&)> warn;  ///< of the stream, such as shared rows
   const std::atomic<bool>* stop = nullptr;
+  /// Where a killed or stopped trial's state is kept, to continue from; empty = nowhere.
+  std::string checkpoint;
 };
 
 /// Builds stream, model and method, and trains. Throws what goes wrong, as Error.
@@ -31,8 +33,14 @@ ModelShape shape_for(const TaskStream& stream);
 std::unique_ptr<Model> starting_model(const Part& part, const ModelShape& shape, int64_t seed,
                                       const std::atomic<bool>* stop);
 
-/// A model trained jointly on all tasks of the trial's stream, `request.scale` times as wide;
-/// cached.
+/// The model of a teacher with fresh weights: of the trial's kind, `request.scale` times as wide,
+/// with the request's options in place of the trial's. Weights of a file are read. Throws Error
+/// naming option, file or tensor.
+std::shared_ptr<Model> untrained_teacher(const Trial& trial, const TaskStream& stream,
+                                         const TeacherRequest& request);
+
+/// The same trained jointly on all tasks of the trial's stream and cached by digest, or as its file
+/// has it.
 std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream,
                                      const TeacherRequest& request, const std::atomic<bool>* stop);
 

@@ -18,6 +18,8 @@ struct Trial {
   std::string sweep, label, stream_label, model_label;
   int64_t position = 0;  ///< of the method in the sweep
   StreamRequest stream;  ///< with paths
+  /// Paths of the files that options of strategies name, by the SHA-256 that stands in the spec.
+  std::map<std::string, std::string> files;
 };
 
 /// Option values as a sweep gives them; several values span a grid.

@@ -15,6 +15,7 @@
 #include "experiments/device_probe.h"
 #include "experiments/progress.h"
 #include "experiments/runner.h"
+#include "experiments/trial_checkpoint.h"
 #include "results/store.h"
 
 namespace lethe {
@@ -85,6 +86,7 @@ class Worker {
       const TrialResult result = run_trial(trial, run_settings(id, news));
       news.kind = WorkerNews::Kind::done;
       finish(id, result);
+      remove_checkpoint(checkpoint(index));
     } catch (const StoreError&) {
       throw;
     } catch (const Interrupted&) {
@@ -120,6 +122,7 @@ class Worker {
     news.kind = WorkerNews::Kind::failed;
     news.error = error;
     store_.fail(id, error);
+    remove_checkpoint(checkpoint(static_cast<size_t>(news.trial)));
   }
 
   void say(WorkerNews news, const std::string& line) {
@@ -128,12 +131,17 @@ class Worker {
     send(out_, news);
   }
 
+  std::string checkpoint(size_t index) const {
+    return checkpoint_of(settings_.db, key_of(trials_[index], settings_.device_class));
+  }
+
   RunSettings run_settings(int64_t id, const WorkerNews& start) {
     RunSettings run;
     run.warn = [this, start](const std::string& warning) { say(start, "warning: " + warning); };
     run.device = settings_.device;
     run.registry = settings_.registry;
     run.stop = &stopping;
+    run.checkpoint = checkpoint(static_cast<size_t>(start.trial));
     renewed_ = std::chrono::steady_clock::now();
     run.progress = [this, id, news = start](const Progress& progress) mutable {
       const auto now = std::chrono::steady_clock::now();

@@ -6,6 +6,7 @@
 //   n_j^2 = ||W_j||^2 + 2 s B_j (A W_j^T) + s^2 B_j (A A^T) B_j^T
 // without the product B A, so that nothing of the weight's size is kept for it. Dropout acts on
 // every x that m / n scales, as in peft. Source: Liu et al. 2024, arXiv:2402.09353.
+#include "core/capture.h"
 #include "core/error.h"
 #include "methods/adapters.h"
 #include "methods/methods.h"
@@ -32,15 +33,20 @@ class DoraAdapter : public LowRankAdapter {
 
   Tensor output(const Tensor& x, const Tensor& so_far) const override {
     const Tensor kept = dropped(x);
-    const Tensor ratio = magnitude_ / norms();
+    const Tensor lengths = norms();
+    const Tensor ratio = magnitude_ / lengths;
     Tensor plain = so_far;
     if (drops()) {
       plain = seam_.base().apply(kept, {});
     } else if (seam_.bias().defined()) {
       plain = so_far - seam_.bias();
     }
-    const Tensor turned = at::linear(at::linear(kept, a_), b_) * scale();
-    return so_far + (ratio - 1) * plain + ratio * turned;
+    const Tensor turned = product(kept) * scale();
+    const Tensor y = so_far + (ratio - 1) * plain + ratio * turned;
+    if (detail::recording()) {
+      detail::record(Capture::Kind::gain, magnitude_, (plain + turned) / lengths, y);
+    }
+    return y;
   }
 
   void parameters(const ParameterVisitor& visit) override {
@@ -95,6 +101,11 @@ void add_dora(StrategyRegistry& registry) {
   entry.source = "Liu et al. 2024, arXiv:2402.09353";
   entry.verified = "peft 0.21: logits, gradients, merged weights (tests/dora_test.cc)";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"-",
+       "The norm counts as a constant in the backward pass, as section 4.3 of the paper "
+       "proposes and peft does; dropout acts on every x that the magnitude scales, as in "
+       "peft."}};
   registry.add<Dora>(std::move(entry));
 }
 

@@ -8,6 +8,7 @@
 //   a perceptron      the inputs of every Linear after the first
 // peft takes q_proj and k_proj for OPT; the paper's keys and values are the default here, and
 // targets = q_proj,k_proj gives peft's. Source: Liu et al. 2022, arXiv:2205.05638.
+#include "core/capture.h"
 #include "core/error.h"
 #include "methods/adapters.h"
 #include "methods/methods.h"
@@ -29,9 +30,9 @@ class Ia3Adapter : public Adapter {
     scale_.set_requires_grad(true);
   }
 
-  Tensor input(const Tensor& x) const override { return scales_input_ ? x * scale_.view(-1) : x; }
+  Tensor input(const Tensor& x) const override { return scales_input_ ? scaled(x) : x; }
   Tensor output(const Tensor&, const Tensor& so_far) const override {
-    return scales_input_ ? so_far : so_far * scale_.view(-1);
+    return scales_input_ ? so_far : scaled(so_far);
   }
   void parameters(const ParameterVisitor& visit) override { visit("ia3_l", scale_); }
 
@@ -42,6 +43,12 @@ class Ia3Adapter : public Adapter {
   }
 
  private:
+  Tensor scaled(const Tensor& x) const {
+    const Tensor y = x * scale_.view(-1);
+    detail::record(Capture::Kind::gain, scale_, x, y);
+    return y;
+  }
+
   bool scales_input_;
   Tensor scale_;  // (1, in) or (out, 1)
 };
@@ -112,6 +119,10 @@ void add_ia3(StrategyRegistry& registry) {
   entry.source = "Liu et al. 2022, arXiv:2205.05638";
   entry.verified = "peft 0.21 on LLaMA and GPT-2: logits and gradients (tests/ia3_test.cc)";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"targets, feedforward",
+       "Keys, values and the inner activation, as in the paper and in peft's defaults; a "
+       "perceptron has no keys, so there every hidden activation is scaled."}};
   registry.add<Ia3>(std::move(entry));
 }
 

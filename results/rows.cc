@@ -100,6 +100,7 @@ void write_result(SQLite::Database& db, int64_t trial, const TrialResult& result
   write_rows(db, "timing", trial, result.timing);
   write_rows(db, "sample", trial, result.samples);
   write_rows(db, "artifact", trial, result.artifacts);
+  write_rows(db, "penalty", trial, result.penalties);
   query(db,
         "UPDATE trial SET weights_digest = ?, trainable_parameters = ?, total_parameters = ? "
         "WHERE id = ?",
@@ -118,6 +119,10 @@ TrialResult read_result(const SQLite::Database& db, int64_t trial) {
   result.timing = read_rows<Timing>(db, "timing", trial);
   result.samples = read_rows<Sample>(db, "sample", trial);
   result.artifacts = read_rows<Artifact>(db, "artifact", trial);
+  // A store that is only read may be of version 1, which did not say.
+  if (db.tableExists("penalty")) {
+    result.penalties = read_rows<PenaltyForm>(db, "penalty", trial);
+  }
   SQLite::Statement own = query(
       db, "SELECT weights_digest, trainable_parameters, total_parameters FROM trial WHERE id = ?",
       trial);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/capture.h"
 #include "core/error.h"
 #include "core/models/initial.h"
 
@@ -138,7 +139,12 @@ Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tens
     return training_ ? dropout(x, config_.dropout, generator_) : x;
   };
   Tensor x = past == 0 ? prompt_->before(tokens_->forward(ids)) : tokens_->forward(ids);
-  if (positions_) x = x + positions_->forward(position_ids + config_.position_offset);
+  if (positions_) {
+    // Per-row gradients need positions of every row's own.
+    const Tensor places =
+        detail::recording() ? position_ids.expand({ids.size(0), -1}) : position_ids;
+    x = x + positions_->forward(places + config_.position_offset);
+  }
   if (embedding_norm_) x = embedding_norm_->forward(x);
   x = drop(x);
   for (size_t layer = 0; layer < blocks_.size(); ++layer) {
@@ -156,7 +162,7 @@ Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tens
 }
 
 Tensor Decoder::head(const Tensor& hidden) const {
-  return head_ ? head_->forward(hidden) : at::linear(hidden, tokens_->weight());
+  return head_ ? head_->forward(hidden) : tokens_->as_head(hidden);
 }
 
 Tensor Decoder::forward(const Batch& batch) {

@@ -160,8 +160,7 @@ TEST_CASE("the importance can be taken on fewer rows, the same ones in every run
   for (Driven* mas : {&all, &two, &again}) mas->end(1);
   CHECK(importance(two, 0) == importance(again, 0));
   CHECK(importance(two, 0) != importance(all, 0));
-  Driven more = toy({{"rows", "4"}});
-  CHECK_THROWS_WITH(more.end(1),
-                    "4 rows are asked of the importances, but task 1 has 3; ask for at most that, "
-                    "or 0 for all");
+  CHECK_THROWS_WITH(toy({{"rows", "4"}}),
+                    "mas: rows = 4, but task 1 ('task1') of stream 'same' has 3 training rows; ask "
+                    "for at most that, or 0 for all");
 }

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/dense_product.h"
+#include "core/capture.h"
 #include "core/error.h"
 #include "core/models/initial.h"
 #include "core/pack.h"
@@ -178,7 +178,12 @@ Tensor Decoder::embedded(const Tensor& ids, const Tensor& position_ids, bool fir
   Tensor x = tokens_->forward(ids);
   if (first) x = prompt_->before(x);
   if (project_in_) x = project_in_->forward(x);
-  if (positions_) x = x + positions_->forward(position_ids + config_.position_offset);
+  if (positions_) {
+    // Per-row gradients need positions of every row's own.
+    const Tensor places =
+        detail::recording() ? position_ids.expand({ids.size(0), -1}) : position_ids;
+    x = x + positions_->forward(places + config_.position_offset);
+  }
   if (embedding_norm_) x = embedding_norm_->forward(x);
   return dropped(x, config_.embedding_dropout);
 }
@@ -209,7 +214,7 @@ Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tens
 }
 
 Tensor Decoder::head(const Tensor& hidden) const {
-  return head_ ? head_->forward(hidden) : dense_product(hidden, tokens_->weight(), {});
+  return head_ ? head_->forward(hidden) : tokens_->as_head(hidden);
 }
 
 Tensor Decoder::all_logits(const Tensor& ids, const Tensor& mask, const Tensor& positions,

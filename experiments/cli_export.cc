@@ -152,8 +152,8 @@ void write_logits(const std::string& path, const Measured& measured) {
   write_safetensors(path, stored);
 }
 
-void export_merged(const ExportArguments& arguments, const Deployed& deployed,
-                   const PeftFamily& family, const Measured& measured) {
+std::string export_merged(const ExportArguments& arguments, const Deployed& deployed,
+                          const PeftFamily& family, const Measured& measured) {
   const std::string base = merge_base(deployed, arguments.base);
   const auto model = merged(deployed, base);
   const Drift drift = drift_between(measured.logits, logits_of(*model, measured.batch));
@@ -161,7 +161,7 @@ void export_merged(const ExportArguments& arguments, const Deployed& deployed,
     write_hf_weights(folder, *model, family);
     write_settings(deployed.start, *model, folder);
   });
-  fmt::print(
+  return fmt::format(
       "merged into the {} base: against the trained model logits differ by at most {:.3g}, mean KL "
       "{:.3g} nats, over {} positions of {} {} rows\n",
       base, drift.largest, drift.mean_kl, drift.positions, measured.rows,
@@ -191,14 +191,15 @@ std::string files_in(const std::string& folder) {
 
 }  // namespace
 
-int export_command(const ExportArguments& arguments) {
+std::string export_model(const ExportArguments& arguments) {
   const Deployed deployed = open_deployed(arguments.what, arguments.db);
   const PeftFamily& family = family_of(deployed.start.model);
   check(arguments, deployed);
   std::optional<Measured> measured;
   if (arguments.merge || !arguments.logits.empty()) measured.emplace(arguments, deployed);
+  std::string said;
   if (arguments.merge) {
-    export_merged(arguments, deployed, family, *measured);
+    said = export_merged(arguments, deployed, family, *measured);
   } else {
     const auto model = make_start(deployed.start);
     write_folder(arguments.to, [&](const std::string& folder) {
@@ -206,7 +207,11 @@ int export_command(const ExportArguments& arguments) {
     });
   }
   if (!arguments.logits.empty()) write_logits(arguments.logits, *measured);
-  fmt::print("wrote {}: {}\n", arguments.to, files_in(arguments.to));
+  return said + fmt::format("wrote {}: {}\n", arguments.to, files_in(arguments.to));
+}
+
+int export_command(const ExportArguments& arguments) {
+  fmt::print("{}", export_model(arguments));
   return 0;
 }
 

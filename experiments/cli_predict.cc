@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/formats/hf_config.h"
 #include "core/formats/peft_read.h"
+#include "core/text/made_text.h"
 #include "experiments/deploy.h"
 #include "experiments/predict.h"
 #include "experiments/predict_rows.h"
@@ -107,7 +108,7 @@ class Prediction {
     options_.first_row = static_cast<int64_t>(first);
     size_t shown = 0;
     options_.stop = [&](size_t, const std::vector<int64_t>& ids) {
-      const std::string text = tokenizer_->decode(ids);
+      const std::string text = made_text(*tokenizer_, ids);
       const bool stopped = stop_at(text) != std::string::npos;
       if (live && !stopped) {
         const std::string fresh = fresh_text(text.substr(0, text.size() - held_back(text)), shown);
@@ -118,7 +119,7 @@ class Prediction {
     };
     const auto made = model_->continuations(prompts, options_);
     for (size_t i = 0; i < rows.size(); ++i) {
-      std::string text = tokenizer_->decode(made[i].ids);
+      std::string text = made_text(*tokenizer_, made[i].ids);
       text = text.substr(0, stop_at(text));
       if (live) {
         sink.put(text.substr(std::min(shown, text.size())) + "\n");

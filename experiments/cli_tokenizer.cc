@@ -1,5 +1,4 @@
 #include "experiments/cli_tokenizer.h"
-#include "experiments/commands.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "core/text/load_tokenizer.h"
 #include "core/text/marked_text.h"
 #include "core/text/train_bpe.h"
+#include "experiments/commands.h"
 
 namespace lethe {
 namespace {

@@ -1,4 +1,3 @@
-#include "core/text/load_tokenizer.h"
 #include "experiments/deploy.h"
 
 #include <filesystem>
@@ -8,6 +7,7 @@
 #include "core/formats/hf_config.h"
 #include "core/formats/peft_read.h"
 #include "core/models/pretrained.h"
+#include "core/text/load_tokenizer.h"
 #include "experiments/kept.h"
 #include "experiments/runner.h"
 #include "experiments/start_adapter.h"

@@ -13,7 +13,11 @@ struct ExportArguments {
   std::string logits;  ///< file for the rows' ids and the trained model's logits; empty = none
 };
 
-/// Writes an adapter folder, or with `merge` a Hugging Face folder, whole or not at all.
+/// Writes an adapter folder, or with `merge` a Hugging Face folder, whole or not at all. Returns
+/// what there is to say of it.
+std::string export_model(const ExportArguments& arguments);
+
+/// The same, said on the standard output.
 int export_command(const ExportArguments& arguments);
 
 }  // namespace lethe

@@ -68,8 +68,13 @@ class Check {
     stream_entry(sweep_.stream).complete(request);
   }
 
-  /// A model's other options are checked with the paths that the sweep gives it.
+  /// A model's other options are checked with the paths that the sweep gives it, and without
+  /// weights where it is to have none.
   void check_model(OptionMap options) {
+    const auto init = sweep_.model_options.find("init");
+    if (init != sweep_.model_options.end() && init->second.values.at(0) == "random") {
+      options.emplace("init", "random");
+    }
     for (const char* key : {"path", "adapter"}) {
       const auto path = sweep_.model_options.find(key);
       if (path != sweep_.model_options.end()) options.emplace(key, path->second.values.at(0));

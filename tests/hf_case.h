@@ -11,6 +11,7 @@
 #include "core/formats/safetensors.h"
 #include "core/models/decoder.h"
 #include "core/models/pretrained.h"
+#include "tests/engine_case.h"
 #include "tests/shared.h"
 
 namespace lethe {

@@ -7,6 +7,7 @@
 #include "core/models/decoder.h"
 #include "core/models/pretrained.h"
 #include "core/seeds.h"
+#include "tests/engine_case.h"
 #include "tests/files.h"
 
 namespace lethe {

@@ -98,7 +98,10 @@ TEST_CASE("what any method learned, on a fresh model, gives its logits") {
     CAPTURE(one.family, one.method);
     Trained trained(one.family, one.method, one.options, one.tasks);
     const Tensor ours = trained.on_fresh(trained.learned);
-    CHECK(largest_difference(ours, trained.forward()) < 2e-5);
+    const Tensor theirs = trained.forward();
+    // osf puts a weight together from its singular vectors again: rounding, of logits' own size.
+    const double scale = std::max(1.0, theirs.abs().max().item<double>());
+    CHECK(largest_difference(ours, theirs) < 1e-5 * scale);
     CHECK(largest_difference(ours, trained.before) > 1e-3);
   }
 }
@@ -146,7 +149,7 @@ TEST_CASE("targets and saved modules are said by names that reach no other modul
   CHECK(gpt2.fan_in_fan_out);
   const PeftConfig ia3 = config("gpt2", "ia3", {});
   CHECK(ia3.target_modules.names == Names{"c_attn", "mlp.c_proj"});
-  CHECK(ia3.feedforward_modules.names == Names{"c_proj"});
+  CHECK(ia3.feedforward_modules.names == Names{"mlp.c_proj"});  // as among the targets
   const PeftConfig norms = config("llama", "norm-tuning", {});
   CHECK(norms.target_modules.names == Names{"input_layernorm", "norm", "post_attention_layernorm"});
 }

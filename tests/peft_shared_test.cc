@@ -94,6 +94,21 @@ TEST_CASE("loss and gradients of every trained value are peft's") {
   });
 }
 
+namespace {
+
+/// All of a parameter, but of a fused bias q|k|v the outer thirds: softmax does not see what is
+/// added to every key, so that the key bias has no gradient but rounding, which Adam makes into
+/// whole steps.
+std::vector<std::pair<Tensor, Tensor>> counted_parts(const std::string& name, const Tensor& mine,
+                                                     const Tensor& theirs) {
+  if (!name.ends_with("c_attn.bias")) return {{mine, theirs}};
+  const int64_t third = mine.numel() / 3;
+  return {{mine.narrow(0, 0, third), theirs.narrow(0, 0, third)},
+          {mine.narrow(0, 2 * third, third), theirs.narrow(0, 2 * third, third)}};
+}
+
+}  // namespace
+
 TEST_CASE("five AdamW steps from peft's adapter end at its losses and values") {
   for_every([](const Fixture& fixture, FolderCase& one) {
     const auto model = one.trained();
@@ -105,7 +120,9 @@ TEST_CASE("five AdamW steps from peft's adapter end at its losses and values") {
     }
     for (const auto& [name, theirs] : one.values("expected_after_5_steps.safetensors")) {
       CAPTURE(name);
-      CHECK(largest_difference(value_of(*model, name), theirs) < fixture.step_tolerance);
+      for (const auto& [mine, their] : counted_parts(name, value_of(*model, name), theirs)) {
+        CHECK(largest_difference(mine, their) < fixture.step_tolerance);
+      }
     }
   });
 }

@@ -22,6 +22,13 @@ std::string sweep(const std::string& path, const std::string& more = "") {
          "[[method]]\nname = \"finetune\"\n[[method]]\nname = \"lora\"\n";
 }
 
+/// The folders here have no tokenizer of their own.
+ModelTokenizer builtin(const Part&) { return {}; }
+
+std::vector<Trial> trials(const std::string& text, const std::string& path = "s.toml") {
+  return expand(parse_sweep(text, path), builtin_methods(), builtin);
+}
+
 double score(const TrialResult& result, int64_t after_task, const std::string& task) {
   for (const Evaluation& one : result.evaluations) {
     if (one.after_task == after_task && one.task == task) return one.score();
@@ -35,7 +42,7 @@ TEST_CASE("a trial holds the digest of config and weights, and no path") {
   const Scratch one, other;
   write_folder(one, kConfig);
   write_folder(other, kConfig);
-  const auto here = trials_of(sweep(one.folder())), there = trials_of(sweep(other.folder()));
+  const auto here = trials(sweep(one.folder())), there = trials(sweep(other.folder()));
   REQUIRE(here.size() == 2);
   const std::string text = canonical_text(here[0].spec);
   CHECK(text == canonical_text(there[0].spec));
@@ -44,7 +51,7 @@ TEST_CASE("a trial holds the digest of config and weights, and no path") {
   CHECK(here[0].model.options.at("path") == one.folder());
   CHECK(here[0].model_label ==
         "pretrained " + std::filesystem::path(one.folder()).filename().string());
-  const auto fresh = trials_of(sweep(one.folder(), "init = \"random\"\n"));
+  const auto fresh = trials(sweep(one.folder(), "init = \"random\"\n"));
   CHECK(fresh[0].spec.model.options.at("checkpoint") !=
         here[0].spec.model.options.at("checkpoint"));
 }
@@ -52,10 +59,9 @@ TEST_CASE("a trial holds the digest of config and weights, and no path") {
 TEST_CASE("paths of models are relative to the sweep file") {
   const Scratch scratch;
   std::filesystem::create_directory(scratch.path("small"));
-  scratch.write("small/config.json", kConfig);
-  const std::string text = sweep("small", "init = \"random\"\n");
-  const auto trials = expand(parse_sweep(text, scratch.path("s.toml")), builtin_methods());
-  CHECK(trials[0].model.options.at("path") == scratch.path("small"));
+  scratch.write("small/config.json", kConfig);  // enough for init = random
+  const auto found = trials(sweep("small", "init = \"random\"\n"), scratch.path("s.toml"));
+  CHECK(found[0].model.options.at("path") == scratch.path("small"));
 }
 
 TEST_CASE("a folder that can't be the trial's model is refused at its line") {
@@ -114,14 +120,15 @@ TEST_CASE("a pretrained model is trained, and scored against a random one of its
   const StrategyRegistry& registry = builtin_methods();
   RunSettings settings;
   settings.registry = &registry;
-  const auto trials = trials_of(sweep(scratch.folder()));
-  const TrialResult full = run_trial(trials[0], settings);
+  const auto found = trials(sweep(scratch.folder()));
+  const TrialResult full = run_trial(found[0], settings);
   CHECK(full.trainable_parameters == 9600 + 2048 + 288 + 552 + 48);
   CHECK(score(full, -1, full.task_names[0]) >= 0);
   CHECK(score(full, 0, "pretraining") != score(full, 1, "pretraining"));
-  const TrialResult low = run_trial(trials[1], settings);
-  CHECK(score(low, 0, "pretraining") == score(full, 0, "pretraining"));
-  const auto quantised = trials_of(sweep(scratch.folder(), "base = \"nf4\"\n"));
+  const TrialResult low = run_trial(found[1], settings);
+  // Frozen weights lie transposed in the file, and their sums are rounded in another order.
+  CHECK(score(low, 0, "pretraining") == Approx(score(full, 0, "pretraining")).epsilon(1e-6));
+  const auto quantised = trials(sweep(scratch.folder(), "base = \"nf4\"\n"));
   const TrialResult four_bit = run_trial(quantised[1], settings);
   CHECK(four_bit.total_parameters < low.total_parameters);
 }

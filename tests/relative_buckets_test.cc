@@ -18,9 +18,13 @@ std::vector<int64_t> buckets_of(const RelativeBuckets& buckets,
 
 /// The first distance of every bucket while distances go from 0 to +-300.
 std::map<int64_t, int64_t> starts(const RelativeBuckets& buckets, int64_t sign) {
+  std::vector<int64_t> distances;
+  for (int64_t away = 0; away <= 300; ++away) distances.push_back(sign * away);
+  const auto found = buckets_of(buckets, distances);
   std::map<int64_t, int64_t> first;
-  for (int64_t away = 0; away <= 300; ++away)
-    first.insert({buckets_of(buckets, {sign * away})[0], away});
+  for (size_t away = 0; away < found.size(); ++away) {
+    first.insert({found[away], static_cast<int64_t>(away)});
+  }
   return first;
 }
 

@@ -108,7 +108,7 @@ TEST_CASE("every kind of method trains an encoder-decoder, and the same way agai
       {"ia3", {}},
       {"prompt", {{"tokens", "2"}}},
       {"norm-tuning", {}},
-      {"ewc", {}},
+      {"ewc", {{"rows", "8"}}},
       {"si", {}},
       {"mas", {{"rows", "8"}}},
       {"distill", {}},
@@ -126,7 +126,7 @@ TEST_CASE("every kind of method trains an encoder-decoder, and the same way agai
 
 TEST_CASE("neutral settings train an encoder-decoder exactly as finetune") {
   const std::string finetune = digest("finetune", {});
-  CHECK(digest("ewc", {{"lambda", "0"}}) == finetune);
+  CHECK(digest("ewc", {{"lambda", "0"}, {"rows", "8"}}) == finetune);
   CHECK(digest("distill", {{"alpha", "0"}}) == finetune);
   CHECK(digest("replay", {{"budget", "0"}}) == finetune);
 }
@@ -142,11 +142,13 @@ TEST_CASE("an encoder-decoder's trial that is continued ends with the same weigh
 TEST_CASE("lora's q and v are those of every attention, and adapters start as the base") {
   Batch batch = pair_batch({{5, 9, 3, 1}, {8, 1}}, {{4, 6, 1}, {9, 1}});
   const Adapted adapted("lora", {{"rank", "2"}, {"targets", "q,v"}}, small_seq2seq(true), batch);
-  CHECK(adapted.prepared.equal(adapted.before));
+  // Attention takes another kernel where its bias, a trained table, has no gradient any more.
+  const double least = 2e-6 * adapted.before.abs().max().item<double>();
+  CHECK(largest_difference(adapted.prepared, adapted.before) < least);
   // Two encoder blocks with one attention, three decoder blocks with two: A (2, 12), B (18, 2).
   CHECK(adapted.model->count(true) == (2 + 2 * 3) * 2 * 2 * (12 + 18));
   const Adapted scaled("ia3", {}, small_seq2seq(true), batch);
-  CHECK(scaled.prepared.equal(scaled.before));
+  CHECK(largest_difference(scaled.prepared, scaled.before) < least);
   // Keys and values of eight attentions, and what wo of five blocks reads.
   CHECK(scaled.model->count(true) == 8 * 2 * 18 + 5 * 20);
 }

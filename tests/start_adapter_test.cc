@@ -1,87 +1,87 @@
 // An adapter as a starting point: merged, frozen or trained on, in a trial's text by its digest.
-#include <catch2/catch.hpp>
+#include "tests/catch.h"
+// After Catch.
+#include <tuple>
 
 #include "core/formats/peft_config.h"
 #include "tests/deploy_case.h"
 
+using namespace lethe;
 using Catch::Contains;
 
 namespace {
 
 /// The mean loss of the trial's probe after `task` tasks.
-double probe(const Scratch& scratch, const std::string& trial, const std::string& task) {
-  return std::stod(
-      stored(scratch, "SELECT sum / total FROM evaluation WHERE on_task = 0 AND trial = " + trial +
-                          " AND after_task = " + task));
+double probe(const TrialRecord& trial, int64_t task) {
+  for (const Evaluation& score : trial.result.evaluations) {
+    if (score.on_task == 0 && score.after_task == task) return score.score();
+  }
+  throw Error("no probe");
 }
 
-std::string text_of(const Scratch& scratch, const std::string& trial) {
-  return stored(scratch, "SELECT text FROM trial WHERE id = " + trial);
-}
-
-/// "adapter", of a LoRA trial of rank 2.
-void make_adapter_folder(const Scratch& scratch) {
-  write_small_sweep(scratch, kLora);
-  run_small(scratch);
-  REQUIRE(lethe_run(scratch, {"export", "1", "--to", "adapter"}).code == 0);
-}
-
-std::string starting(const std::string& use) {
-  return "family = \"llama\"\nadapter = \"adapter\"\nadapter_use = \"" + use + "\"\n";
-}
+/// Trial 1, a LoRA of rank 2, and its export "adapter".
+struct AdapterCase : DeployCase {
+  AdapterCase() {
+    run(small_sweep(kLora));
+    export_model(to("1", "adapter"));
+  }
+  static std::string starting(const std::string& use) {
+    return "family = \"llama\"\nadapter = \"adapter\"\nadapter_use = \"" + use + "\"\n";
+  }
+  std::string refused(const std::string& methods, const std::string& model) {
+    try {
+      run(small_sweep(methods, model));
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+};
 
 }  // namespace
 
 TEST_CASE("a trial starts where the adapter ended, and its export holds both") {
-  const Scratch scratch;
-  make_adapter_folder(scratch);
-  CHECK_THAT(text_of(scratch, "1"), !Contains("adapter"));
-  const double ended = probe(scratch, "1", "2");
-  CHECK(probe(scratch, "1", "0") != Approx(ended).epsilon(1e-3));
-  int64_t trial = 1;
+  AdapterCase one;
+  const TrialRecord first = one.record("1");
+  CHECK_THAT(first.key.text, !Contains("adapter"));
+  const double ended = probe(first, 2);
+  CHECK(probe(first, 0) != Approx(ended).epsilon(1e-3));
+  int trial = 1;
   const std::tuple<const char*, std::string, int64_t> cases[] = {
       {"merged", kLora, 4}, {"frozen", kLora, 4}, {"trained", method_table("finetune"), 2}};
   for (const auto& [use, method, rank] : cases) {
     CAPTURE(use);
     const std::string id = std::to_string(++trial);
-    write_small_sweep(scratch, method, starting(use));
-    run_small(scratch);
-    CHECK(probe(scratch, id, "0") == Approx(ended).epsilon(1e-5));
-    CHECK(probe(scratch, id, "2") != Approx(ended).epsilon(1e-3));
-    CHECK_THAT(text_of(scratch, id), Contains("model.adapter_use = " + std::string(use)) &&
-                                         !Contains("model.adapter = adapter"));
-    const std::string to = "of_" + std::string(use);
-    const Ended exported = lethe_run(scratch, {"export", id, "--to", to, "--logits", to + ".l"});
-    CAPTURE(exported.err);
-    REQUIRE(exported.code == 0);
-    CHECK(lethe::read_peft_config(scratch.path(to)).rank == rank);
-    // The export on the base is the trial's model: merged, it has the trained one's logits.
-    const Ended merged = lethe_run(scratch, {"export", id, "--to", to + "_merged", "--merge"});
-    CHECK_THAT(merged.out, Contains("logits differ by at most ") && Contains("e-0"));
+    one.run(small_sweep(method, AdapterCase::starting(use)));
+    const TrialRecord started = one.record(id);
+    CHECK(probe(started, 0) == Approx(ended).epsilon(1e-5));
+    CHECK(probe(started, 2) != Approx(ended).epsilon(1e-3));
+    CHECK_THAT(started.key.text, Contains("model.adapter_use = " + std::string(use)) &&
+                                     !Contains("model.adapter = adapter"));
+    const ExportArguments plain = one.to(id, use);
+    export_model(plain);
+    CHECK(read_peft_config(plain.to).rank == rank);
+    ExportArguments merged = one.to(id, std::string(use) + "_merged");
+    merged.merge = true;
+    CHECK_THAT(export_model(merged), Contains("logits differ by at most ") && Contains("e-0"));
   }
 }
 
 TEST_CASE("wrong starts are refused at their line") {
-  const Scratch scratch;
-  make_adapter_folder(scratch);
-  const auto refused = [&](const std::string& methods, const std::string& model) {
-    write_small_sweep(scratch, methods, model);
-    const Ended ended = lethe_run(scratch, {"run", "small.toml"});
-    CHECK(ended.code == 2);
-    return ended.err;
-  };
-  CHECK(
-      refused(kLora, starting("trained")) ==
-      "error: small.toml:22: method 'lora' brings an adapter of its own, and adapter_use = trained "
-      "trains the one that the model starts from; choose merged or frozen, or a method without an "
-      "adapter\n");
-  CHECK(
-      refused(kLora, "adapter_use = \"frozen\"\n") ==
-      "error: small.toml:13: option 'adapter_use' of model is frozen, but no adapter is given; set "
-      "model.adapter\n");
-  CHECK_THAT(refused(kLora, "adapter = \"none\"\n"),
-             Contains("small.toml:13: ") && Contains("none/adapter_config.json"));
-  CHECK_THAT(refused(kLora, starting("melted")),
+  AdapterCase one;
+  const std::string file = one.scratch.path("small.toml");
+  CHECK(one.refused(kLora, AdapterCase::starting("trained")) ==
+        file +
+            ":23: method 'lora' brings an adapter of its own, and adapter_use = trained trains the "
+            "one that the model starts from; choose merged or frozen, or a method without an "
+            "adapter");
+  CHECK(one.refused(kLora, "adapter_use = \"frozen\"\n") ==
+        file +
+            ":14: option 'adapter_use' of model is frozen, but no adapter is given; set "
+            "model.adapter");
+  CHECK_THAT(one.refused(kLora, "adapter = \"none\"\n"),
+             Contains("small.toml:14: ") && Contains("none/adapter_config.json"));
+  CHECK_THAT(one.refused(kLora, AdapterCase::starting("melted")),
              Contains("option 'adapter_use' of model is 'melted'; expected one of merged, frozen, "
                       "trained"));
 }

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.h"
+#include "core/text/made_text.h"
 #include "experiments/streams/grammar.h"
 #include "experiments/streams/lexicon.h"
 
@@ -66,6 +67,23 @@ TEST_CASE("special tokens have no text") {
   CHECK(tokenizer.decode({258, 259, 1, 0, 0}) == "the film");
 }
 
+TEST_CASE("tokens have a spelling and are found by it") {
+  const WordTokenizer tokenizer({"the", " film"});
+  CHECK(tokenizer.token(0) == "<pad>");
+  CHECK(tokenizer.token(1) == "<end>");
+  CHECK(tokenizer.token(2 + 'a') == "a");
+  CHECK(tokenizer.token(259) == " film");
+  for (int64_t id = 0; id < tokenizer.vocabulary_size(); ++id) {
+    CHECK(tokenizer.id_of(tokenizer.token(id)) == id);
+  }
+  CHECK(tokenizer.id_of("film") == std::nullopt);
+  CHECK(tokenizer.decode_with_special({258, 259, 1, 0}) == "the film<end><pad>");
+  CHECK(tokenizer.unknown_id() == std::nullopt);
+  CHECK(tokenizer.marks().before.empty());
+  CHECK_THROWS_WITH(tokenizer.token(260),
+                    "token id 260 is outside the vocabulary; expected 0 to 259");
+}
+
 TEST_CASE("an id outside the vocabulary is refused") {
   const WordTokenizer tokenizer({"the"});
   CHECK_THROWS_WITH(tokenizer.decode({258, 259}),
@@ -117,4 +135,11 @@ TEST_CASE("the built-in vocabulary is small, and the grammars use and need just 
     if (!used[WordTokenizer::kFirstWord + word]) idle.push_back(tokenizer.words()[word]);
   }
   CHECK(idle.empty());
+}
+
+TEST_CASE("ids past the vocabulary, with which a model's table is padded, have no text") {
+  const WordTokenizer tokenizer({"the", " film"});
+  const int64_t words = WordTokenizer::kFirstWord;
+  CHECK(lethe::made_text(tokenizer, {words, words + 2, words + 1, 50000}) == "the film");
+  CHECK(lethe::made_text(tokenizer, {}).empty());
 }

@@ -17,7 +17,6 @@ struct Changes {
   Names all;                // every seam's path
   Names adapted, on_input;  // paths of seams with an adapter; those of (IA)^3 on the input
   Names whole, norms;       // seams whose own values all changed, and those of them that are norms
-  Names bodies;             // and those that are neither norms nor heads
   Names biases;             // seams of which the bias alone changed
   Names can_bias;           // seams with a bias that are not among `whole`
   Names adapted_can_bias;   // those of them that have an adapter
@@ -52,8 +51,6 @@ void add_seam(Seam& seam, const std::string& path, const Learned& learned, Chang
   if (whole && adapted) refuse(fmt::format("'{}', which was trained beside its adapter", other));
   if (whole) changes.whole.push_back(path);
   if (whole && seam.kind() == SeamKind::norm) changes.norms.push_back(path);
-  const bool body = seam.kind() == SeamKind::linear || seam.kind() == SeamKind::embedding;
-  if (whole && body) changes.bodies.push_back(path);
   if (!whole && has_bias) changes.can_bias.push_back(path);
   if (!whole && has_bias && adapted) changes.adapted_can_bias.push_back(path);
   if (whole || changed == 0) return;
@@ -121,6 +118,26 @@ void set_low_rank(const Learned& learned, const Changes& changes, PeftConfig& co
   others(alphas, config.alpha, config.alpha_pattern);
 }
 
+/// peft wants the names of feed-forward modules among the targets', as texts, and matches them by
+/// the end of the path alone.
+void set_feedforward(const Changes& changes, PeftConfig& config) {
+  Names on_output;
+  for (const std::string& path : changes.adapted) {
+    if (!std::count(changes.on_input.begin(), changes.on_input.end(), path))
+      on_output.push_back(path);
+  }
+  const auto reaches = [&](const std::string& path, const std::string& name) {
+    return has_ending(path, name) ||
+           (std::count(on_output.begin(), on_output.end(), path) > 0 && path.ends_with(name));
+  };
+  config.feedforward_modules.names = shortest_names(changes.all, changes.on_input, reaches);
+  config.target_modules.names = shortest_names(changes.all, on_output, has_ending);
+  for (const std::string& name : config.feedforward_modules.names) {
+    config.target_modules.names.push_back(name);
+  }
+  std::sort(config.target_modules.names.begin(), config.target_modules.names.end());
+}
+
 void set_adapters(const Learned& learned, const Changes& changes, const PeftFamily& family,
                   PeftConfig& config) {
   const Kind kind = learned.adapters.begin()->second.kind;
@@ -137,15 +154,12 @@ void set_adapters(const Learned& learned, const Changes& changes, const PeftFami
   if (kind != Kind::ia3) return set_low_rank(learned, changes, config);
   if (!changes.biases.empty()) refuse("(IA)^3 with trained biases");
   config.type = PeftType::ia3;
-  config.feedforward_modules.names =
-      shortest_names(changes.adapted, changes.on_input, plain_ending);
+  set_feedforward(changes, config);
 }
 
 void set_norms(const Changes& changes, PeftConfig& config) {
   if (!changes.biases.empty()) refuse("biases without adapters");
-  if (!changes.bodies.empty()) {
-    refuse(fmt::format("{} without adapters", fmt::join(changes.bodies, ", ")));
-  }
+  if (changes.whole.size() == changes.all.size()) refuse("a model of which everything was trained");
   if (changes.norms.empty()) {
     if (changes.whole.empty()) refuse("a trial that changed nothing");
     refuse(fmt::format("{} without adapters", fmt::join(changes.whole, ", ")));

@@ -13,8 +13,8 @@
 #include <string_view>
 
 #include "core/error.h"
-#include "core/formats/file_bytes.h"
 #include "core/formats/csv.h"
+#include "core/formats/file_bytes.h"
 #include "core/formats/utf8.h"
 
 namespace lethe {

@@ -43,8 +43,9 @@ struct Encoder::Layer {
                  const Dropout& attention_drop) const {
     const Tensor q = by_head(query->forward(x), heads);
     const double scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
-    const Tensor mixed = attend(q, by_head(key->forward(x), heads),
-                                by_head(value->forward(x), heads), scale, padding, attention_drop);
+    const Tensor k = by_head(key->forward(x), heads), v = by_head(value->forward(x), heads);
+    const Tensor mixed = attention_drop.p > 0 ? attend(q, k, v, scale, padding, attention_drop)
+                                              : attend_fused(q, k, v, scale, padding);
     const Tensor read = attention_norm->forward(x + drop(out->forward(mixed)));
     const Tensor inner = activated(activation, up->forward(read));
     return mlp_norm->forward(read + drop(down->forward(inner)));

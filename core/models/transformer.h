@@ -21,6 +21,12 @@ Tensor by_head(const Tensor& x, int64_t heads);
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double scale, const Tensor& bias,
               const Dropout& drop);
 
+/// The same without dropout and without ever holding all scores. Only for a bias that is never
+/// trained: the fused operator takes other steps for one that is, so that freezing it would change
+/// the last bits.
+Tensor attend_fused(const Tensor& q, const Tensor& k, const Tensor& v, double scale,
+                    const Tensor& bias);
+
 /// What hides padding in attend(): 0 at tokens and the lowest float32 elsewhere, (B, 1, 1, T) from
 /// a mask (B, T) true at tokens; undefined from an undefined one.
 Tensor padding_bias(const Tensor& mask);

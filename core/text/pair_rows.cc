@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/text/made_text.h"
 #include "core/text/token_fingerprint.h"
 
 namespace lethe {
@@ -113,7 +114,7 @@ std::string PairRows::expected(int64_t index) const {
 }
 
 std::string PairRows::decode(const std::vector<int64_t>& ids) const {
-  return tokenizer_->decode(ids);
+  return made_text(*tokenizer_, ids);
 }
 
 std::shared_ptr<const PairRows> make_pair_rows(

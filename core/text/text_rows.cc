@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text/made_text.h"
 #include "core/text/token_fingerprint.h"
 #include "core/torch.h"
 
@@ -166,7 +167,7 @@ std::string TextRows::expected(int64_t index) const {
 }
 
 std::string TextRows::decode(const std::vector<int64_t>& ids) const {
-  return tokenizer_->decode(ids);
+  return made_text(*tokenizer_, ids);
 }
 
 }  // namespace lethe

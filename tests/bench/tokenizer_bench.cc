@@ -9,8 +9,8 @@
 #include <memory>
 #include <string>
 
+#include "core/formats/file_bytes.h"
 #include "core/random.h"
-#include "core/text/json_file.h"
 #include "core/text/load_tokenizer.h"
 #include "core/text/train_bpe.h"
 
@@ -82,7 +82,7 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--tokenizer") == 0) lethe::folder = argv[i + 1];
-    if (std::strcmp(argv[i], "--text") == 0) lethe::text = lethe::file_text(argv[i + 1]);
+    if (std::strcmp(argv[i], "--text") == 0) lethe::text = lethe::file_bytes(argv[i + 1]);
   }
   if (lethe::text.empty()) lethe::text = lethe::made_up_text();
   if (lethe::folder.empty()) lethe::folder = lethe::made_up_folder();

@@ -1,5 +1,6 @@
 #include "core/dense_product.h"
 
+#include <atomic>
 #include <optional>
 #include <vector>
 
@@ -8,7 +9,8 @@
 namespace lethe {
 namespace {
 
-thread_local bool adding = false;
+/// Of the process: a device has its backward pass in a thread of autograd's.
+std::atomic<bool> adding{false};
 
 Tensor rows_of(const Tensor& x) { return x.dim() == 2 ? x : x.reshape({-1, x.size(-1)}); }
 

@@ -5,9 +5,10 @@
 
 namespace lethe {
 
-/// While it lives, products whose backward pass runs in this thread add the weight's gradient to
+/// While it lives, the backward passes of this process's products add the weight's gradient to
 /// `weight.grad()` where it lies, inside the GEMM, in place of making it apart and adding it then.
-/// For torch::autograd::backward only: autograd::grad would miss those gradients.
+/// For torch::autograd::backward only: autograd::grad would miss those gradients. One trainer a
+/// process.
 class AddingGradients {
  public:
   AddingGradients();

@@ -155,7 +155,7 @@ class Runner:
 
     def check(self, case, what, value, limit=TOLERANCE):
         good = value <= limit
-        print(f"{'ok' if good else 'WRONG':<6}{case:<24}{what:<34}{value:.2e}", flush=True)
+        print(f"{'ok' if good else 'WRONG':<6}{case:<24}{what:<38}{value:.2e}", flush=True)
         if not good:
             self.faults.append(f"{case}: {what}: {value}")
 

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <tuple>
@@ -87,6 +88,46 @@ void note_rows(const std::vector<MethodTrials>& methods, std::vector<std::string
   }
 }
 
+std::string form_text(const PenaltyForm& form) {
+  std::string text = form.importance;
+  if (!form.divisor.empty()) text += ", divisor " + form.divisor;
+  text += form.half ? ", with the half" : ", without a half";
+  return text + ", anchor: " + form.anchor;
+}
+
+/// Under each strategy, what its strength multiplies, and the methods where it does.
+using Forms = std::map<std::string, std::map<std::string, std::vector<std::string>>>;
+
+Forms forms_of(const std::vector<MethodTrials>& methods) {
+  Forms forms;
+  for (const auto& method : methods) {
+    for (const auto& [seed, trial] : method.done) {
+      for (const PenaltyForm& form : trial->result.penalties) {
+        auto& labels = forms[form.strategy][form_text(form)];
+        if (labels.empty() || labels.back() != method.label) labels.push_back(method.label);
+      }
+    }
+  }
+  return forms;
+}
+
+/// What every strength means; where one strategy's differ, that they can't be compared.
+void note_penalties(const std::vector<MethodTrials>& methods, std::vector<std::string>& notes) {
+  for (const auto& [strategy, texts] : forms_of(methods)) {
+    if (texts.size() == 1) {
+      notes.push_back(
+          fmt::format("the strength of {} multiplies: {}", strategy, texts.begin()->first));
+      continue;
+    }
+    std::string note = fmt::format(
+        "strengths of {} are not comparable, they multiply different things:", strategy);
+    for (const auto& [text, labels] : texts) {
+      note += fmt::format(" [{}: {}]", fmt::join(labels, ", "), text);
+    }
+    notes.push_back(note);
+  }
+}
+
 }  // namespace
 
 void add_notes(const std::vector<MethodTrials>& methods, Comparison& comparison) {
@@ -102,6 +143,7 @@ void add_notes(const std::vector<MethodTrials>& methods, Comparison& comparison)
   note_gaps(comparison, notes);
   note_environments(methods, notes);
   note_rows(methods, notes);
+  note_penalties(methods, notes);
 }
 
 void add_titles(std::vector<Comparison>& comparisons) {

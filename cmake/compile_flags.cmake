@@ -14,6 +14,11 @@ set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 # Designated initialisers leave fields out on purpose.
 add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-fPIC;-march=x86-64-v3>"
   "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wno-missing-field-initializers>")
+# Eight sources are one translation unit: half of a source's compile time is what libtorch's headers leave
+# to every unit, precompiled or not. -DLETHE_UNITY=OFF compiles each by itself.
+option(LETHE_UNITY "Compile sources in groups" ON)
+set(CMAKE_UNITY_BUILD ${LETHE_UNITY})
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 # Machine code for Ampere and Hopper; what is newer makes its own from the PTX beside it.
 if(LETHE_CUDA AND NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 80 90 CACHE STRING "GPU architectures, such as 80;90")

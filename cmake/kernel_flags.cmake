@@ -3,6 +3,7 @@
 set(_exact -ffp-contract=off)
 set(_fast -O3 -fno-math-errno ${_exact})
 set_source_files_properties(kernels/dot.cc PROPERTIES COMPILE_OPTIONS "${_fast}")
+set_source_files_properties(kernels/gelu.cc PROPERTIES COMPILE_OPTIONS "${_fast};-fno-trapping-math")
 set_source_files_properties(kernels/update_avx2.cc PROPERTIES
   COMPILE_OPTIONS "${_fast};-march=x86-64-v3")
 set_source_files_properties(kernels/update_avx512.cc PROPERTIES

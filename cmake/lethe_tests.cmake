@@ -1,6 +1,7 @@
 # lethe_test_program(name SUPPORT file... FILES test...): a program of these test files, one CTest test each.
 # A test named *_shared_test reads files beside the repository, one named cuda_*_test needs a GPU; both report
-# SKIPPED where that is absent. All others are kept from opening one.
+# SKIPPED where that is absent. All others are kept from opening one. Tests are compiled without optimization:
+# what they test has it, and they take half the time.
 function(lethe_test_program name)
   cmake_parse_arguments(ARG "" "" "SUPPORT;FILES" ${ARGN})
   list(TRANSFORM ARG_FILES APPEND .cc OUTPUT_VARIABLE sources)
@@ -9,6 +10,7 @@ function(lethe_test_program name)
     lethe_experiments Catch2::Catch2 rapidcheck nlohmann_json::nlohmann_json ZLIB::ZLIB
     SQLiteCpp SQLite::SQLite3)
   target_link_options(${name} PRIVATE LINKER:--as-needed)
+  target_compile_options(${name} PRIVATE -O0)
   target_compile_definitions(${name} PRIVATE
     LETHE_SOURCE_DIR="${PROJECT_SOURCE_DIR}" LETHE_BINARY_DIR="${PROJECT_BINARY_DIR}")
   foreach(file IN LISTS ARG_FILES)

@@ -47,6 +47,13 @@ void Archive::operator()(const std::string& name, double& value) {
   }
 }
 
+void Archive::operator()(const std::string& name, Random& value) {
+  const std::vector<uint64_t> words = value.state();
+  std::vector<int64_t> numbers(words.begin(), words.end());
+  (*this)(name, numbers);
+  if (reading()) value.set_state({numbers.begin(), numbers.end()});
+}
+
 void Archive::operator()(const std::string& name, std::vector<int64_t>& value) {
   Tensor& kept = stored(name);
   if (reading()) {

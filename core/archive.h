@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/random.h"
 #include "core/torch.h"
 
 namespace lethe {
@@ -28,6 +29,7 @@ class Archive {
   void operator()(const std::string& name, int64_t& value);
   void operator()(const std::string& name, double& value);
   void operator()(const std::string& name, std::vector<int64_t>& value);
+  void operator()(const std::string& name, Random& value);
 
  private:
   Tensor& stored(const std::string& name);

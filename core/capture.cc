@@ -5,24 +5,38 @@
 namespace lethe {
 namespace {
 
-thread_local std::vector<Capture::Site>* recording = nullptr;
+thread_local std::vector<Capture::Site>* recorded = nullptr;
 
 }  // namespace
 
+bool detail::recording() { return recorded != nullptr; }
+
 void detail::record(Linear* seam, const Tensor& input, const Tensor& output) {
-  if (recording != nullptr) recording->push_back({seam, input.detach(), output});
+  if (recorded == nullptr) return;
+  Capture::Site site;
+  site.seam = seam;
+  site.input = input.detach();
+  site.output = output;
+  recorded->push_back(std::move(site));
+}
+
+void detail::record(Capture::Kind kind, const Tensor& weight, const Tensor& input,
+                    const Tensor& output, const Tensor& bias) {
+  if (recorded == nullptr) return;
+  recorded->push_back(
+      {nullptr, input.defined() ? input.detach() : Tensor(), output, kind, weight, bias});
 }
 
 Capture::Capture(Model& model, const Batch& batch) {
   const at::AutoGradMode with_graph(true);
-  recording = &sites_;
+  recorded = &sites_;
   try {
     logits_ = model.forward(batch);
   } catch (...) {
-    recording = nullptr;
+    recorded = nullptr;
     throw;
   }
-  recording = nullptr;
+  recorded = nullptr;
   sites_.erase(std::remove_if(sites_.begin(), sites_.end(),
                               [](const Site& site) { return !site.output.requires_grad(); }),
                sites_.end());
@@ -40,6 +54,7 @@ bool one_vector_per_row(Model& model, const Arena& arena, const Batch& probe) {
   const Capture capture(model, probe);
   int64_t covered = 0;
   for (const Capture::Site& site : capture.sites()) {
+    if (site.seam == nullptr) return false;
     if (site.input.dim() != 2 || !site.seam->adapters().empty()) return false;
     site.seam->parameters([&covered](const std::string&, Tensor& value) {
       if (value.requires_grad()) covered += value.numel();

@@ -1,4 +1,7 @@
-// A trial in progress as one safetensors file: written beside, fsynced, renamed after every task.
+// A trial in progress as safetensors files: one of the state after a task, and beside it one of the
+// state within the next, which continues from the former: before_task() is called on the values
+// that it saw, then what the steps moved is put over them. Both are written beside, fsynced,
+// renamed.
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -67,8 +70,12 @@ json results_json(const TrialResult& result) {
   return all;
 }
 
+/// In place of what there is.
 void read_results(const json& all, TrialResult& result) {
   result.evaluations.clear();
+  result.curve.clear();
+  result.samples.clear();
+  result.timing.clear();
   for (const json& e : all.value("evaluations", json::array())) {
     result.evaluations.push_back(evaluation_from(e));
   }
@@ -85,7 +92,8 @@ void read_results(const json& all, TrialResult& result) {
 
 }  // namespace
 
-void Trainer::save(int64_t task) {
+/// Writes the whole state after `done` tasks; with a sampler, that within the next task.
+void Trainer::write(const std::string& path, int64_t done, Sampler* sampler) {
   std::map<std::string, Tensor> tensors;
   for (const ArenaRange& range : arena_.ranges()) {
     tensors["values." + range.name] = arena_.slice(arena_.values(), range).cpu().contiguous();
@@ -96,6 +104,14 @@ void Trainer::save(int64_t task) {
     archive.set_prefix("strategy." + request_.method.names[s] + ".");
     strategies_[s]->state(archive);
   }
+  if (sampler != nullptr) {
+    archive.set_prefix("sampler.");
+    sampler->state(archive);
+    tensors["dropout"] = at::Generator(model_.generator()).get_state();
+    archive.set_prefix("patience.");
+    archive("best", best_);
+    archive("waited", waited_);
+  }
   std::map<std::string, StoredTensor> stored;
   for (const auto& [name, tensor] : tensors) {
     stored[name] = {dtype_name(tensor), tensor.sizes().vec(),
@@ -105,23 +121,56 @@ void Trainer::save(int64_t task) {
   const std::vector<uint8_t> results = json::to_cbor(results_json(result_));
   stored["results"] = {
       "U8", {static_cast<int64_t>(results.size())}, results.data(), results.size()};
-  const json position = {
-      {"task", task}, {"step", step_}, {"bias_step", bias_step_}, {"seed", request_.seed}};
-  write_safetensors(request_.checkpoint, stored, {{"position", position.dump()}});
+  const json position = {{"task", done},
+                         {"step", step_},
+                         {"bias_step", bias_step_},
+                         {"task_step", task_step_},
+                         {"seed", request_.seed}};
+  const auto folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder);
+  write_safetensors(path, stored, {{"position", position.dump()}});
+  saved_ = std::chrono::steady_clock::now();
 }
 
-int64_t Trainer::restore() {
-  adapt(1);
-  if (request_.checkpoint.empty() || !std::filesystem::exists(request_.checkpoint)) return 0;
-  const SafetensorsFile file(request_.checkpoint);
+void Trainer::save(int64_t task) {
+  if (request_.checkpoint.empty()) return;
+  const std::chrono::duration<double> since = std::chrono::steady_clock::now() - saved_;
+  // What is within a task continues from the file of the task before.
+  if (since.count() < request_.checkpoint_seconds && !within_) return;
+  write(request_.checkpoint, task, nullptr);
+  saved_task_ = task;
+  within_ = false;
+  std::filesystem::remove(within_path());
+}
+
+bool Trainer::due_within(int64_t task) const {
+  if (request_.checkpoint.empty() || saved_task_ + 1 != task) return false;
+  if (request_.checkpoint_steps > 0 && task_step_ % request_.checkpoint_steps == 0) return true;
+  const std::chrono::duration<double> since = std::chrono::steady_clock::now() - saved_;
+  return request_.checkpoint_seconds > 0 && since.count() >= request_.checkpoint_seconds;
+}
+
+void Trainer::save_within(int64_t task, Sampler& sampler) {
+  if (request_.checkpoint.empty() || saved_task_ + 1 != task || task_step_ == 0) return;
+  write(within_path(), task - 1, &sampler);
+  within_ = true;
+}
+
+namespace {
+
+json position_of(const SafetensorsFile& file, int64_t seed) {
   const json position = json::parse(file.metadata().at("position"));
-  const int64_t task = position["task"];
-  if (position["seed"] != request_.seed) {
-    fail("checkpoint {} is of seed {}, this trial's is {}; delete it", request_.checkpoint,
-         position["seed"].get<int64_t>(), request_.seed);
-  }
-  for (int64_t t = 2; t <= task; ++t) adapt(t);
-  open_moments();
+  if (position["seed"] == seed) return position;
+  fail("checkpoint {} is of seed {}, this trial's is {}; delete it", file.path(),
+       position["seed"].get<int64_t>(), seed);
+}
+
+}  // namespace
+
+/// Everything but what before_task() makes again.
+void Trainer::read(const std::string& path, int64_t done, Sampler* sampler) {
+  const SafetensorsFile file(path);
+  const json position = position_of(file, request_.seed);
   step_ = position["step"];
   bias_step_ = position["bias_step"];
   const StoredTensor& results = file.at("results");
@@ -141,7 +190,45 @@ int64_t Trainer::restore() {
     archive.set_prefix("strategy." + request_.method.names[s] + ".");
     strategies_[s]->state(archive);
   }
+  saved_task_ = done;
+  if (sampler == nullptr) return;
+  task_step_ = position["task_step"];
+  archive.set_prefix("sampler.");
+  sampler->state(archive);
+  at::Generator(model_.generator()).set_state(tensors.at("dropout"));
+  archive.set_prefix("patience.");
+  archive("best", best_);
+  archive("waited", waited_);
+}
+
+int64_t Trainer::restore() {
+  adapt(1);
+  if (request_.checkpoint.empty()) return 0;
+  int64_t task = 0;
+  if (std::filesystem::exists(request_.checkpoint)) {
+    const SafetensorsFile file(request_.checkpoint);
+    task = position_of(file, request_.seed)["task"];
+    for (int64_t t = 2; t <= task; ++t) adapt(t);
+    open_moments();
+    read(request_.checkpoint, task, nullptr);
+  }
+  if (std::filesystem::exists(within_path())) {
+    const SafetensorsFile file(within_path());
+    within_ = position_of(file, request_.seed)["task"] == task;  // else it is of an earlier one
+  }
   return task;
+}
+
+void Trainer::restore_within(int64_t task, Sampler& sampler) {
+  within_ = false;
+  read(within_path(), task - 1, &sampler);
+  within_ = true;
+}
+
+void remove_checkpoint(const std::string& path) {
+  if (path.empty()) return;
+  std::filesystem::remove(path);
+  std::filesystem::remove(path + ".step");
 }
 
 }  // namespace lethe

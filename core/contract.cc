@@ -1,13 +1,11 @@
 #include "core/contract.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <functional>
 
 #include "core/contract_case.h"
+#include "core/contract_watch.h"
 #include "core/error.h"
 #include "core/image_rows.h"
 #include "core/models/models.h"
@@ -28,57 +26,6 @@ class OneThread {
   int before_ = at::get_num_threads();
 };
 
-/// A strategy that answers as `inner` does and notes what its after_task touched.
-class Watched : public Strategy {
- public:
-  Watched(std::string name, std::unique_ptr<Strategy> inner, std::vector<std::string>& faults)
-      : name_(std::move(name)), inner_(std::move(inner)), faults_(faults) {}
-
-  void prepare(Setup& setup) override { inner_->prepare(setup); }
-  void adapt(Setup& setup, int64_t task) override { inner_->adapt(setup, task); }
-  void training_plan(const TaskStream& stream, int64_t task, TrainingPlan& plan) override {
-    inner_->training_plan(stream, task, plan);
-  }
-  void before_task(const TaskBegin& begin) override { inner_->before_task(begin); }
-  Tensor extra_loss(const Step& step) override { return inner_->extra_loss(step); }
-  void contribute(Update& update) override { inner_->contribute(update); }
-  void after_step(const StepEnd& end) override { inner_->after_step(end); }
-  bool reads_step() const override { return inner_->reads_step(); }
-  void state(Archive& archive) override { inner_->state(archive); }
-
-  void after_task(const TaskEnd& end) override {
-    // Either mode must survive: evaluation, as the trainer leaves it, and training.
-    const bool training = end.task % 2 == 0;
-    end.model.train(training);
-    const Tensor values = end.arena.values().clone(), gradient = end.arena.gradient().clone();
-    inner_->after_task(end);
-    note(end.task, "values", end.arena.values().equal(values));
-    note(end.task, "gradients", end.arena.gradient().equal(gradient) && attached(end));
-    note(end.task, "the training mode", end.model.training() == training);
-    end.model.train(false);
-  }
-
- private:
-  /// Whether every parameter's gradient is still the arena's.
-  static bool attached(const TaskEnd& end) {
-    return std::all_of(end.arena.ranges().begin(), end.arena.ranges().end(),
-                       [&](const auto& range) {
-                         const Tensor part = end.arena.slice(end.arena.gradient(), range);
-                         return range.parameter.grad().defined() &&
-                                range.parameter.grad().data_ptr() == part.data_ptr();
-                       });
-  }
-
-  void note(int64_t task, const char* what, bool kept) {
-    if (!kept)
-      faults_.push_back(fmt::format("{}: after_task of task {} changes {}", name_, task, what));
-  }
-
-  std::string name_;
-  std::unique_ptr<Strategy> inner_;
-  std::vector<std::string>& faults_;
-};
-
 /// What a contract is tried on.
 struct Ground {
   std::string name;
@@ -92,6 +39,20 @@ Ground images(Scenario scenario) {
 }
 
 Ground text() { return {"text", small_text_stream(), small_text_model}; }
+
+/// The same with the models' weights in another format.
+Ground on_base(Ground ground, const std::string& base) {
+  if (base == "float") return ground;
+  ground.name += " on " + base;
+  ground.model = [make = ground.model, base](double scale) {
+    std::unique_ptr<Model> model = make(scale);
+    for (Linear* seam : model->linears()) {
+      if (seam->kind() == SeamKind::linear) seam->set_format(base);
+    }
+    return model;
+  };
+  return ground;
+}
 
 /// Whether every part's prepare takes the ground's model: some methods refuse a perceptron.
 bool takes(const StrategyRegistry& registry, const std::vector<Part>& method,
@@ -115,6 +76,12 @@ struct Outcome {
   std::vector<Tensor> values;  // of the trained parameters
 };
 
+/// Where a run is interrupted and what it saves.
+struct Pause {
+  std::string checkpoint = {};
+  int64_t last_task = 0, last_step = 0, every = 0;
+};
+
 class Contract {
  public:
   Contract(const StrategyRegistry& registry, std::vector<Part> method, Ground ground)
@@ -122,12 +89,14 @@ class Contract {
 
   std::vector<std::string> check() {
     try {
-      const Outcome first = run(method_);
+      const CheckpointFile whole;
+      const Outcome first = run(method_, {whole.path()});
       same(first, run(method_), 0, "two runs of one seed");
       neutral_parts();
       penalty();
       unchanged_logits();
-      same(first, continued(), 0, "a run interrupted after task 1 and an uninterrupted one");
+      resumes(first, whole, "after task 1", {"", 1});
+      resumes(first, whole, "within task 2", {"", 0, kSteps + 7, 5});
     } catch (const std::exception& error) {
       faults_.push_back(error.what());
     }
@@ -141,8 +110,9 @@ class Contract {
  private:
   std::string label() const { return method_label({method_, {}, {}, {}, 1}); }
 
-  Outcome run(const std::vector<Part>& parts, const std::string& checkpoint = {},
-              int64_t last_task = 0) {
+  static constexpr int64_t kSteps = 12;  // a task
+
+  Outcome run(const std::vector<Part>& parts, const Pause& pause = {}) {
     const std::unique_ptr<Model> model = ground_.model(1);
     Method method = make_method(registry_, parts);
     for (size_t s = 0; s < parts.size(); ++s) {
@@ -151,31 +121,41 @@ class Contract {
     }
     TrainRequest request{*model, ground_.stream, method, {}, 1, at::kCPU, {}, {}, nullptr, {}, 0};
     request.options.lr = 0.01;
-    request.options.steps = 12;
+    request.options.steps = kSteps;
     request.options.batch = 16;
     request.options.log_every = 1;
     request.open_teacher = [this](const TeacherRequest& asked) -> std::shared_ptr<Model> {
       return ground_.model(asked.scale);
     };
-    request.checkpoint = checkpoint;
-    request.last_task = last_task;
+    request.checkpoint = pause.checkpoint;
+    request.last_task = pause.last_task;
+    request.last_step = pause.last_step;
+    request.checkpoint_steps = pause.every;
     Outcome outcome{train(request), {}};
     for (const Parameter& parameter : model->trainable()) outcome.values.push_back(parameter.value);
     return outcome;
   }
 
-  Outcome continued() {
-    static int count = 0;
-    const std::string name = fmt::format("lethe-contract-{}-{}", getpid(), ++count);
-    const std::string path = (std::filesystem::temp_directory_path() / name).string();
+  /// Interrupts a run as `pause` says, continues it, and compares all that it leaves.
+  void resumes(const Outcome& first, const CheckpointFile& whole, const std::string& when,
+               Pause pause) {
+    const CheckpointFile kept;
+    pause.checkpoint = kept.path();
     try {
-      run(method_, path, 1);
-      faults_.push_back("a run asked to stop after task 1 goes on");
+      run(method_, pause);
+      faults_.push_back(fmt::format("a run asked to stop {} goes on", when));
     } catch (const Interrupted&) {
     }
-    Outcome outcome = run(method_, path);
-    std::filesystem::remove(path);
-    return outcome;
+    pause.last_task = pause.last_step = 0;
+    const Outcome outcome = run(method_, pause);
+    const std::string what = fmt::format("a run interrupted {} and an uninterrupted one", when);
+    same(first, outcome, 0, what);
+    for (const std::string& difference : state_differences(whole.path(), kept.path())) {
+      faults_.push_back(fmt::format("{} end with different {}", what, difference));
+    }
+    for (const std::string& difference : row_differences(first.result, outcome.result)) {
+      faults_.push_back(fmt::format("{} yield different {}", what, difference));
+    }
   }
 
   void same(const Outcome& a, const Outcome& b, double tolerance, const std::string& what) {
@@ -256,7 +236,8 @@ class Contract {
 }  // namespace
 
 std::vector<std::string> contract_violations(const StrategyRegistry& registry,
-                                             const std::vector<Part>& method) {
+                                             const std::vector<Part>& method,
+                                             const ContractGround& on) {
   const OneThread one_thread;
   std::vector<Part> parts = method;
   std::vector<std::string> faults;
@@ -267,10 +248,15 @@ std::vector<std::string> contract_violations(const StrategyRegistry& registry,
       faults.push_back(fmt::format("{}: completing complete options changes them", part.name));
     }
   }
-  std::vector<Ground> grounds = {images(Scenario::class_incremental),
-                                 images(Scenario::task_incremental)};
+  const Ground pictures = on_base(images(Scenario::class_incremental), on.base);
+  const Ground words = on_base(text(), on.base);
+  std::vector<Ground> grounds;
+  const bool reads = takes(registry, parts, words);
   // A method that takes neither is told what it said to the images.
-  if (!takes(registry, parts, grounds[0]) && takes(registry, parts, text())) grounds = {text()};
+  if (on.images && (takes(registry, parts, pictures) || !reads)) {
+    grounds = {pictures, on_base(images(Scenario::task_incremental), on.base)};
+  }
+  if (on.text && reads) grounds.push_back(words);
   for (Ground& ground : grounds) {
     for (std::string& fault : Contract(registry, parts, std::move(ground)).check()) {
       faults.push_back(std::move(fault));

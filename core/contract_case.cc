@@ -1,8 +1,11 @@
 #include "core/contract_case.h"
 
 #include <algorithm>
+#include <cstring>
+#include <tuple>
 
 #include "core/error.h"
+#include "core/formats/safetensors.h"
 #include "core/image_rows.h"
 #include "core/models/models.h"
 #include "core/random.h"
@@ -119,6 +122,55 @@ std::unique_ptr<Model> small_text_model(double scale) {
                                      {"max_length", std::to_string(kLongest + kVirtual)}},
                                     scale);
   return model_entry("decoder").make(options, shape, make_generator(seed_for(1, "init")));
+}
+
+namespace {
+
+bool equal(const StoredTensor& a, const StoredTensor& b) {
+  return a.dtype == b.dtype && a.shape == b.shape && std::memcmp(a.data, b.data, a.bytes) == 0;
+}
+
+auto fields(const Evaluation& e) {
+  return std::tuple(e.after_task, e.step, e.within_task, e.on_task, e.task, e.metric.name,
+                    e.correct, e.total, e.sum);
+}
+auto fields(const CurvePoint& p) {
+  return std::tuple(p.task, p.step, p.loss, p.penalty, p.learning_rate, p.gradient_norm);
+}
+auto fields(const Sample& s) {
+  return std::tuple(s.after_task, s.on_task, s.row, s.prompt, s.expected, s.generated);
+}
+
+template <class Row>
+bool equal(const std::vector<Row>& a, const std::vector<Row>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Row& x, const Row& y) { return fields(x) == fields(y); });
+}
+
+}  // namespace
+
+std::vector<std::string> state_differences(const std::string& a, const std::string& b) {
+  const SafetensorsFile first(a), second(b);
+  std::vector<std::string> differences;
+  for (const auto& [name, tensor] : first.tensors()) {
+    if (name == "results") continue;
+    const auto other = second.tensors().find(name);
+    if (other == second.tensors().end() || !equal(tensor, other->second)) {
+      differences.push_back(name);
+    }
+  }
+  for (const auto& [name, tensor] : second.tensors()) {
+    if (first.tensors().count(name) == 0) differences.push_back(name);
+  }
+  return differences;
+}
+
+std::vector<std::string> row_differences(const TrialResult& a, const TrialResult& b) {
+  std::vector<std::string> differences;
+  if (!equal(a.evaluations, b.evaluations)) differences.emplace_back("scores");
+  if (!equal(a.curve, b.curve)) differences.emplace_back("curve");
+  if (!equal(a.samples, b.samples)) differences.emplace_back("samples");
+  return differences;
 }
 
 }  // namespace lethe

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "core/model.h"
 #include "core/task.h"
@@ -19,5 +21,12 @@ std::unique_ptr<Model> small_model(double scale);
 /// tokens.
 TaskStream small_text_stream();
 std::unique_ptr<Model> small_text_model(double scale);
+
+/// What two checkpoints of one method hold that is not equal bit for bit: "twin.ewc.anchor",
+/// "strategy.replay.offers", or what only one has. Scores and times are left out.
+std::vector<std::string> state_differences(const std::string& a, const std::string& b);
+
+/// Which of "scores", "curve" and "samples" two results of one trial differ in.
+std::vector<std::string> row_differences(const TrialResult& a, const TrialResult& b);
 
 }  // namespace lethe

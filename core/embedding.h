@@ -14,6 +14,8 @@ class Embedding : public Seam {
   /// Look-ups of `padding_row` give it no gradient; -1 = none such.
   Embedding(std::string name, Tensor weight, int64_t padding_row = -1);
   Tensor forward(const Tensor& ids) const;  ///< (...) int64 -> (..., width)
+  /// The table as a tied head: (..., width) -> (..., rows).
+  Tensor as_head(const Tensor& hidden) const;
   const Tensor& weight() const { return weight_; }
   void parameters(const ParameterVisitor& visit) override;
 

@@ -31,21 +31,6 @@ Tensor cotangent_of(const Tensor& probabilities, const Tensor& labels) {
   return cotangent;
 }
 
-/// Squared output gradients of each seam (B, out), summed over classes for exact labels, so that
-/// one outer product a seam serves all classes.
-std::vector<Tensor> squared_gradients(const Capture& capture, const std::string& labels,
-                                      const Batch& batch, const at::Generator& generator) {
-  std::vector<Tensor> squares;
-  each_cotangent(capture.logits(), batch, labels, generator, [&](const Tensor& cotangent) {
-    const auto gradients = capture.output_gradients(cotangent);
-    for (size_t s = 0; s < gradients.size(); ++s) {
-      if (s == squares.size()) squares.push_back(at::zeros_like(gradients[s]));
-      squares[s].addcmul_(gradients[s], gradients[s]);
-    }
-  });
-  return squares;
-}
-
 /// The sum of squares divided by `count` rows or batches, or one less.
 Tensor divided(const Tensor& total, int64_t count, const FisherOptions& options) {
   const int64_t divisor = options.divisor == "n-1" ? count - 1 : count;
@@ -59,7 +44,7 @@ Tensor batched(const TaskEnd& end, const std::vector<int64_t>& rows, const Fishe
   Tensor total = at::zeros_like(end.arena.values());
   Tensor gradient = at::zeros_like(total);  // the gaps of the arena stay 0
   int64_t batches = 0;
-  each_batch(end, rows, end.batch_size, [&](const Batch& batch) {
+  each_batch(end, rows, options.batch, [&](const Batch& batch) {
     gradient_of(end.model, end.arena, batch, gradient);
     total.addcmul_(gradient, gradient);
     ++batches;
@@ -96,29 +81,53 @@ void add_row(const TaskEnd& end, const Batch& row, const std::string& labels, co
 
 }  // namespace
 
-std::string fisher_labels(const TaskEnd& end, const std::string& labels) {
-  const bool text = end.stream.classes == 0;
-  if (labels == "auto") return text || end.stream.classes > kMostClasses ? "sampled" : "exact";
-  if (labels == "exact" && (text || end.stream.classes > kMostClasses)) {
+std::string fisher_labels(const std::string& labels, const TaskStream& stream) {
+  const bool few = stream.classes > 0 && stream.classes <= kMostClasses;
+  if (labels == "auto") return few ? "exact" : "sampled";
+  if (labels == "exact" && !few) {
     fail(
-        "labels = exact takes one backward pass a class: it is for classifiers of at most {} "
-        "classes; "
-        "use labels = sampled here",
-        kMostClasses);
+        "labels = exact takes one backward pass a class and is for at most {} classes, but stream "
+        "'{}' has {}; use labels = sampled",
+        kMostClasses, stream.name,
+        stream.classes > 0 ? std::to_string(stream.classes) : "a whole vocabulary");
   }
   return labels;
 }
 
+void check_fisher(const std::string& owner, const FisherOptions& options,
+                  const TaskStream& stream) {
+  try {
+    fisher_labels(options.labels, stream);
+  } catch (const Error& error) {
+    fail("{}: {}", owner, error.what());
+  }
+  check_importance_rows(owner, options.rows, stream);
+  if (options.divisor != "n-1") return;
+  for (size_t t = 0; t + 1 < stream.tasks.size(); ++t) {
+    const int64_t all = stream.tasks[t].train->size();
+    const int64_t rows = options.rows > 0 ? options.rows : all;
+    const bool batched = options.labels == "batched";
+    const int64_t count = batched ? (rows + options.batch - 1) / options.batch : rows;
+    if (count > 1) continue;
+    fail("{}: divisor = n-1 needs at least 2 {}, but task {} ('{}') gives {}; use divisor = n",
+         owner, batched ? "batches" : "rows", t + 1, stream.tasks[t].name, count);
+  }
+}
+
 void each_cotangent(const Tensor& logits, const Batch& batch, const std::string& labels,
-                    const at::Generator& generator,
-                    const std::function<void(const Tensor&)>& take) {
+                    const at::Generator& generator, const std::function<void(const Tensor&)>& take,
+                    SampleUnit unit) {
   const Tensor probabilities = masked_logits(logits.detach(), batch).softmax(1);
   if (labels != "exact") {
     const Tensor drawn = drawn_labels(labels, probabilities, batch, generator);
     const Tensor cotangent = cotangent_of(probabilities, drawn);
-    const bool weighted = labels == "weighted";
-    return take(weighted ? cotangent * probabilities.gather(1, drawn.unsqueeze(1)).sqrt()
-                         : cotangent);
+    if (labels != "weighted") return take(cotangent);
+    Tensor logs = probabilities.gather(1, drawn.unsqueeze(1)).log();
+    if (batch.row_of.defined() && unit == SampleUnit::row) {  // a response's is the product
+      const Tensor rows = at::zeros({batch.rows(), 1}, logs.options());
+      logs = rows.index_add_(0, batch.row_of, logs).index_select(0, batch.row_of);
+    }
+    return take(cotangent * (logs / 2).exp());
   }
   for (int64_t k = 0; k < probabilities.size(1); ++k) {
     const Tensor weight = probabilities.select(1, k).sqrt().unsqueeze(1);
@@ -129,7 +138,7 @@ void each_cotangent(const Tensor& logits, const Batch& batch, const std::string&
 }
 
 Tensor fisher_by_rows(const TaskEnd& end, const FisherOptions& options) {
-  const std::string labels = fisher_labels(end, options.labels);
+  const std::string labels = fisher_labels(options.labels, end.stream);
   const std::vector<int64_t> rows = importance_rows(end, options.rows);
   const Evaluating evaluating(end.model);
   if (labels == "batched") return batched(end, rows, options);
@@ -139,21 +148,25 @@ Tensor fisher_by_rows(const TaskEnd& end, const FisherOptions& options) {
 }
 
 Tensor fisher_diagonal(const TaskEnd& end, const FisherOptions& options) {
-  const std::string labels = fisher_labels(end, options.labels);
+  const std::string labels = fisher_labels(options.labels, end.stream);
+  const bool tokens = options.per == "token" && end.stream.classes == 0;
   const Evaluating evaluating(end.model);
-  if (labels == "batched" || !rows_need_no_loop(end)) return fisher_by_rows(end, options);
+  if (labels == "batched" || (!tokens && !rows_need_no_loop(end))) {
+    return fisher_by_rows(end, options);
+  }
   const std::vector<int64_t> rows = importance_rows(end, options.rows);
+  const SampleUnit unit = tokens ? SampleUnit::position : SampleUnit::row;
   Tensor total = at::zeros_like(end.arena.values());
-  each_batch(end, rows, end.batch_size, [&](const Batch& batch) {
-    const Capture capture(end.model, batch);
-    const at::NoGradGuard no_grad;
-    const auto squares = squared_gradients(capture, labels, batch, end.generator);
-    for (size_t s = 0; s < squares.size(); ++s) {
-      const Capture::Site& site = capture.sites()[s];
-      add_outer(end.arena, *site.seam, squares[s], site.input.square(), total);
-    }
+  int64_t samples = 0;
+  each_batch(end, rows, rows_at_once(end), [&](const Batch& batch) {
+    RowGradients gradients(end.model, end.arena, batch, RowMeasure::square, unit);
+    each_cotangent(
+        gradients.logits(), batch, labels, end.generator,
+        [&](const Tensor& cotangent) { gradients.add(cotangent, total); }, unit);
+    gradients.finish(total);
+    samples += tokens ? batch.targets.numel() : batch.rows();
   });
-  return divided(total, static_cast<int64_t>(rows.size()), options);
+  return divided(total, samples, options);
 }
 
 }  // namespace lethe

@@ -8,6 +8,17 @@
 
 namespace lethe {
 
+void check_importance_rows(const std::string& owner, int64_t count, const TaskStream& stream) {
+  for (size_t t = 0; t + 1 < stream.tasks.size(); ++t) {
+    const int64_t there = stream.tasks[t].train->size();
+    if (count <= there) continue;
+    fail(
+        "{}: rows = {}, but task {} ('{}') of stream '{}' has {} training rows; ask for at most "
+        "that, or 0 for all",
+        owner, count, t + 1, stream.tasks[t].name, stream.name, there);
+  }
+}
+
 std::vector<int64_t> importance_rows(const TaskEnd& end, int64_t count) {
   if (count > end.rows.size()) {
     fail(
@@ -37,23 +48,29 @@ void each_batch(const TaskEnd& end, const std::vector<int64_t>& rows, int64_t si
   }
 }
 
-bool rows_need_no_loop(const TaskEnd& end) {
+bool rows_see_one_vector(const TaskEnd& end) {
   return one_vector_per_row(end.model, end.arena,
                             end.rows.batch({0}).to(end.arena.values().device()));
 }
 
-void add_outer(const Arena& arena, Linear& seam, const Tensor& left, const Tensor& right,
-               const Tensor& total) {
-  seam.parameters([&](const std::string&, Tensor& value) {
-    const ArenaRange* range = arena.range_of(value);
-    if (range == nullptr) return;
-    const Tensor target = arena.slice(total, *range);
-    if (value.dim() == 2) {
-      target.addmm_(left.t(), right);
-    } else {
-      target.add_(left.sum(0));
-    }
-  });
+Batch probe_of(const Rows& rows, const at::Device& device) {
+  int64_t shortest = 0, longest = 0;
+  for (int64_t row = 1; row < rows.size(); ++row) {
+    if (rows.length(row) < rows.length(shortest)) shortest = row;
+    if (rows.length(row) >= rows.length(longest)) longest = row;
+  }
+  if (shortest == longest) return rows.batch({0}).to(device);
+  return rows.batch({shortest, longest}).to(device);
+}
+
+bool rows_need_no_loop(const TaskEnd& end) {
+  return RowGradients::covers(end.model, end.arena,
+                              probe_of(end.rows, end.arena.values().device()));
+}
+
+int64_t rows_at_once(const TaskEnd& end) {
+  constexpr int64_t kTokenRows = 32;  // their activations are many times a classifier's
+  return end.stream.classes > 0 ? end.batch_size : std::min(end.batch_size, kTokenRows);
 }
 
 std::vector<Tensor> range_gradients(const Arena& arena, const Tensor& logits,

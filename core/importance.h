@@ -1,13 +1,17 @@
-// What measures of importance share: the rows they look at after a task, and per-row gradients of
-// Linear seams without a loop over rows.
+// What measures of importance share: the rows they look at after a task, and how.
 #pragma once
 
 #include <functional>
 #include <vector>
 
+#include "core/row_gradients.h"
 #include "core/strategy.h"
 
 namespace lethe {
+
+/// Throws Error, naming `owner`, where `count` rows (0 = all) are more than a task but the last
+/// has: for prepare(), so that nothing is trained in vain.
+void check_importance_rows(const std::string& owner, int64_t count, const TaskStream& stream);
 
 /// `count` of the task's training rows, drawn without replacement (0 = all), in ascending order.
 /// Throws Error where the task has fewer.
@@ -17,13 +21,18 @@ std::vector<int64_t> importance_rows(const TaskEnd& end, int64_t count);
 void each_batch(const TaskEnd& end, const std::vector<int64_t>& rows, int64_t size,
                 const std::function<void(const Batch&)>& look);
 
-/// Whether sums over rows need no loop here: see one_vector_per_row in core/capture.h.
+/// Whether every trained value belongs to a Linear that sees one vector a row: see
+/// one_vector_per_row in core/capture.h.
+bool rows_see_one_vector(const TaskEnd& end);
+
+/// Whether sums over rows need no loop here: see RowGradients::covers.
 bool rows_need_no_loop(const TaskEnd& end);
 
-/// Adds to `total` (n) the sum over rows of left x right, an outer product, for the weight of
-/// `seam`, and the sum of left for its bias: left (B, out), right (B, in).
-void add_outer(const Arena& arena, Linear& seam, const Tensor& left, const Tensor& right,
-               const Tensor& total);
+/// The shortest and the longest of `rows`, on which that is found out.
+Batch probe_of(const Rows& rows, const at::Device& device);
+
+/// How many rows RowGradients is given at once: the evaluation's batch, of token rows at most 32.
+int64_t rows_at_once(const TaskEnd& end);
 
 /// The gradient of the logits' inner product with `cotangent` (P, C), one tensor a range of the
 /// arena; undefined where a parameter has no part in the logits.

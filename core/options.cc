@@ -159,6 +159,23 @@ std::vector<OptionDoc> docs_of_fields(const std::vector<Field>& fields) {
   return docs;
 }
 
+void check_conditions(const std::string& owner, const std::vector<OptionDoc>& docs,
+                      const std::vector<OptionCondition>& conditions, const OptionMap& complete) {
+  for (const OptionCondition& condition : conditions) {
+    const auto doc = std::find_if(docs.begin(), docs.end(), [&](const OptionDoc& known) {
+      return known.name == condition.option;
+    });
+    const std::string& value = complete.at(condition.option);
+    const std::string& other = complete.at(condition.needs);
+    const auto& allowed = condition.values;
+    if (doc == docs.end() || value == doc->fallback) continue;
+    if (std::find(allowed.begin(), allowed.end(), other) != allowed.end()) continue;
+    fail("{}: {} = {} does nothing with {} = {}; set {} = {}, or leave {} out", owner,
+         condition.option, value, condition.needs, other, condition.needs,
+         fmt::join(allowed, " or "), condition.option);
+  }
+}
+
 std::string number_text(double value) { return fmt::format("{}", value); }
 
 }  // namespace lethe

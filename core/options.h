@@ -53,6 +53,12 @@ struct Field {
   std::string doc;
 };
 
+/// An option that counts only under some values of another option of the same owner.
+struct OptionCondition {
+  std::string option, needs;
+  std::vector<std::string> values;  ///< of `needs`
+};
+
 /// One row of a table of options.
 struct OptionDoc {
   std::string name, type, fallback, range, doc;
@@ -67,6 +73,12 @@ void set_fields(const std::string& owner, const std::vector<Field>& fields, cons
 OptionMap text_of_fields(const std::vector<Field>& fields);
 
 std::vector<OptionDoc> docs_of_fields(const std::vector<Field>& fields);
+
+/// Throws Error where an option differs from its default although another one switches it off: a
+/// setting that does nothing would look like one that makes no difference. `complete` holds every
+/// option.
+void check_conditions(const std::string& owner, const std::vector<OptionDoc>& docs,
+                      const std::vector<OptionCondition>& conditions, const OptionMap& complete);
 
 /// Shortest text that reads back to the same double; "1" for 1.0.
 std::string number_text(double value);

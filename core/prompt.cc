@@ -1,12 +1,15 @@
 #include "core/prompt.h"
 
+#include "core/capture.h"
 #include "core/error.h"
 
 namespace lethe {
 
 Tensor Prompt::before(const Tensor& embedded) const {
   if (!rows_.defined()) return embedded;
-  return at::cat({rows_.unsqueeze(0).expand({embedded.size(0), -1, -1}), embedded}, 1);
+  const Tensor rows = rows_.unsqueeze(0).expand({embedded.size(0), -1, -1});
+  detail::record(Capture::Kind::rows, rows_, {}, rows);
+  return at::cat({rows, embedded}, 1);
 }
 
 void Prompt::parameters(const ParameterVisitor& visit) {

@@ -1,6 +1,9 @@
 #include "core/random.h"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 #include "core/error.h"
@@ -72,6 +75,19 @@ double Random::normal() {
   spare_ = y * scale;
   has_spare_ = true;
   return x * scale;
+}
+
+std::vector<uint64_t> Random::state() const {
+  std::vector<uint64_t> words(std::begin(state_), std::end(state_));
+  words.push_back(std::bit_cast<uint64_t>(spare_));
+  words.push_back(has_spare_ ? 1 : 0);
+  return words;
+}
+
+void Random::set_state(const std::vector<uint64_t>& words) {
+  std::copy(words.begin(), words.begin() + 4, std::begin(state_));
+  spare_ = std::bit_cast<double>(words.at(4));
+  has_spare_ = words.at(5) != 0;
 }
 
 std::vector<int64_t> permutation(int64_t n, Random& random) {

@@ -26,6 +26,9 @@ class Random {
   double uniform();
   /// Standard normal, by the polar method (Marsaglia & Bray 1964).
   double normal();
+  /// Where the sequence stands, in six words.
+  std::vector<uint64_t> state() const;
+  void set_state(const std::vector<uint64_t>& words);
   /// Fisher and Yates, from the back: each order equally likely.
   template <class Value>
   void shuffle(std::vector<Value>& values) {

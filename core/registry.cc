@@ -25,6 +25,10 @@ const char* role_name(Role role) {
 void StrategyRegistry::add_entry(StrategyEntry entry) {
   const std::string name = entry.name;
   entry.plugin = plugin_;
+  entry.make = [inner = entry.make, entry](const OptionMap& given) {
+    check_conditions(entry.name, entry.docs(), entry.conditions, entry.complete(given));
+    return inner(given);
+  };
   if (aliases_.count(name) != 0 || !entries_.emplace(name, std::move(entry)).second) {
     fail("method '{}' is there already; give the new one another name", name);
   }
@@ -149,6 +153,13 @@ MethodSpec parse_method(const StrategyRegistry& registry, const std::string& tex
     part.plugin = entry.plugin;
   }
   return spec;
+}
+
+void check_conditions(const StrategyRegistry& registry, const std::vector<Part>& parts) {
+  for (const Part& part : parts) {
+    const StrategyEntry& entry = registry.at(part.name);
+    check_conditions(entry.name, entry.docs(), entry.conditions, entry.complete(part.options));
+  }
 }
 
 Method make_method(const StrategyRegistry& registry, const std::vector<Part>& parts) {

@@ -23,16 +23,27 @@ struct Neutral {
   bool exists = true;    ///< false: no setting equals finetune (lora)
 };
 
+/// One point on which papers and codes differ.
+struct Reading {
+  std::string option;  ///< its name, or several with commas; "-" where there is no option
+  std::string text;    ///< Markdown, one paragraph
+};
+
 struct StrategyEntry {
   std::string name;
   Role role = Role::regulariser;
   std::string summary;   ///< one sentence
   std::string source;    ///< paper with arXiv number
   std::string verified;  ///< against what its numbers were checked
-  std::string plugin;    ///< SHA-256 of the file it comes from, by the registry; empty = built in
+  /// Where papers and codes differ: which reading an option's default takes, which others there are
+  /// (with their sources), and why.
+  std::vector<Reading> readings;
+  std::string plugin;  ///< SHA-256 of the file it comes from, by the registry; empty = built in
   Neutral neutral;
+  std::vector<OptionCondition> conditions;  ///< checked by `make`
   std::function<std::vector<OptionDoc>()> docs;
   std::function<OptionMap(const OptionMap&)> complete;  ///< checked, with every default filled in
+  /// Throws Error for an option that another one switches off, see check_conditions().
   std::function<std::unique_ptr<Strategy>(const OptionMap&)> make;
 };
 
@@ -92,6 +103,9 @@ struct MethodSpec {
 /// options, the same strategy twice, two adapters or two data policies (naming both).
 MethodSpec parse_method(const StrategyRegistry& registry, const std::string& text,
                         const OptionMap& options);
+
+/// Throws Error for an option of a part that another one switches off, see check_conditions().
+void check_conditions(const StrategyRegistry& registry, const std::vector<Part>& parts);
 
 /// The strategies of a method, ready to answer calls.
 struct Method {

@@ -245,6 +245,8 @@ void ReplayBuffer::state(Archive& archive) {
   archive("size", size_);
   archive("groups", groups_);
   archive("offered", offered_);
+  archive("order", order_);
+  archive("draws", draws_);
 }
 
 }  // namespace lethe

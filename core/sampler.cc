@@ -196,6 +196,27 @@ Batch Sampler::next() {
   return joined(batches);
 }
 
+void Sampler::state(Archive& archive) {
+  archive("random", random_);
+  for (size_t s = 0; s < sources_.size(); ++s) {
+    Source& source = sources_[s];
+    std::vector<int64_t> rows;
+    for (const auto& [part, index] : source.rows) {
+      rows.push_back(static_cast<int64_t>(part));
+      rows.push_back(index);
+    }
+    auto at = static_cast<int64_t>(source.at);
+    archive(fmt::format("rows.{}", s), rows);
+    archive(fmt::format("at.{}", s), at);
+    archive(fmt::format("take.{}", s), source.take);
+    archive(fmt::format("owed.{}", s), source.owed);
+    for (size_t i = 0; i < source.rows.size(); ++i) {
+      source.rows[i] = {static_cast<size_t>(rows.at(2 * i)), rows.at(2 * i + 1)};
+    }
+    source.at = static_cast<size_t>(at);
+  }
+}
+
 int64_t Sampler::rows() const {
   int64_t total = 0;
   for (const Source& source : sources_) total += static_cast<int64_t>(source.rows.size());

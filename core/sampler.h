@@ -27,6 +27,7 @@ class Sampler {
  public:
   Sampler(const TrainingPlan& plan, int64_t batch_size, uint64_t seed, bool by_length = false);
   Batch next();
+  void state(Archive& archive);       ///< where the order stands, for a checkpoint
   int64_t rows() const;               ///< in the whole plan
   int64_t batches_per_epoch() const;  ///< at least 1
 

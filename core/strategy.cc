@@ -16,12 +16,21 @@ Tensor Step::under(const Twin& twin, const Batch& other) const {
 void Update::add_quadratic(double strength, const Twin& importance, const Twin& anchor) {
   if (strength == 0) return;
   if (step_.terms == kernels::kMaxTerms) {
-    fail("a method has more than {} quadratic terms; merge some into one importance and one anchor",
-         kernels::kMaxTerms);
+    add_outside(strength, importance, anchor);
+    return;
   }
   step_.term[step_.terms++] = {strength,
                                importance ? importance.tensor().data_ptr<float>() : nullptr,
                                anchor.tensor().data_ptr<float>()};
+}
+
+void Update::add_outside(double strength, const Twin& importance, const Twin& anchor) {
+  const MemoryTag tag(Category::workspace);
+  const at::NoGradGuard no_grad;
+  const Tensor moved = arena_.values() - anchor.tensor();
+  const Tensor pull = importance ? moved * importance.tensor() : moved.clone();
+  const double penalty = strength * (pull * moved).sum(at::kDouble).item<double>();
+  add_gradient(pull.mul_(2 * strength), penalty);
 }
 
 void Update::add_path(const Twin& path, bool total) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,14 +17,9 @@
 #include "core/capture.h"
 #include "core/kernels/update.h"
 #include "core/task.h"
+#include "core/teacher_request.h"
 
 namespace lethe {
-
-/// A larger model trained jointly on all tasks of the stream (cached by digest).
-struct TeacherRequest {
-  double scale = 2;      ///< width of the teacher over width of the model
-  int64_t steps = 1000;  ///< updates on the union of all tasks
-};
 
 /// Before training and before each task: freeze, extend, quantise through the seams. Parameters
 /// that are added may lie on the CPU: they are moved to the trial's device before the arena is laid
@@ -78,7 +74,8 @@ class Update {
       : arena_(arena), step_(step), gradient_of_(std::move(gradient_of)) {}
 
   /// strength * sum importance (theta - anchor)^2; an empty importance counts as 1. Its gradient is
-  /// applied in the fused pass, its value comes out of it.
+  /// applied in the fused pass, its value comes out of it; terms beyond kernels::kMaxTerms are
+  /// added as add_gradient() does, at the cost of a pass of their own.
   void add_quadratic(double strength, const Twin& importance, const Twin& anchor);
   /// path -= gradient * displacement, in the fused pass; `total` adds the penalties' gradients.
   void add_path(const Twin& path, bool total);
@@ -93,6 +90,8 @@ class Update {
   double added_penalty() const { return added_penalty_; }
 
  private:
+  void add_outside(double strength, const Twin& importance, const Twin& anchor);
+
   Arena& arena_;
   kernels::Update& step_;
   std::function<void(const Batch&, Tensor)> gradient_of_;
@@ -140,7 +139,12 @@ class Strategy {
     return false;
   }  ///< whether after_step reads gradient, displacement
   virtual void after_task(const TaskEnd&) {}
+  /// What it keeps outside of twins, whatever it may be in the middle of a task: a trial continued
+  /// there has called before_task() as at the task's beginning, and then this.
   virtual void state(Archive&) {}
+  /// What its strength multiplies at this stream, where it has a quadratic penalty. Called after
+  /// prepare.
+  virtual std::optional<PenaltyForm> penalty_form(const TaskStream&) const { return {}; }
 };
 
 }  // namespace lethe

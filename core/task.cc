@@ -112,9 +112,32 @@ std::vector<std::vector<int64_t>> in_batches(int64_t rows, int64_t batch_size) {
   return batches;
 }
 
+void check_masks(const TaskStream& stream) {
+  for (const Task& task : stream.tasks) {
+    if (task.classes.empty() && stream.scenario != Scenario::domain_incremental) {
+      fail(
+          "stream '{}' is {}-incremental, but task '{}' has no classes that could be masked; give "
+          "it classes, or make the stream domain-incremental",
+          stream.name, stream.scenario == Scenario::task_incremental ? "task" : "class", task.name);
+    }
+    const Tensor active = task.train->batch({0}).active;
+    if (!active.defined() || active.size(1) == stream.classes) continue;
+    fail("stream '{}', task '{}' masks {} classes, but the stream has {}; make them equal",
+         stream.name, task.name, active.size(1), stream.classes);
+  }
+}
+
+void require_classes(const std::string& owner, const TaskStream& stream, const std::string& why,
+                     const std::string& instead) {
+  if (stream.classes > 0) return;
+  fail("{} needs classes, as {}, but stream '{}' gives text; {}, or a stream of images", owner, why,
+       stream.name, instead);
+}
+
 void check_stream(TaskStream& stream) {
   if (stream.tasks.empty()) fail("stream '{}' has no tasks", stream.name);
   for (const Task& task : stream.tasks) check_task(stream, task);
+  check_masks(stream);
   for (const Probe& probe : stream.probes) {
     if (probe.rows == nullptr || probe.rows->size() == 0) {
       fail("stream '{}', probe '{}' has no rows", stream.name, probe.name);

@@ -88,12 +88,21 @@ struct TaskStream {
   std::shared_ptr<const Tokenizer> tokenizer = {};  ///< of text rows; null for images
 };
 
+/// Throws Error for a task- or class-incremental stream with a task without classes (nothing to
+/// mask), and for a mask of another width than the stream's classes; names the task.
+void check_masks(const TaskStream& stream);
+
+/// Throws Error, naming `owner` and the stream, where the stream has no classes: `why` the method
+/// needs them, and what to do `instead`.
+void require_classes(const std::string& owner, const TaskStream& stream, const std::string& why,
+                     const std::string& instead);
+
 /// Every row in batches of `batch_size`, in order; the last may be smaller.
 std::vector<std::vector<int64_t>> in_batches(int64_t rows, int64_t batch_size);
 
-/// Throws for a task without rows in a split, for a label outside the classes, names task and
-/// split; fills `warnings` where training and test rows (or training and validation rows) share
-/// content.
+/// Throws for a task without rows in a split, for a label outside the classes, and as
+/// check_masks(); names task and split; fills `warnings` where training and test rows (or training
+/// and validation rows) share content.
 void check_stream(TaskStream& stream);
 
 }  // namespace lethe

@@ -67,8 +67,7 @@ struct Progress {
   double seconds_left = -1;  ///< of the whole trial; negative = not known
 };
 
-/// Thrown by train() when `stop` turned true; the checkpoint, if asked for, holds the last finished
-/// task.
+/// Thrown by train() when `stop` turned true; the checkpoint, if asked for, holds what was done.
 class Interrupted : public Error {
  public:
   Interrupted() : Error("interrupted") {}
@@ -85,11 +84,25 @@ struct TrainRequest {
   std::function<std::shared_ptr<Model>(const TeacherRequest&)> open_teacher;
   std::function<void(const Progress&)> progress;  ///< at most about ten calls a second
   const std::atomic<bool>* stop = nullptr;
-  std::string checkpoint;  ///< a file written after every task and continued from; empty = none
+  /// A file written after every task and continued from, and beside it one with ".step" at the end
+  /// for the state within a task; empty = none.
+  std::string checkpoint;
+  int64_t last_task = 0;  ///< stop after that task as if interrupted (tests); 0 = all
+  /// Seconds between two checkpoints at least, within tasks too; 0 = after every task and not
+  /// within.
+  double checkpoint_seconds = 0;
+  int64_t checkpoint_steps = 0;  ///< also within a task after so many of its steps; 0 = not
+  int64_t last_step = 0;         ///< stop after so many steps of the trial (tests); 0 = all
   /// Called at the end with the names of all parameters that were trained in any task.
   std::function<void(const std::set<std::string>& trained)> keep;
-  int64_t last_task = 0;  ///< stop after that task as if interrupted (tests); 0 = all
 };
+
+/// Removes what train() wrote to continue from.
+void remove_checkpoint(const std::string& path);
+
+/// Prepares and adapts the method for task 1 and plans every task, as train() would. Throws Error
+/// for what train() would refuse before its first step; the model is changed.
+void check_trial(const TrainRequest& request);
 
 /// Trains through the stream under the method; the whole R matrix with row 0, curves, usage,
 /// timing, samples. Throws Error for a loss that is not finite, naming task and step.

@@ -19,6 +19,7 @@ Trainer::Trainer(const TrainRequest& request)
       model_(request.model),
       stream_(request.stream),
       strategies_(request.method.strategies),
+      saved_(std::chrono::steady_clock::now()),
       clock_(result_, request.device),
       began_(std::chrono::steady_clock::now()) {}
 
@@ -27,12 +28,12 @@ TrialResult Trainer::run() {
   const auto tasks = static_cast<int64_t>(stream_.tasks.size());
   int64_t done = 0;
   clock_.time("importance", [&] { done = restore(); });
-  if (done == 0) clock_.time("evaluate", [&] { measure(0); });
+  if (done == 0 && !within_) clock_.time("evaluate", [&] { measure(0); });
   for (int64_t task = done + 1; task <= tasks; ++task) {
     learn(task);
     clock_.time("importance", [&] { close(task); });
     clock_.time("evaluate", [&] { measure(task); });
-    if (!request_.checkpoint.empty()) save(task);
+    save(task);
     if (task == request_.last_task && task < tasks) throw Interrupted();
   }
   result_.usage = usage_by_phase();
@@ -43,11 +44,28 @@ TrialResult Trainer::run() {
   return result_;
 }
 
+void Trainer::check() {
+  prepare();
+  adapt(1);
+  for (int64_t task = 1; task <= static_cast<int64_t>(stream_.tasks.size()); ++task) {
+    const TrainingPlan plan = planned(task);
+    const Sampler sampler(plan, options_.batch, seed_for(request_.seed, "order"));
+  }
+}
+
+TrainingPlan Trainer::planned(int64_t task) {
+  TrainingPlan plan;
+  plan.parts.push_back({stream_.tasks[static_cast<size_t>(task) - 1].train});
+  for (auto& strategy : strategies_) strategy->training_plan(stream_, task, plan);
+  return plan;
+}
+
 void Trainer::prepare() {
   if (options_.pack > 0 && !model_.takes_packed()) {
     fail("train.pack = {}, but this model can't keep packed rows apart; set it to 0",
          options_.pack);
   }
+  check_masks(stream_);
   for (const Task& task : stream_.tasks) result_.task_names.push_back(task.name);
   {
     const MemoryTag tag(Category::base_weights);
@@ -56,6 +74,9 @@ void Trainer::prepare() {
   Setup setup{model_, arena_, stream_, make_generator(seed_for(request_.seed, "strategy")),
               teacher_opener()};
   for (auto& strategy : strategies_) strategy->prepare(setup);
+  for (const auto& strategy : strategies_) {
+    if (auto form = strategy->penalty_form(stream_)) result_.penalties.push_back(std::move(*form));
+  }
 }
 
 std::function<std::shared_ptr<Model>(const TeacherRequest&)> Trainer::teacher_opener() {
@@ -97,9 +118,7 @@ void Trainer::open_moments() {
 
 void Trainer::learn(int64_t task) {
   clock_.time("importance", [&] { adapt(task); });
-  TrainingPlan plan;
-  plan.parts.push_back({stream_.tasks[static_cast<size_t>(task) - 1].train});
-  for (auto& strategy : strategies_) strategy->training_plan(stream_, task, plan);
+  const TrainingPlan plan = planned(task);
   model_.set_generator(make_generator(
       seed_for(request_.seed, "dropout") + static_cast<uint64_t>(task), request_.device));
   Sampler sampler(plan, options_.batch,
@@ -112,17 +131,22 @@ void Trainer::learn(int64_t task) {
     const TaskBegin begin{task, stream_, plan, model_, arena_, options_.batch, task_steps_};
     for (auto& strategy : strategies_) strategy->before_task(begin);
   });
+  task_step_ = 0;
+  best_ = std::numeric_limits<double>::infinity();
+  waited_ = 0;
+  if (within_) clock_.time("importance", [&] { restore_within(task, sampler); });
   clock_.time("train", [&] { train_steps(task, plan, sampler); });
 }
 
 void Trainer::train_steps(int64_t task, const TrainingPlan& plan, Sampler& sampler) {
   const bool epochs = options_.epochs > 0;
   const int64_t per_epoch = sampler.batches_per_epoch();
-  double best = std::numeric_limits<double>::infinity();
-  int64_t waited = 0;
   model_.train(true);
-  for (task_step_ = 0; task_step_ < task_steps_; ++task_step_) {
-    if (request_.stop != nullptr && request_.stop->load()) throw Interrupted();
+  while (task_step_ < task_steps_) {
+    if (request_.stop != nullptr && request_.stop->load()) {
+      save_within(task, sampler);
+      throw Interrupted();
+    }
     one_step(task, sampler,
              schedule_factor(options_.schedule, options_.warmup, task_step_, task_steps_));
     const bool last = task_step_ + 1 == task_steps_;
@@ -130,12 +154,15 @@ void Trainer::train_steps(int64_t task, const TrainingPlan& plan, Sampler& sampl
       clock_.time("evaluate", [&] { measure_within(task); });
     }
     const bool epoch_ends = epochs && (task_step_ + 1) % per_epoch == 0;
-    if (epoch_ends && options_.patience > 0 && !improving(plan, best, waited)) break;
+    if (epoch_ends && options_.patience > 0 && !improving(plan)) break;
+    ++task_step_;
+    if (!last && due_within(task)) save_within(task, sampler);
+    if (step_ == request_.last_step && !last) throw Interrupted();
   }
   model_.train(false);
 }
 
-bool Trainer::improving(const TrainingPlan& plan, double& best, int64_t& waited) {
+bool Trainer::improving(const TrainingPlan& plan) {
   const at::NoGradGuard no_grad;
   model_.train(false);
   double sum = 0;
@@ -152,9 +179,9 @@ bool Trainer::improving(const TrainingPlan& plan, double& best, int64_t& waited)
   }
   model_.train(true);
   const double loss = sum / static_cast<double>(positions);
-  waited = loss < best ? 0 : waited + 1;
-  best = std::min(best, loss);
-  return waited < options_.patience;
+  waited_ = loss < best_ ? 0 : waited_ + 1;
+  best_ = std::min(best_, loss);
+  return waited_ < options_.patience;
 }
 
 void Trainer::close(int64_t task) {
@@ -208,5 +235,7 @@ void Trainer::keep_samples(int64_t after_task) {
 }
 
 TrialResult train(const TrainRequest& request) { return Trainer(request).run(); }
+
+void check_trial(const TrainRequest& request) { Trainer(request).check(); }
 
 }  // namespace lethe

@@ -41,6 +41,7 @@ class Trainer {
  public:
   explicit Trainer(const TrainRequest& request);
   TrialResult run();
+  void check();  ///< see check_trial()
 
  private:
   void prepare();
@@ -50,19 +51,28 @@ class Trainer {
   void measure(int64_t after_task);
   void measure_within(int64_t task);
   void keep_samples(int64_t after_task);
+  TrainingPlan planned(int64_t task);
   void learn(int64_t task);
   void close(int64_t task);
   void open_moments();
   /// Steps until `steps` are done, or epochs until the validation loss stops improving.
   void train_steps(int64_t task, const TrainingPlan& plan, Sampler& sampler);
-  bool improving(const TrainingPlan& plan, double& best, int64_t& waited);
+  bool improving(const TrainingPlan& plan);
   void one_step(int64_t task, Sampler& sampler, double lr_factor);
   double forward_backward(int64_t task, const Batch& batch, double share, Tensor& logits);
   double move_values(double lr_factor, double& norm);
   void note(int64_t task, double loss, double penalty, double lr, double norm);
   void tell(int64_t task, int64_t done, int64_t steps, double loss);
+  /// The tasks that a checkpoint holds as done, 0 without one.
   int64_t restore();
+  /// After before_task(): the state within `task`, if a checkpoint holds one.
+  void restore_within(int64_t task, Sampler& sampler);
   void save(int64_t task);
+  void save_within(int64_t task, Sampler& sampler);
+  bool due_within(int64_t task) const;
+  std::string within_path() const { return request_.checkpoint + ".step"; }
+  void write(const std::string& path, int64_t done, Sampler* sampler);
+  void read(const std::string& path, int64_t done, Sampler* sampler);
 
   const TrainRequest& request_;
   const TrainOptions& options_;
@@ -76,6 +86,11 @@ class Trainer {
   int64_t step_ = 0;       // over the trial
   int64_t bias_step_ = 0;  // since the moments were zeroed
   int64_t task_step_ = 0, task_steps_ = 0;
+  double best_ = 0;         // validation loss of the present task's epochs
+  int64_t waited_ = 0;      // epochs since
+  int64_t saved_task_ = 0;  // whose end the checkpoint holds
+  bool within_ = false;     // whether the file for the state within a task is one to continue from
+  std::chrono::steady_clock::time_point saved_{};
   double extra_ = 0;  // extra losses of the present step
   TrialResult result_;
   Clock clock_;

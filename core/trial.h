@@ -61,6 +61,16 @@ struct Evaluation {
   double score() const { return sum / static_cast<double>(total); }
 };
 
+/// What the strength of a quadratic penalty multiplies: strengths of two trials are comparable only
+/// where all of it is equal.
+struct PenaltyForm {
+  std::string strategy;    ///< "ewc"
+  std::string importance;  ///< "Fisher, exact labels", "path integral, unregularised gradient", ...
+  std::string divisor;     ///< of the sum over samples: "n", "n-1"; empty = no such sum
+  bool half = false;       ///< whether the formula has a half before the strength
+  std::string anchor;      ///< "own of each task" or "latest"
+};
+
 struct CurvePoint {
   int64_t task = 0, step = 0;
   double loss = 0, penalty = 0, learning_rate = 0, gradient_norm = 0;
@@ -98,6 +108,7 @@ struct TrialResult {
   std::vector<Timing> timing;
   std::vector<Sample> samples;
   std::vector<Artifact> artifacts;
+  std::vector<PenaltyForm> penalties;   ///< of the method's strategies that have one
   std::vector<std::string> task_names;  ///< in order
   std::vector<std::string> notes = {};  ///< about the data: rows left out, cut or shared by splits
   std::string weights_digest;           ///< SHA-256 of the final trainable values

@@ -14,7 +14,9 @@
 #include "core/plugin.h"
 #include "experiments/default_sweep.h"
 #include "experiments/device_probe.h"
+#include "experiments/preflight.h"
 #include "experiments/summary.h"
+#include "experiments/trial_checkpoint.h"
 #include "experiments/workers.h"
 #include "methods/methods.h"
 #include "results/store.h"
@@ -128,7 +130,9 @@ int run_command(const RunArguments& arguments) {
   sweep.keep = sweep.keep || arguments.keep;
   const std::vector<Trial> trials = expand(sweep, registry);
   if (arguments.dry_run) return dry_run(trials, settings);
+  preflight(trials, registry);
   const WorkOutcome outcome = run_trials(trials, settings);
+  tidy_checkpoints(arguments.db);
   if (!arguments.quiet) {
     if (!outcome.interrupted) {
       fmt::print("{}", summary_text(stored_comparisons(arguments.db, sweep.name, build_id())));

@@ -13,6 +13,7 @@ struct Listed {
   std::string name, summary, source;
   std::vector<std::pair<std::string, std::string>> facts;
   std::vector<OptionDoc> options;
+  std::vector<Reading> readings = {};
 };
 
 std::string cell(const std::string& text) {
@@ -21,18 +22,36 @@ std::string cell(const std::string& text) {
   return safe;
 }
 
+std::string options_table(const Listed& one) {
+  if (one.options.empty()) return {};
+  std::string text = "\n| option | type | default | range | meaning |\n|---|---|---|---|---|\n";
+  for (const OptionDoc& doc : one.options) {
+    text += fmt::format("| {} | {} | {} | {} | {} |\n", doc.name, doc.type, cell(doc.fallback),
+                        cell(doc.range), cell(doc.doc));
+  }
+  return text;
+}
+
+/// Where papers and codes differ, each with the default's reason.
+std::string readings_list(const Listed& one) {
+  std::string text;
+  for (const Reading& reading : one.readings) {
+    if (text.empty()) text = "\nWhere papers and codes differ:\n\n";
+    const bool option = reading.option != "-";
+    text += option ? fmt::format("- {}: {}\n", reading.option, reading.text)
+                   : fmt::format("- {}\n", reading.text);
+  }
+  return text;
+}
+
 std::string as_markdown(const std::string& title, const std::vector<Listed>& all) {
   std::string text = fmt::format("# {}\n", title);
   for (const Listed& one : all) {
     text += fmt::format("\n## {}\n\n{}\n", one.name, one.summary);
     text += fmt::format("\nSource: {}.\n", one.source);
     for (const auto& [key, value] : one.facts) text += fmt::format("\n{}: {}.\n", key, value);
-    if (one.options.empty()) continue;
-    text += "\n| option | type | default | range | meaning |\n|---|---|---|---|---|\n";
-    for (const OptionDoc& doc : one.options) {
-      text += fmt::format("| {} | {} | {} | {} | {} |\n", doc.name, doc.type, cell(doc.fallback),
-                          cell(doc.range), cell(doc.doc));
-    }
+    text += options_table(one);
+    text += readings_list(one);
   }
   return text;
 }
@@ -76,7 +95,7 @@ Listed listed(const Alias& alias, const StrategyRegistry& registry) {
 std::vector<Listed> methods(const StrategyRegistry& registry) {
   std::vector<Listed> all;
   for (const auto& [name, entry] : registry.entries()) {
-    Listed one{name, entry.summary, entry.source, {}, entry.docs()};
+    Listed one{name, entry.summary, entry.source, {}, entry.docs(), entry.readings};
     one.facts.emplace_back("role", role_name(entry.role));
     one.facts.emplace_back("verified against", entry.verified);
     if (!entry.plugin.empty()) one.facts.emplace_back("from the plugin with SHA-256", entry.plugin);

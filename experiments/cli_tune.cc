@@ -4,6 +4,7 @@
 #include "core/build_id.h"
 #include "core/error.h"
 #include "experiments/cli.h"
+#include "experiments/trial_checkpoint.h"
 #include "results/store.h"
 
 namespace lethe {
@@ -60,6 +61,7 @@ int tune_command(const TuneArguments& arguments) {
     if (!settings.quiet) fmt::print(stderr, "note: {}\n", note);
   }
   const WorkOutcome outcome = run_trials(trials, settings);
+  tidy_checkpoints(settings.db);
   if (outcome.interrupted) return 130;
   const auto choices = choices_of(plan, stored(plan, settings));
   const bool all = print_choices(choices, plan, settings.quiet);

@@ -127,11 +127,44 @@ std::unique_ptr<Model> starting_model(const Part& part, const ModelShape& shape,
   return model;
 }
 
+namespace {
+
+Part teacher_part(const Trial& trial, const TeacherRequest& request) {
+  const Part own = without_adapter(trial.model);
+  OptionMap options = widened(own.name, own.options, request.scale);
+  for (const auto& [key, value] : request.options) options[key] = value;
+  try {
+    model_entry(own.name).complete(options);
+  } catch (const Error& error) {
+    fail("the teacher's model: {}", error.what());
+  }
+  return {own.name, options};  // with a path, where complete() has its digest
+}
+
+std::string teacher_file(const Trial& trial, const TeacherRequest& request) {
+  const auto found = trial.files.find(request.file);
+  if (found != trial.files.end()) return found->second;
+  fail("the teacher's file has the digest {}, which this trial has no file of", request.file);
+}
+
+}  // namespace
+
+std::shared_ptr<Model> untrained_teacher(const Trial& trial, const TaskStream& stream,
+                                         const TeacherRequest& request) {
+  const Part part = teacher_part(trial, request);
+  std::shared_ptr<Model> teacher =
+      model_entry(part.name).make(part.options, shape_for(stream, part.name),
+                                  make_generator(seed_for(kPretrainingSeed, "init")));
+  if (!request.file.empty()) load_parameters(*teacher, teacher_file(trial, request));
+  teacher->set_trainable(false);
+  return teacher;
+}
+
 std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream,
                                      const TeacherRequest& request, const std::atomic<bool>* stop) {
   const MemoryTag tag(Category::method_state);
-  const OptionMap own = without_adapter(trial.model).options;
-  const Part part{trial.model.name, widened(trial.model.name, own, request.scale)};
+  if (!request.file.empty()) return untrained_teacher(trial, stream, request);
+  const Part part = teacher_part(trial, request);
   const ModelShape shape = shape_for(stream, part.name);
   std::shared_ptr<Model> teacher = starting_model(part, shape, kPretrainingSeed, stop);
   TrainOptions options = parse_options<TrainOptions>("train", trial.spec.training);

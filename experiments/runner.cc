@@ -15,6 +15,9 @@
 namespace lethe {
 namespace {
 
+/// A stopped trial loses at most so much; shorter ones write nothing.
+constexpr double kCheckpointSeconds = 20;
+
 /// Whether the model's starting weights are more than random ones.
 bool starts_trained(const Part& model) {
   const auto has = [&](const char* key, const char* untrained) {
@@ -54,11 +57,7 @@ std::unique_ptr<Model> make_model(const Trial& trial, const ModelShape& shape,
                                   const std::atomic<bool>* stop, std::optional<Learned>& start) {
   const MemoryTag tag(Category::base_weights);
   auto model = starting_model(without_adapter(trial.model), shape, trial.spec.seed, stop);
-  check_vocabulary(*model, shape);
-  start = start_adapter(trial.model, *model);
-  if (start) put_start_adapter(trial.model, *start, *model, true);
-  apply_base(*model, trial.spec.model.options.at("base"));
-  if (start) put_start_adapter(trial.model, *start, *model, false);
+  start = finish_model(trial, shape, *model);
   return model;
 }
 
@@ -77,6 +76,15 @@ void apply_base(Model& model, const std::string& format) {
   for (Linear* linear : model.linears()) {
     if (linear->kind() == SeamKind::linear) linear->set_format(format);
   }
+}
+
+std::optional<Learned> finish_model(const Trial& trial, const ModelShape& shape, Model& model) {
+  check_vocabulary(model, shape);
+  std::optional<Learned> start = start_adapter(trial.model, model);
+  if (start) put_start_adapter(trial.model, *start, model, true);
+  apply_base(model, trial.spec.model.options.at("base"));
+  if (start) put_start_adapter(trial.model, *start, model, false);
+  return start;
 }
 
 void check_vocabulary(Model& model, const ModelShape& shape) {
@@ -125,6 +133,8 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
   }
   request.progress = settings.progress;
   request.stop = settings.stop;
+  request.checkpoint = settings.checkpoint;
+  request.checkpoint_seconds = kCheckpointSeconds;
   TrialResult result = train(request);
   result.notes = stream.warnings;
   Clock clock(result);

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "core/adapters/learned.h"
 #include "core/models/models.h"
 #include "core/train.h"
 #include "experiments/sweep.h"
@@ -18,6 +20,8 @@ struct RunSettings {
   std::function<void(const Progress&)> progress;
   std::function<void(const std::string&)> warn;  ///< of the stream, such as shared rows
   const std::atomic<bool>* stop = nullptr;
+  /// Where a killed or stopped trial's state is kept, to continue from; empty = nowhere.
+  std::string checkpoint;
   std::string keep;  ///< the file for what the trial learned; empty = none
 };
 
@@ -33,10 +37,20 @@ ModelShape shape_for(const TaskStream& stream, const std::string& model);
 std::unique_ptr<Model> starting_model(const Part& part, const ModelShape& shape, int64_t seed,
                                       const std::atomic<bool>* stop);
 
-/// A model trained jointly on all tasks of the trial's stream, `request.scale` times as wide;
-/// cached.
+/// The model of a teacher with fresh weights: of the trial's kind, `request.scale` times as wide,
+/// with the request's options in place of the trial's. Weights of a file are read. Throws Error
+/// naming option, file or tensor.
+std::shared_ptr<Model> untrained_teacher(const Trial& trial, const TaskStream& stream,
+                                         const TeacherRequest& request);
+
+/// The same trained jointly on all tasks of the trial's stream and cached by digest, or as its file
+/// has it.
 std::shared_ptr<Model> joint_teacher(const Trial& trial, TaskStream& stream,
                                      const TeacherRequest& request, const std::atomic<bool>* stop);
+
+/// Checks the vocabulary of a model of starting weights, puts the adapter on that the trial starts
+/// from, which is returned, and gives the base its format.
+std::optional<Learned> finish_model(const Trial& trial, const ModelShape& shape, Model& model);
 
 /// Throws Error where the model's token embedding has fewer rows than the tokenizer has tokens.
 void check_vocabulary(Model& model, const ModelShape& shape);

@@ -21,6 +21,8 @@ struct Trial {
   StreamRequest stream;  ///< with paths
   bool keep = false;     ///< the values that it trains, in a file beside the store
   Part model;            ///< with a path, where spec.model has its digest
+  /// Paths of the files that options of strategies name, by the SHA-256 that stands in the spec.
+  std::map<std::string, std::string> files;
 };
 
 /// Option values as a sweep gives them; several values span a grid.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/digest.h"
 #include "core/error.h"
 #include "core/models/models.h"
 #include "core/train.h"
@@ -101,7 +102,9 @@ class Expansion {
     OptionMap train = training.options;
     overlay(train, take(options, "train."));
     const OptionMap own_model = take(options, "model.");
-    const MethodSpec method = parse_method(registry_, choice.method->name, options);
+    MethodSpec method = parse_method(registry_, choice.method->name, options);
+    check_conditions(registry_, method.parts);
+    digest_files(method.parts, trial.files);
     overlay(model, method.model);
     overlay(model, own_model);
     trial.spec.method = method.parts;
@@ -125,6 +128,20 @@ class Expansion {
     for (const int64_t seed : seeds_for(choice.method->shown(), stream)) {
       trial.spec.seed = seed;
       add(trial, choice.method->line);
+    }
+  }
+
+  /// Contents decide a trial, paths do not: an option whose name ends in "_file" holds the digest
+  /// from here on. Its path is relative to the sweep's folder.
+  void digest_files(std::vector<Part>& parts, std::map<std::string, std::string>& files) const {
+    for (Part& part : parts) {
+      for (auto& [option, value] : part.options) {
+        if (!option.ends_with("_file") || value.empty()) continue;
+        const auto beside = std::filesystem::path(sweep_.path).parent_path() / value;
+        const std::string digest = sha256_file(beside.string());
+        files[digest] = beside.string();
+        value = digest;
+      }
     }
   }
 

@@ -17,6 +17,7 @@
 #include "experiments/kept.h"
 #include "experiments/progress.h"
 #include "experiments/runner.h"
+#include "experiments/trial_checkpoint.h"
 #include "results/store.h"
 
 namespace lethe {
@@ -103,6 +104,7 @@ class Worker {
       news.kind = WorkerNews::Kind::done;
       if (trial.keep) result.artifacts.push_back(kept_artifact(settings.keep));
       finish(id, result, finished, settings.keep);
+      remove_checkpoint(settings.checkpoint);
     } catch (const StoreError&) {
       throw;
     } catch (const Interrupted&) {
@@ -156,6 +158,7 @@ class Worker {
     } else {
       store_.fail(id, error);
     }
+    remove_checkpoint(checkpoint(static_cast<size_t>(news.trial)));
   }
 
   void say(WorkerNews news, const std::string& line) {
@@ -164,12 +167,17 @@ class Worker {
     send(out_, news);
   }
 
+  std::string checkpoint(size_t index) const {
+    return checkpoint_of(settings_.db, key_of(trials_[index], settings_.device_class));
+  }
+
   RunSettings run_settings(const WorkerNews& start) {
     RunSettings run;
     run.warn = [this, start](const std::string& warning) { say(start, "warning: " + warning); };
     run.device = settings_.device;
     run.registry = settings_.registry;
     run.stop = &stopping;
+    run.checkpoint = checkpoint(static_cast<size_t>(start.trial));
     run.progress = [this, news = start](const Progress& progress) mutable {
       news.kind = WorkerNews::Kind::moved;
       news.task = progress.task;

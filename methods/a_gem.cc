@@ -77,6 +77,18 @@ void add_a_gem(StrategyRegistry& registry) {
   entry.source = "Chaudhry et al. 2019, arXiv:1812.00420";
   entry.verified = "projection by hand; one step of the code of van de Ven et al.";
   entry.neutral.options = {{"budget", "0"}};
+  entry.readings = {
+      {"epsilon",
+       "The projection divides by r.r; van de Ven's code adds 1e-7. 0 by default: exact, and "
+       "r.r = 0 has no negative product."},
+      {"batch",
+       "One batch of the memory a step, as large as the present one, as in van de Ven's "
+       "code. The projection is over all parameters at once: Avalanche once projected each "
+       "tensor by itself."},
+      {"budget, per, selection",
+       "As for `replay`. Mammoth keeps a single minibatch of each task, and the authors' "
+       "script a small number of rows: accuracies of A-GEM depend on it more than on "
+       "anything else."}};
   registry.add<AGem>(std::move(entry));
 }
 

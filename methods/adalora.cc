@@ -187,6 +187,18 @@ class AdaLora : public Strategy {
     spread.mul_(options_.beta2).add_((present - mean).abs_(), 1 - options_.beta2);
   }
 
+  void state(Archive& archive) override {
+    archive("done", done_);
+    auto chosen = static_cast<int64_t>(kept_.size());
+    archive("chosen", chosen);
+    kept_.resize(static_cast<size_t>(chosen));
+    for (size_t i = 0; i < kept_.size(); ++i) {
+      Tensor bytes = kept_[i].defined() ? kept_[i].to(at::kByte) : Tensor();
+      archive(fmt::format("kept.{}", i), bytes);
+      kept_[i] = bytes.to(at::kBool).to(arena_->values().device());
+    }
+  }
+
   void after_step(const StepEnd& end) override {
     ++done_;
     const bool pruning = done_ > first() && done_ % options_.interval == 0;
@@ -242,6 +254,13 @@ void add_adalora(StrategyRegistry& registry) {
   entry.source = "Zhang et al. 2023, arXiv:2303.10512";
   entry.verified = "budget, scores and penalties by hand (tests/adalora_test.cc)";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"penalty",
+       "The paper's orthogonality term is the squared Frobenius norm; peft adds the norm "
+       "itself: `norm`, the default, for whose scale its weight 0.5 is meant."},
+      {"interval, warmup, final",
+       "The schedule runs once a task; the paper has one task. Ranks that a task gave up are "
+       "free again in the next."}};
   registry.add<AdaLora>(std::move(entry));
 }
 

@@ -45,6 +45,10 @@ void add_bitfit(StrategyRegistry& registry) {
   entry.source = "Ben Zaken et al. 2021, arXiv:2106.10199";
   entry.verified = "names and counts by hand; finetune's first gradient on the biases";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"modules_to_save",
+       "The paper trains a task's classification layer beside the biases; by default only "
+       "biases are trained, so that one shared head is not what forgets."}};
   registry.add<BitFit>(std::move(entry));
 }
 

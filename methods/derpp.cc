@@ -35,12 +35,7 @@ class Derpp : public Strategy {
 
   void prepare(Setup& setup) override {
     if (options_.budget == 0) return;
-    if (setup.stream.classes == 0) {
-      fail(
-          "derpp keeps logits of classes, but stream '{}' gives text; use replay, or a stream of "
-          "images",
-          setup.stream.name);
-    }
+    require_classes("derpp", setup.stream, "it keeps the logits of every class", "use replay");
     check_buffer("derpp", {options_.budget, "total", "reservoir"}, setup.stream);
   }
 
@@ -51,7 +46,8 @@ class Derpp : public Strategy {
     offers_ = Random(seed_, 3);
     batch_ = options_.batch > 0 ? options_.batch : begin.batch_size;
     const MemoryTag tag(Category::method_state);
-    if (logits_.defined()) logits_ = logits_.to(begin.arena.values().device());
+    device_ = begin.arena.values().device();
+    if (logits_.defined()) logits_ = logits_.to(device_);
   }
 
   Tensor extra_loss(const Step& step) override {
@@ -70,7 +66,9 @@ class Derpp : public Strategy {
   void state(Archive& archive) override {
     const MemoryTag tag(Category::method_state);
     buffer_.state(archive);
+    archive("offers", offers_);
     archive("logits", logits_);
+    if (archive.reading() && logits_.defined()) logits_ = logits_.to(device_);
   }
 
  private:
@@ -110,6 +108,7 @@ class Derpp : public Strategy {
 
   Options options_;
   ReplayBuffer buffer_;
+  at::Device device_{at::kCPU};
   Tensor logits_;  // (budget, classes), by slot
   Random offers_{0};
   uint64_t seed_ = 0;
@@ -126,6 +125,13 @@ void add_derpp(StrategyRegistry& registry) {
   entry.source = "Buzzega et al. 2020, arXiv:2004.07211";
   entry.verified = "both terms by hand";
   entry.neutral.options = {{"budget", "0"}};
+  entry.readings = {
+      {"alpha, beta",
+       "Two independent draws, one for logits and one for labels, as algorithm 2 has it and "
+       "the authors' code does. MSE is a mean over rows and units, as that code's."},
+      {"budget",
+       "One reservoir over all rows that are trained on, those of the present task too, as "
+       "in the paper."}};
   registry.add<Derpp>(std::move(entry));
 }
 

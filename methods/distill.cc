@@ -1,14 +1,18 @@
 // Distillation: keeps the outputs of a teacher.
-//   extra = alpha * s * T^2? * CE(softmax(teacher / T), softmax(student / T)), mean over positions
+//   extra = alpha * s * T^2? * D(softmax(teacher / T), softmax(student / T)), mean over positions
+// D is the cross-entropy, or what `loss` says (core/distillation_loss.h).
 // teacher = previous (learning without forgetting): the model before the task, over the units it
 // had
 //   learned. Task-incremental: each past task's units by themselves, averaged, s = number of past
 //   tasks (weighting = contexts); class-incremental: all past units together, s = 1.
-// teacher = larger: a wider model trained jointly on all tasks (cached), over all units, in every
-// task. Cross-entropy and KL(teacher || student) differ by the teacher's entropy, which has no
-// gradient. Sources: Li & Hoiem 2016, arXiv:1606.09282; Hinton et al. 2015, arXiv:1503.02531; the
-// weighting: van de Ven et al. 2022, Nature MI 4:1185.
+// teacher = larger: another model, over all units, in every task: wider by `scale`, or whatever
+//   `teacher_options` make of it, trained jointly on all tasks (cached), or read from a file.
+// Sources: Li & Hoiem 2016, arXiv:1606.09282; Hinton et al. 2015, arXiv:1503.02531; the weighting:
+// van de Ven et al. 2022, Nature MI 4:1185.
+#include <map>
+#include <sstream>
 
+#include "core/distillation_loss.h"
 #include "core/error.h"
 #include "core/loss.h"
 #include "core/recorded_logits.h"
@@ -24,31 +28,49 @@ class Distill : public Strategy {
     double alpha = 1;
     double temperature = 2;
     bool t_squared = false;
+    std::string loss = "cross_entropy";
     std::string weighting = "contexts";
     std::string units = "past";
     std::string logits = "auto";
     double scale = 2;
     int64_t teacher_steps = 1000;
+    std::string teacher_options;
+    std::string teacher_file;
     template <class Visit>
     void fields(Visit&& visit) {
       visit("teacher", teacher, one_of({"previous", "larger"}),
-            "the model before the task, or a wider one");
+            "the model before the task, or another one");
       visit("alpha", alpha, at_least(0.0), "weight beside the task loss; 0 = finetune");
       visit("temperature", temperature, above(0.0), "divides both logits");
       visit("t_squared", t_squared, any(), "also multiply by temperature squared");
+      visit(
+          "loss", loss, one_of({"cross_entropy", "kl", "reverse_kl", "binary"}),
+          "of the softened outputs; kl is less by the teacher's entropy, reverse_kl is KL(student "
+          "|| teacher), binary takes each unit's sigmoid by itself");
       visit("weighting", weighting, one_of({"contexts", "constant"}),
-            "contexts: times the number of past tasks (not class-incremental)");
-      visit("units", units, one_of({"past", "all"}),
-            "class-incremental: the student's softmax over past units, or over all, where the "
-            "teacher gives the others 0 as in van de Ven et al.'s code");
+            "previous: contexts = times the number of past tasks (not class-incremental)");
+      visit(
+          "units", units, one_of({"past", "all"}),
+          "previous, class-incremental: the student's outputs over past units, or over all, where "
+          "the teacher gives the others 0 as in van de Ven et al.'s code");
       visit("logits", logits, one_of({"auto", "forward", "recorded"}),
             "teacher's forward pass in every step, or its logits recorded once a task by row; auto "
             "= recorded for classifiers, forward for text");
       visit("scale", scale, above(0.0), "larger: its width over the model's");
       visit("teacher_steps", teacher_steps, at_least(1), "larger: updates on all tasks together");
+      visit("teacher_options", teacher_options, any(),
+            "larger: options of its model in place of the student's: layers=4,family=llama");
+      visit("teacher_file", teacher_file, any(),
+            "larger: a safetensors file with its weights, which are not trained");
     }
   };
-  explicit Distill(const Options& options) : options_(options) {}
+  explicit Distill(const Options& options) : options_(options) {
+    if (options.loss == "reverse_kl" && options.units == "all") {
+      fail(
+          "distill: units = all gives the teacher 0 at new units, where loss = reverse_kl is "
+          "infinite; set units = past, or another loss");
+    }
+  }
 
   void prepare(Setup& setup) override {
     recorded_ =
@@ -62,7 +84,8 @@ class Distill : public Strategy {
             "distill: teacher = larger needs a way to train one, which this run lacks; use "
             "previous");
       }
-      larger_ = setup.open_teacher({options_.scale, options_.teacher_steps});
+      larger_ = setup.open_teacher(
+          {options_.scale, options_.teacher_steps, teacher_options(), options_.teacher_file});
       larger_->train(false);
     }
   }
@@ -95,13 +118,36 @@ class Distill : public Strategy {
     return larger_ ? masked_logits(raw, step.batch) : raw;
   }
 
-  Tensor cross_entropy(const Tensor& taught, const Tensor& student) const {
-    return cross_entropy_of_logs(taught, at::log_softmax(student / options_.temperature, 1));
+  /// "layers=4,family=llama" as options.
+  OptionMap teacher_options() const {
+    OptionMap options;
+    std::stringstream words(options_.teacher_options);
+    for (std::string word; std::getline(words, word, ',');) {
+      const size_t equals = word.find('=');
+      if (equals == std::string::npos || equals == 0) {
+        fail(
+            "distill: teacher_options = '{}' has the part '{}'; expected option=value, with commas "
+            "between them, such as layers=4,width=128",
+            options_.teacher_options, word);
+      }
+      options[word.substr(0, equals)] = word.substr(equals + 1);
+    }
+    return options;
   }
 
-  Tensor cross_entropy_of_logs(const Tensor& taught, const Tensor& logs) const {
-    const Tensor targets = (taught / options_.temperature).softmax(1);
-    return -at::where(targets > 0, targets * logs, at::zeros_like(logs)).sum(1).mean();
+  Tensor compared(const Tensor& taught, const Tensor& student) const {
+    return soft_loss(options_.loss, soft_targets(options_.loss, taught, options_.temperature),
+                     student, options_.temperature);
+  }
+
+  /// The student's outputs over all units, where the teacher has the `seen` ones alone.
+  Tensor compared_to_all(const Tensor& taught, const Tensor& student,
+                         const std::vector<int64_t>& seen) const {
+    const Tensor known = soft_targets(options_.loss, units(taught, seen), options_.temperature);
+    const Tensor targets =
+        at::zeros_like(student.detach())
+            .index_copy_(1, at::tensor(seen, at::kLong).to(known.device()), known);
+    return soft_loss(options_.loss, targets, student, options_.temperature);
   }
 
   static Tensor units(const Tensor& logits, const std::vector<int64_t>& classes) {
@@ -117,25 +163,38 @@ class Distill : public Strategy {
     const bool contexts = !larger_ && options_.weighting == "contexts" &&
                           step.stream.scenario != Scenario::class_incremental;
     const double factor = contexts ? static_cast<double>(past) : 1;
-    if (whole) return cross_entropy(taught, student) * factor;
+    if (whole) return compared(taught, student) * factor;
     if (step.stream.scenario == Scenario::class_incremental) {
       std::vector<int64_t> seen;
       for (int64_t t = 0; t < past; ++t) {
         const auto& classes = step.stream.tasks[static_cast<size_t>(t)].classes;
         seen.insert(seen.end(), classes.begin(), classes.end());
       }
-      if (options_.units == "all") {
-        const Tensor logs = at::log_softmax(student / options_.temperature, 1);
-        return cross_entropy_of_logs(units(taught, seen), units(logs, seen));
-      }
-      return cross_entropy(units(taught, seen), units(student, seen));
+      if (options_.units == "all") return compared_to_all(taught, student, seen);
+      return compared(units(taught, seen), units(student, seen));
     }
-    Tensor sum = at::zeros({}, student.options());
-    for (int64_t t = 0; t < past; ++t) {
-      const auto& classes = step.stream.tasks[static_cast<size_t>(t)].classes;
-      sum = sum + cross_entropy(units(taught, classes), units(student, classes));
+    return summed_tasks(step, taught, student) * (factor / static_cast<double>(past));
+  }
+
+  /// Each past task's units by themselves, summed over tasks. Tasks with equally many units are one
+  /// tensor (P * tasks, units): a handful of operations, however many tasks lie behind.
+  Tensor summed_tasks(const Step& step, const Tensor& taught, const Tensor& student) const {
+    std::map<size_t, std::vector<int64_t>> by_count;
+    for (size_t t = 0; t + 1 < static_cast<size_t>(step.task); ++t) {
+      const auto& classes = step.stream.tasks[t].classes;
+      auto& all = by_count[classes.size()];
+      all.insert(all.end(), classes.begin(), classes.end());
     }
-    return sum * (factor / static_cast<double>(past));
+    Tensor sum;
+    for (const auto& [count, classes] : by_count) {
+      const auto width = static_cast<int64_t>(count);
+      const auto tasks = static_cast<double>(classes.size() / count);
+      const Tensor part = compared(units(taught, classes).view({-1, width}),
+                                   units(student, classes).view({-1, width})) *
+                          tasks;
+      sum = sum.defined() ? sum + part : part;
+    }
+    return sum;
   }
 
   Options options_;
@@ -154,8 +213,40 @@ void add_distill(StrategyRegistry& registry) {
   entry.summary =
       "Learning without forgetting, or classic distillation from a larger joint teacher.";
   entry.source = "Li & Hoiem 2016, arXiv:1606.09282; Hinton et al. 2015, arXiv:1503.02531";
-  entry.verified = "cross-entropies computed by hand (tests/distill_test.cc)";
+  entry.verified =
+      "every loss by hand (tests/distillation_loss_test.cc); losses, gradients and steps of the "
+      "code "
+      "of van de Ven et al. 2022, softmax and binary (tests/cl_methods_shared_test.cc)";
   entry.neutral.options = {{"alpha", "0"}};
+  entry.conditions = {
+      {"weighting", "teacher", {"previous"}},  {"units", "teacher", {"previous"}},
+      {"scale", "teacher", {"larger"}},        {"teacher_steps", "teacher", {"larger"}},
+      {"teacher_steps", "teacher_file", {""}}, {"teacher_options", "teacher", {"larger"}},
+      {"teacher_file", "teacher", {"larger"}}};
+  entry.readings = {
+      {"t_squared",
+       "Hinton et al. multiply by T^2, so that the gradient keeps its size when T changes; "
+       "the codes of van de Ven et al. and Avalanche do not. Off by default, as in the "
+       "protocol that is reproduced; at one T it is a factor of alpha."},
+      {"loss",
+       "Cross-entropy of the softened outputs, as Li & Hoiem and van de Ven write it; `kl` "
+       "(Avalanche) has the same gradient and a smaller value. TRACE's code takes the "
+       "divergence the other way round: `reverse_kl`. iCaRL (arXiv:1611.07725) compares "
+       "sigmoids unit by unit: `binary`."},
+      {"units",
+       "Class-incremental: `past`, the default, compares a softmax over the units that the "
+       "teacher had learned, as the papers do. The code of van de Ven et al. softens the "
+       "student over all units and gives the teacher 0 at the new ones: `all`, which is "
+       "needed for their numbers."},
+      {"weighting",
+       "van de Ven et al. add each past context's loss with full weight in task- and "
+       "domain-incremental streams: `contexts`, the default. `constant` averages them."},
+      {"logits",
+       "The teacher does not change within a task, so its outputs can be recorded once by "
+       "row (Mammoth does so) and must be found by row, not by step: TRACE reads them by "
+       "step while the rows are shuffled. Rounding aside both settings are equal."},
+      {"teacher",
+       "It answers in evaluation mode and without a graph; TRACE leaves dropout on in it."}};
   registry.add<Distill>(std::move(entry));
 }
 

@@ -36,6 +36,11 @@ void add_dora(StrategyRegistry& registry) {
   entry.source = "Liu et al. 2024, arXiv:2402.09353";
   entry.verified = "peft 0.21: logits, gradients, merged weights (tests/dora_test.cc)";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"-",
+       "The norm counts as a constant in the backward pass, as section 4.3 of the paper "
+       "proposes and peft does; dropout acts on every x that the magnitude scales, as in "
+       "peft."}};
   registry.add<Dora>(std::move(entry));
 }
 

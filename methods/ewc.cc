@@ -9,7 +9,9 @@
 // rows; whose labels it takes changes lambda's meaning by orders of magnitude, hence the options.
 // Sources: Kirkpatrick et al. 2017, arXiv:1612.00796, eq. 3; Schwarz et al. 2018, arXiv:1805.06370;
 // the collapse: Huszar 2018, PNAS 115:E2496; readings of F: van de Ven 2025, arXiv:2502.11756.
+#include "core/error.h"
 #include "core/fisher.h"
+#include "core/importance.h"
 #include "methods/methods.h"
 
 namespace lethe {
@@ -25,6 +27,8 @@ class Ewc : public Strategy {
     std::string labels = "auto";
     int64_t rows = 0;
     std::string divisor = "n";
+    std::string per = "sequence";
+    int64_t batch = 128;
     template <class Visit>
     void fields(Visit&& visit) {
       visit("lambda", lambda, at_least(0.0),
@@ -38,14 +42,30 @@ class Ewc : public Strategy {
             "weighted = true ones times their probability; batched = squares of batch means");
       visit("rows", rows, at_least(0), "training rows for the Fisher; 0 = all");
       visit("divisor", divisor, one_of({"n", "n-1"}),
-            "of the Fisher's sum: n = its rows (batched: its batches)");
+            "of the Fisher's sum: n = its rows (batched: its batches; per token: its tokens)");
+      visit("per", per, one_of({"sequence", "token"}),
+            "text: a sample of the Fisher is a whole response, or each token by itself");
+      visit("batch", batch, at_least(1), "batched: rows whose mean gradient is squared");
     }
   };
   explicit Ewc(const Options& options) : options_(options) {}
 
   void prepare(Setup& setup) override {
+    check_fisher("ewc", fisher_options(), setup.stream);
     importance_ = setup.arena.twin("ewc.importance");
     anchor_ = setup.arena.twin("ewc.anchor");
+  }
+
+  void before_task(const TaskBegin& begin) override {
+    if (options_.per != "token" || begin.stream.classes > 0 || begin.task > 1) return;
+    const Evaluating evaluating(begin.model);
+    const Rows& rows = *begin.stream.tasks[0].train;
+    const auto device = begin.arena.values().device();
+    if (RowGradients::covers(begin.model, begin.arena, probe_of(rows, device))) return;
+    fail(
+        "ewc: per = token needs to see every use of what is trained, and some part of this model "
+        "or "
+        "its adapters hides one; use per = sequence");
   }
 
   void contribute(Update& update) override {
@@ -58,7 +78,7 @@ class Ewc : public Strategy {
   void after_task(const TaskEnd& end) override {
     if (end.last()) return;
     const MemoryTag tag(Category::workspace);
-    const Tensor fisher = fisher_diagonal(end, {options_.labels, options_.rows, options_.divisor});
+    const Tensor fisher = fisher_diagonal(end, fisher_options());
     const at::NoGradGuard no_grad;
     Tensor importance = importance_.tensor(), anchor = anchor_.tensor();
     if (options_.mode == "online") {
@@ -76,7 +96,23 @@ class Ewc : public Strategy {
 
   void state(Archive& archive) override { archive("held", held_); }
 
+  std::optional<PenaltyForm> penalty_form(const TaskStream& stream) const override {
+    const std::string labels = fisher_labels(options_.labels, stream);
+    const bool online = options_.mode == "online";
+    PenaltyForm form{"ewc", fmt::format("Fisher, {} labels", labels), options_.divisor, true,
+                     online ? "latest" : "own of each task"};
+    if (labels == "batched") form.importance = fmt::format("Fisher, batches of {}", options_.batch);
+    if (stream.classes == 0 && labels != "batched") form.importance += ", per " + options_.per;
+    if (online) form.importance += fmt::format(", gamma {}", options_.gamma);
+    if (online && options_.decay_in_loss) form.importance += " also in the loss";
+    return form;
+  }
+
  private:
+  FisherOptions fisher_options() const {
+    return {options_.labels, options_.rows, options_.divisor, options_.batch, options_.per};
+  }
+
   Options options_;
   Twin importance_, anchor_;
   bool held_ = false;
@@ -95,6 +131,41 @@ void add_ewc(StrategyRegistry& registry) {
       "of "
       "van de Ven et al. 2022 (tests/cl_shared_test.cc)";
   entry.neutral.options = {{"lambda", "0"}};
+  entry.conditions = {{"gamma", "mode", {"online"}},
+                      {"decay_in_loss", "mode", {"online"}},
+                      {"batch", "labels", {"batched"}},
+                      {"per", "labels", {"auto", "sampled", "empirical", "weighted", "predicted"}}};
+  entry.readings = {
+      {"mode, anchor",
+       "Kirkpatrick et al. 2017 keep one penalty a task, each around its own optimum: "
+       "`offline`, the default, exactly so (two anchors of the golden example give 3.45; one "
+       "re-centred anchor gives 4.95). `online` is Schwarz et al. 2018 (arXiv:1805.06370), "
+       "which holds the latest values only; several public codes do that and call it EWC."},
+      {"labels",
+       "Kirkpatrick's Fisher is an expectation over the model's own labels: `exact`, the "
+       "default where a pass a class can be paid, and the best of those that van de Ven 2025 "
+       "(arXiv:2502.11756) compares; `sampled` estimates it by one draw, the default for "
+       "text and above 100 classes. `empirical` (true labels: FACIL as an option, most "
+       "loss-based code), `predicted` (FACIL's default), `weighted` (Mammoth: the true "
+       "label's squared gradient times its probability) and `batched` (Avalanche: squares of "
+       "a batch's mean gradient) are other quantities: lambda must be searched anew for "
+       "each."},
+      {"per",
+       "A text row has many labels. `sequence`, the default, takes a response as one sample, "
+       "as the definition reads for a model of whole responses; `token` counts every "
+       "position by itself, which leaves out the products between positions, costs one "
+       "product a layer and is smaller by about the length."},
+      {"divisor",
+       "The mean over samples: `n`. The code of van de Ven et al. 2022 divides a full pass "
+       "by its last loop index, `n-1`; Avalanche divides by batches; both stay reachable, "
+       "for comparison with their numbers."},
+      {"lambda",
+       "The half stands in the formula, as in the paper and in van de Ven's code and FACIL; "
+       "Avalanche and Mammoth leave it out: there half of this lambda does the same."},
+      {"decay_in_loss",
+       "Equation 8 of Schwarz et al. multiplies the running importance by gamma once more "
+       "when it is used, and van de Ven's code follows it; Mammoth does not. Off by default: "
+       "with gamma = 1 both agree."}};
   registry.add<Ewc>(std::move(entry));
 }
 

@@ -60,15 +60,15 @@ class KroneckerEwc : public Strategy {
   };
   explicit KroneckerEwc(const Options& options) : options_(options) {}
 
+  void prepare(Setup& setup) override {
+    require_classes("ewc-kfac", setup.stream,
+                    "its factors are those of layers that see one vector a row", "use ewc");
+    check_fisher("ewc-kfac", {.labels = options_.labels, .rows = options_.rows}, setup.stream);
+  }
+
   void adapt(Setup& setup, int64_t) override {
     model_ = &setup.model;
     arena_ = &setup.arena;
-    if (setup.stream.classes == 0) {
-      fail(
-          "ewc-kfac needs a classifier whose layers see one vector a row, the stream '{}' is text; "
-          "use ewc there",
-          setup.stream.name);
-    }
     for (Seam* seam : setup.model.seams()) check(*seam);
   }
 
@@ -110,6 +110,13 @@ class KroneckerEwc : public Strategy {
       archive(name + "g", factors_[i].g);
       archive(name + "anchor", factors_[i].anchor);
     }
+  }
+
+  std::optional<PenaltyForm> penalty_form(const TaskStream& stream) const override {
+    return PenaltyForm{
+        "ewc-kfac",
+        fmt::format("Kronecker-factored Fisher, {} labels", fisher_labels(options_.labels, stream)),
+        "n", true, options_.mode == "online" ? "latest" : "own of each task"};
   }
 
  private:
@@ -154,8 +161,8 @@ class KroneckerEwc : public Strategy {
   std::vector<Factors> factors_of(const TaskEnd& end) const {
     const MemoryTag tag(Category::workspace);
     const Evaluating evaluating(end.model);
-    if (!rows_need_no_loop(end)) refuse("some layer of this model does not see one vector a row");
-    const std::string labels = fisher_labels(end, options_.labels);
+    if (!rows_see_one_vector(end)) refuse("some layer of this model does not see one vector a row");
+    const std::string labels = fisher_labels(options_.labels, end.stream);
     const std::vector<int64_t> rows = importance_rows(end, options_.rows);
     std::vector<Factors> sums = zeros(end.model);
     each_batch(end, rows, end.batch_size, [&](const Batch& batch) {
@@ -230,6 +237,15 @@ void add_ewc_kfac(StrategyRegistry& registry) {
   entry.source = "Ritter et al. 2018, arXiv:1805.07810";
   entry.verified = "penalties by explicit Kronecker products (tests/ewc_kfac_test.cc)";
   entry.neutral.options = {{"lambda", "0"}};
+  entry.conditions = {{"gamma", "mode", {"online"}}};
+  entry.readings = {
+      {"mode",
+       "Ritter et al. 2018 anchor the sum of all penalties at the latest optimum, a "
+       "recursion of Laplace approximations: `online`, the default. `offline` leaves each at "
+       "its own task's, the reading that `ewc` has as its default."},
+      {"labels",
+       "As for `ewc`; Ritter et al. sample from the model, `exact` is that without the noise "
+       "of the draw, hence the default up to 100 classes."}};
   registry.add<KroneckerEwc>(std::move(entry));
 }
 

@@ -127,6 +127,10 @@ void add_freeze(StrategyRegistry& registry) {
   entry.source = "Yosinski et al. 2014, arXiv:1411.1792";
   entry.verified = "names and counts by hand; frozen values keep their bits";
   entry.neutral.options = {{"layers", "0"}};
+  entry.readings = {
+      {"layers",
+       "Counted from the output; what stands before the first block (embeddings) is frozen "
+       "as well. Papers differ on whether the head counts: here it is a layer."}};
   registry.add<Freeze>(std::move(entry));
 }
 

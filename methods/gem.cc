@@ -109,6 +109,13 @@ void add_gem(StrategyRegistry& registry) {
   entry.source = "Lopez-Paz & Ranzato 2017, arXiv:1706.08840";
   entry.verified = "every choice of active constraints tried by hand on random small cases";
   entry.neutral.options = {{"budget", "0"}};
+  entry.readings = {
+      {"margin, margin_as",
+       "The paper adds the margin to the multipliers; the authors' code bounds them from "
+       "below by it: `bound`, the default, which their numbers were made with. `added` is "
+       "the paper."},
+      {"batch",
+       "The gradient of a past task over all of its kept rows, as in the paper and the code."}};
   registry.add<Gem>(std::move(entry));
 }
 

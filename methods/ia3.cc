@@ -88,6 +88,10 @@ void add_ia3(StrategyRegistry& registry) {
   entry.source = "Liu et al. 2022, arXiv:2205.05638";
   entry.verified = "peft 0.21 on LLaMA and GPT-2: logits and gradients (tests/ia3_test.cc)";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"targets, feedforward",
+       "Keys, values and the inner activation, as in the paper and in peft's defaults; a "
+       "perceptron has no keys, so there every hidden activation is scaled."}};
   registry.add<Ia3>(std::move(entry));
 }
 

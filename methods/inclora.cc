@@ -26,6 +26,11 @@ void add_inclora(StrategyRegistry& registry) {
   entry.source = "baseline of Wang et al. 2023, arXiv:2310.14152";
   entry.verified = "lora in the first task, the sum of products by hand, merged weights";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"-",
+       "A new pair each task beside the frozen ones, all in use at test time: the baseline "
+       "of the O-LoRA paper. Names differ: SeqLoRA trains one pair through all tasks, which "
+       "is `lora`."}};
   registry.add<IncLora>(std::move(entry));
 }
 

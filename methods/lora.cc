@@ -34,6 +34,17 @@ void add_lora(StrategyRegistry& registry) {
   entry.source = "Hu et al. 2021, arXiv:2106.09685; Dettmers et al. 2023, arXiv:2305.14314";
   entry.verified = "product by hand; merged weights give the same logits";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"alpha, rslora",
+       "Scale alpha / r as in the paper; `rslora` divides by the root of r (Kalajdzievski "
+       "2023, arXiv:2312.03732), which is stable at large ranks."},
+      {"targets",
+       "All Linears but the head. The paper adapts the query and value projections, and "
+       "peft's default too; Dettmers et al. 2023 (arXiv:2305.14314) found that all are "
+       "needed to reach full fine-tuning."},
+      {"-",
+       "A is uniform in +-1/sqrt(in), as peft's Kaiming initialisation with a = sqrt(5) "
+       "comes to; the paper draws it from a normal distribution. B is 0 in both."}};
   registry.add<Lora>(std::move(entry));
 }
 

@@ -6,6 +6,7 @@
 // tasks: combine = sum adds Omega, as the authors' code does; combine = average is Omega <- alpha
 // Omega + (1 - alpha) Omega_t from task 2 on, a mix such as Avalanche's and FACIL's. Source:
 // Aljundi et al. 2018, arXiv:1711.09601, eqs. 2 and 3, the squared norm of section 4.1.
+#include "core/error.h"
 #include "core/importance.h"
 #include "methods/methods.h"
 
@@ -33,6 +34,7 @@ class MemoryAwareSynapses : public Strategy {
   explicit MemoryAwareSynapses(const Options& options) : options_(options) {}
 
   void prepare(Setup& setup) override {
+    check_importance_rows("mas", options_.rows, setup.stream);
     importance_ = setup.arena.twin("mas.importance");
     anchor_ = setup.arena.twin("mas.anchor");
   }
@@ -58,14 +60,25 @@ class MemoryAwareSynapses : public Strategy {
 
   void state(Archive& archive) override { archive("held", held_); }
 
+  std::optional<PenaltyForm> penalty_form(const TaskStream&) const override {
+    return PenaltyForm{
+        "mas",
+        fmt::format("sensitivity of the {} norm, {} over tasks", options_.norm, options_.combine),
+        "n", false, "latest"};
+  }
+
  private:
-  /// d norm / d logits (P, C), each row's norm over all its predicted positions: `whole` says that
-  /// the batch is one row.
-  Tensor cotangent(const Tensor& logits, const Batch& batch, bool whole) const {
+  /// d norm / d logits (P, C), each row's norm over all its predicted positions.
+  Tensor cotangent(const Tensor& logits, const Batch& batch) const {
     Tensor f = logits.detach();
     if (batch.active.defined()) f = f.masked_fill(batch.active.logical_not(), 0);
     if (options_.norm == "squared") return f * 2;
-    const Tensor norm = whole ? f.norm() : f.norm(2, {1}, /*keepdim=*/true);
+    Tensor squares = f.square().sum(1);
+    if (batch.row_of.defined()) {
+      const Tensor rows = at::zeros({batch.rows()}, squares.options());
+      squares = rows.index_add_(0, batch.row_of, squares).index_select(0, batch.row_of);
+    }
+    const Tensor norm = squares.sqrt().unsqueeze(1);
     return at::where(norm > 0, f / norm, at::zeros_like(f));
   }
 
@@ -75,9 +88,11 @@ class MemoryAwareSynapses : public Strategy {
     const Evaluating evaluating(end.model);
     const bool together = rows_need_no_loop(end);
     Tensor total = at::zeros_like(end.arena.values());
-    each_batch(end, rows, together ? end.batch_size : 1, [&](const Batch& batch) {
+    each_batch(end, rows, together ? rows_at_once(end) : 1, [&](const Batch& batch) {
       if (together) {
-        add_together(end, batch, total);
+        RowGradients gradients(end.model, end.arena, batch, RowMeasure::absolute);
+        gradients.add(cotangent(gradients.logits(), batch), total);
+        gradients.finish(total);
       } else {
         add_row(end, batch, total);
       }
@@ -85,20 +100,9 @@ class MemoryAwareSynapses : public Strategy {
     return total.div_(static_cast<double>(rows.size()));
   }
 
-  /// |delta a^T| = |delta| |a|^T: the sum over rows is one product a seam.
-  void add_together(const TaskEnd& end, const Batch& batch, const Tensor& total) const {
-    const Capture capture(end.model, batch);
-    const at::NoGradGuard no_grad;
-    const auto deltas = capture.output_gradients(cotangent(capture.logits(), batch, false));
-    for (size_t s = 0; s < deltas.size(); ++s) {
-      const Capture::Site& site = capture.sites()[s];
-      add_outer(end.arena, *site.seam, deltas[s].abs(), site.input.abs(), total);
-    }
-  }
-
   void add_row(const TaskEnd& end, const Batch& row, const Tensor& total) const {
     const Tensor logits = end.model.forward(row);
-    const auto gradients = range_gradients(end.arena, logits, cotangent(logits, row, true));
+    const auto gradients = range_gradients(end.arena, logits, cotangent(logits, row));
     const at::NoGradGuard no_grad;
     for (size_t i = 0; i < gradients.size(); ++i) {
       if (!gradients[i].defined()) continue;
@@ -121,6 +125,18 @@ void add_mas(StrategyRegistry& registry) {
   entry.source = "Aljundi et al. 2018, arXiv:1711.09601";
   entry.verified = "importances and penalties computed by hand (tests/mas_test.cc)";
   entry.neutral.options = {{"lambda", "0"}};
+  entry.conditions = {{"alpha", "combine", {"average"}}};
+  entry.readings = {
+      {"norm",
+       "The paper differentiates the squared L2 norm of the outputs: `squared`, the default. "
+       "FACIL takes the norm itself: `unsquared`."},
+      {"-",
+       "The absolute value is taken row by row, before the mean, as the definition has it; "
+       "Avalanche takes it after the mean over a batch, where rows of opposite signs cancel."},
+      {"combine, alpha",
+       "The authors' code adds the importances of tasks: `sum`, the default. Avalanche and "
+       "FACIL mix old and new by a weight: `average`."},
+      {"lambda", "No half, as in the paper: the pull is 2 lambda Omega (theta - anchor)."}};
   registry.add<MemoryAwareSynapses>(std::move(entry));
 }
 

@@ -97,6 +97,14 @@ void add_multitask(StrategyRegistry& registry) {
   entry.verified =
       "joint training on split MNIST, van de Ven et al. 2022; finetune on a single task";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"tasks",
+       "`seen` retrains on the union at every stage (Avalanche calls it cumulative), so that "
+       "R has every row; `all` is the joint training of van de Ven et al. and an upper bound "
+       "that saw the future."},
+      {"mixing",
+       "`rows`, the union as one data set, as in both codes. Whether updates or epochs are "
+       "equal to those of other methods is `train.steps` or `train.epochs`: state which."}};
   registry.add<Multitask>(std::move(entry));
 }
 

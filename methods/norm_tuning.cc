@@ -50,6 +50,10 @@ void add_norm_tuning(StrategyRegistry& registry) {
   entry.source = "Zhao et al. 2023, arXiv:2312.11420";
   entry.verified = "names and counts by hand; peft 0.21 gradients (tests/norm_tuning_test.cc)";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"targets",
+       "All normalisation layers, weights and biases, as in the paper's LayerNorm tuning and "
+       "peft's LN tuning."}};
   registry.add<NormTuning>(std::move(entry));
 }
 

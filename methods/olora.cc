@@ -60,6 +60,17 @@ void add_olora(StrategyRegistry& registry) {
   entry.source = "Wang et al. 2023, arXiv:2310.14152";
   entry.verified = "penalties by hand; the authors' loss and gradients (tests/olora_test.cc)";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"penalty",
+       "The paper squares the overlaps, the authors' code sums absolute values, and its "
+       "numbers were made so: `absolute`, the default (6 against 13.5 in the golden "
+       "example)."},
+      {"lambda1, lambda2",
+       "0.5 and 0 as in the authors' scripts for short orders; for long ones they tuned "
+       "both. The norms of `lambda2` are not squared, as in the code."},
+      {"-",
+       "Earlier pairs are stacked along the rank, not merged, so that the penalty still sees "
+       "them. As the code does, it acts on the A that reads the input."}};
   registry.add<OLora>(std::move(entry));
 }
 

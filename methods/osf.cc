@@ -12,6 +12,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "core/capture.h"
 #include "core/error.h"
 #include "methods/adapters.h"
 #include "methods/methods.h"
@@ -33,7 +34,11 @@ class OsfAdapter : public Adapter {
     const Tensor& bias = seam_.bias();
     const Tensor plain = bias.defined() ? so_far - bias : so_far;
     const Tensor kept = at::matmul(at::matmul(plain, u_high_), u_high_.t());
-    const Tensor y = kept + at::linear(at::linear(x, v_) * s_, u_);
+    const Tensor inner = at::linear(x, v_), scaled = inner * s_, low = at::linear(scaled, u_);
+    detail::record(Capture::Kind::product, v_, x, inner);
+    detail::record(Capture::Kind::gain, s_, inner, scaled);
+    detail::record(Capture::Kind::product, u_, scaled, low);
+    const Tensor y = kept + low;
     return bias.defined() ? y + bias : y;
   }
 
@@ -155,6 +160,13 @@ void add_osf(StrategyRegistry& registry) {
   entry.source = "Nayak et al. 2025, arXiv:2504.07097";
   entry.verified = "frozen directions keep their outputs; projections by hand";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"preserved",
+       "The same share of the singular directions of every seam is frozen, as in the default "
+       "of peft; the paper also gives layers shares of their own."},
+      {"-",
+       "Gradients and, after the step, values are projected: with Adam, projected gradients "
+       "alone do not keep the step in the free subspace."}};
   registry.add<Osf>(std::move(entry));
 }
 

@@ -83,6 +83,13 @@ void add_prompt(StrategyRegistry& registry) {
   entry.source = "Lester et al. 2021, arXiv:2104.08691";
   entry.verified = "peft 0.21: logits and gradient (tests/prompt_test.cc)";
   entry.neutral.exists = false;
+  entry.readings = {
+      {"initial",
+       "Embeddings of random tokens, which the paper finds better than values in +-0.5 "
+       "(`uniform`)."},
+      {"-",
+       "The prompt goes through all tasks. A prompt a task, found by the task's name at test "
+       "time, is another method (progressive prompts, L2P)."}};
   registry.add<PromptTuning>(std::move(entry));
 }
 

@@ -65,7 +65,10 @@ class Replay : public Strategy {
     buffer_.keep(options_.buffer, end.stream, end.task, end.generator.current_seed());
   }
 
-  void state(Archive& archive) override { buffer_.state(archive); }
+  void state(Archive& archive) override {
+    buffer_.state(archive);
+    archive("offers", offers_);
+  }
 
  private:
   /// What turns the task loss, already counted in full, into the weighted sum.
@@ -110,6 +113,17 @@ void add_replay(StrategyRegistry& registry) {
   entry.source = "Chaudhry et al. 2019, arXiv:1902.10486; van de Ven et al. 2022, Nature MI 4:1185";
   entry.verified = "one step of the code of van de Ven et al.; weights by hand";
   entry.neutral.options = {{"budget", "0"}};
+  entry.readings = {
+      {"weights",
+       "van de Ven et al. weight the present task by 1/t: `task_share`, the default. Mammoth "
+       "takes one mean over a joined batch (`concatenated`); `equal` is the sum of halves."},
+      {"per, selection, budget",
+       "van de Ven et al. keep a number of rows a class, drawn at random: the default. "
+       "Mammoth and the A-GEM paper keep a reservoir of one total size: `selection = "
+       "reservoir`, `per = total`."},
+      {"fill",
+       "After each task, from all of its rows, as van de Ven's code; `steps` offers rows as "
+       "they are trained on (Mammoth), which needs no second look at the data."}};
   registry.add<Replay>(std::move(entry));
 }
 

@@ -10,6 +10,7 @@
 // Negative scores are dropped at each interval, as in the authors' code (Avalanche: at the task's
 // end). `normalise` = false leaves out both divisions. Without its memory of samples, which
 // `replay` adds. Source: Chaudhry et al. 2018, arXiv:1801.10112, section 4.
+#include "core/error.h"
 #include "methods/methods.h"
 
 namespace lethe {
@@ -84,6 +85,14 @@ class RiemannianWalk : public Strategy {
   void state(Archive& archive) override {
     archive("held", held_);
     archive("moving", moving_);
+    archive("steps", steps_);
+  }
+
+  std::optional<PenaltyForm> penalty_form(const TaskStream&) const override {
+    return PenaltyForm{
+        "rwalk",
+        fmt::format("moving Fisher and path score{}", options_.normalise ? ", normalised" : ""), "",
+        false, "latest"};
   }
 
  private:
@@ -120,6 +129,13 @@ void add_rwalk(StrategyRegistry& registry) {
   entry.source = "Chaudhry et al. 2018, arXiv:1801.10112";
   entry.verified = "trajectories computed by hand (tests/rwalk_test.cc)";
   entry.neutral.options = {{"lambda", "0"}};
+  entry.readings = {
+      {"alpha, interval",
+       "The moving Fisher and the intervals of the path score are the paper's; the squares "
+       "are those of a batch's mean gradient, which every step has at hand. Avalanche pays a "
+       "second forward and backward pass a step for gradients of its own."},
+      {"normalise",
+       "The paper scales Fisher and score to at most 1 before it adds them; on by default."}};
   registry.add<RiemannianWalk>(std::move(entry));
 }
 

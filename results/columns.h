@@ -89,6 +89,15 @@ void columns(Row& row, Visit&& visit) {
   visit("sha256", row.sha256);
 }
 
+template <RowOf<PenaltyForm> Row, class Visit>
+void columns(Row& row, Visit&& visit) {
+  visit("strategy", row.strategy);
+  visit("importance", row.importance);
+  visit("divisor", row.divisor);
+  visit("half", row.half);
+  visit("anchor", row.anchor);
+}
+
 template <RowOf<TaskRow> Row, class Visit>
 void columns(Row& row, Visit&& visit) {
   visit("position", row.position);

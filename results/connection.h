@@ -10,6 +10,10 @@
 
 namespace lethe {
 
+/// A transaction that locks as it begins: one that reads first could not write where another wrote
+/// meanwhile.
+inline constexpr auto at_once = SQLite::TransactionBehavior::IMMEDIATE;
+
 /// How long a process waits for another's transaction before it gives up.
 inline constexpr int busy_seconds = 60;
 

@@ -106,6 +106,7 @@ void write_result(SQLite::Database& db, int64_t trial, const TrialResult& result
   write_rows(db, "timing", trial, result.timing);
   write_rows(db, "sample", trial, result.samples);
   write_rows(db, "artifact", trial, result.artifacts);
+  write_rows(db, "penalty", trial, result.penalties);
   write_notes(db, trial, result.notes);
   query(db,
         "UPDATE trial SET weights_digest = ?, trainable_parameters = ?, total_parameters = ? "
@@ -125,6 +126,7 @@ TrialResult read_result(const SQLite::Database& db, int64_t trial) {
   result.timing = read_rows<Timing>(db, "timing", trial);
   result.samples = read_rows<Sample>(db, "sample", trial);
   result.artifacts = read_rows<Artifact>(db, "artifact", trial);
+  result.penalties = read_rows<PenaltyForm>(db, "penalty", trial);
   for (NoteRow& note : read_rows<NoteRow>(db, "note", trial)) {
     result.notes.push_back(std::move(note.text));
   }

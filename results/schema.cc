@@ -10,7 +10,8 @@ int64_t number(SQLite::Database& db, const char* query) { return db.execAndGet(q
 }  // namespace
 
 const std::vector<std::string>& migrations() {
-  static const std::vector<std::string> scripts = {std::string(table_sql) + view_sql, note_sql};
+  static const std::vector<std::string> scripts = {std::string(table_sql) + view_sql, note_sql,
+                                                   penalty_sql};
   return scripts;
 }
 

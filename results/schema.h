@@ -15,6 +15,7 @@ inline constexpr int64_t application_id = 0x4c544845;
 extern const char* const table_sql;
 extern const char* const view_sql;
 extern const char* const note_sql;
+extern const char* const penalty_sql;
 
 /// SQL scripts; the one at index v brings a store from version v to v + 1. Never edit one that a
 /// release has run: append.

@@ -12,7 +12,6 @@ namespace lethe {
 namespace {
 
 using Change = SQLite::Transaction;
-constexpr auto at_once = SQLite::TransactionBehavior::IMMEDIATE;
 
 struct Found {
   int64_t id = 0;

@@ -1,6 +1,4 @@
 // Files that trials wrote: which there are, and trials run again for one.
-#include <chrono>
-
 #include "core/error.h"
 #include "results/connection.h"
 
@@ -8,11 +6,6 @@ namespace lethe {
 namespace {
 
 using Change = SQLite::Transaction;
-constexpr auto at_once = SQLite::TransactionBehavior::IMMEDIATE;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -40,13 +33,13 @@ std::optional<int64_t> ResultStore::claim_finished(const TrialKey& key, const st
                                   "SELECT t.id FROM trial t LEFT JOIN claim c ON c.trial = t.id "
                                   "WHERE t.text = ? AND t.build = ? AND t.device_class = ? AND "
                                   "t.status = 'done' AND coalesce(c.lease_ends, 0) <= ?",
-                                  key.text, key.build, key.device_class, now());
+                                  key.text, key.build, key.device_class, seconds_since_1970());
     if (!row.executeStep()) return std::nullopt;
     const int64_t id = row.getColumn(0).getInt64();
     query(db,
           "INSERT INTO claim (trial, worker, lease_ends) VALUES (?, ?, ?) ON CONFLICT (trial) "
           "DO UPDATE SET worker = excluded.worker, lease_ends = excluded.lease_ends",
-          id, worker, now() + lease_seconds)
+          id, worker, seconds_since_1970() + lease_seconds)
         .exec();
     change.commit();
     return id;

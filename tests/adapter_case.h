@@ -9,12 +9,9 @@
 
 #include "tests/engine_case.h"
 #include "tests/files.h"
+#include "tests/tensors.h"
 
 namespace lethe {
-
-inline double largest_difference(const Tensor& a, const Tensor& b) {
-  return (a - b).abs().max().item<double>();
-}
 
 inline std::vector<std::string> trained(Model& model) {
   std::vector<std::string> names;

@@ -12,6 +12,9 @@ using namespace lethe;
 
 namespace {
 
+/// Relative to the largest of an array, as fixtures of float32 agree with other orders of summing.
+constexpr double kTolerance = 1e-6;
+
 Tensor tensor_of(const SafetensorsFile& file, const std::string& name) {
   const StoredTensor& stored = file.at(name);
   return at::from_blob(const_cast<uint8_t*>(stored.data), stored.shape,
@@ -30,6 +33,11 @@ RowsPtr rows_of(const SafetensorsFile& file, const std::string& x, const std::st
   const auto* label = labels.data_ptr<int64_t>();
   return std::make_shared<VectorRows>(first_id, rows,
                                       std::vector<int64_t>(label, label + labels.numel()));
+}
+
+/// The largest difference, relative to the largest of `expected`.
+double relative_error(const Tensor& found, const Tensor& expected) {
+  return ((found - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
 /// One case of the fixture: its replayed rows are task 1, its current ones task 2.
@@ -77,18 +85,31 @@ struct Case {
                                       : "classifier.linear." + ours.substr(11);
   }
 
-  /// The largest difference of the arena's gradient from the fixture's.
+  /// The four parameters' arrays under `prefix` and in one, `name` + "_flat", in the arena's
+  /// layout.
+  Tensor flat(const std::string& array) const {
+    const Tensor all = tensor_of(file, name + "." + array);
+    const Tensor made = at::zeros_like(rehearsal.arena.values());
+    int64_t from = 0;
+    for (const ArenaRange& range : rehearsal.arena.ranges()) {  // in the file's order
+      made.narrow(0, range.offset, range.size).copy_(all.narrow(0, from, range.size));
+      from += range.size;
+    }
+    return made;
+  }
+
+  /// The largest difference of the arena's gradient from the fixture's, relative to its largest.
   double gradient_error() const {
     double error = 0;
     for (const ArenaRange& range : rehearsal.arena.ranges()) {
       const Tensor expected = tensor_of(file, name + ".grad_used." + theirs(range.name));
       const Tensor found = rehearsal.arena.slice(rehearsal.arena.gradient(), range);
-      error = std::max(error, (found - expected).abs().max().item<double>());
+      error = std::max(error, relative_error(found, expected));
     }
     return error;
   }
 
-  /// The same after a step of SGD with rate 0.1.
+  /// The same of the values after a step of SGD with rate 0.1.
   double values_error() {
     kernels::Update step;
     step.optimizer = kernels::Optimizer::sgd;
@@ -100,7 +121,7 @@ struct Case {
     double error = 0;
     for (const ArenaRange& range : rehearsal.arena.ranges()) {
       const Tensor expected = tensor_of(file, name + ".after1." + theirs(range.name));
-      error = std::max(error, (range.parameter - expected).abs().max().item<double>());
+      error = std::max(error, relative_error(range.parameter, expected));
     }
     return error;
   }
@@ -130,20 +151,25 @@ TEST_CASE("a step of A-GEM has the reference code's gradient and values") {
           Approx(expected(folder->string(), name)["result"]["loss_current"].get<double>())
               .epsilon(1e-6));
     torch::autograd::backward({loss}, {});
+    CHECK(relative_error(agem.arena.gradient(), given.flat("grad_current_flat")) < kTolerance);
     Tensor reference;
     agem.contribute([&](const Batch& batch, Tensor out) {
       gradient_of(*agem.model, agem.arena, batch, out);
       reference = out.clone();
+      CHECK(relative_error(reference, given.flat("grad_replay_flat")) < kTolerance);
+      CHECK(task_loss(agem.model->forward(batch), batch).item<double>() ==
+            Approx(expected(folder->string(), name)["result"]["loss_replay"].get<double>())
+                .epsilon(kTolerance));
       const double dot = (reference * agem.arena.gradient()).sum().item<double>();
       CHECK(dot == Approx(expected(folder->string(), name)["dot_current_replay"].get<double>())
                        .epsilon(1e-5));
     });
-    CHECK(given.gradient_error() < 1e-6);
+    CHECK(given.gradient_error() < kTolerance);
     if (name != "agem_satisfied") {
       const double after = (reference * agem.arena.gradient()).sum().item<double>();
       CHECK(std::abs(after) < 1e-5);
     }
-    CHECK(given.values_error() < 1e-6);
+    CHECK(given.values_error() < kTolerance);
   }
 }
 
@@ -152,12 +178,19 @@ TEST_CASE("a step of replay has the reference code's loss, gradient and values")
   if (!folder) return;
   Case given(folder->string(), "replay_normal", "replay");
   Rehearsal& replay = given.rehearsal;
-  const Tensor loss =
-      task_loss(replay.model->forward(given.whole), given.whole) + replay.extra(2, given.whole);
+  // The shares of loss and replay are a half each in task 2; the loss takes the whole step, so the
+  // replayed rows' own loss is half of the extra one's weighted difference to it.
+  const Tensor current = task_loss(replay.model->forward(given.whole), given.whole);
+  const Tensor extra = replay.extra(2, given.whole);
+  const Tensor loss = current + extra;
+  const auto result = expected(folder->string(), "replay_normal")["result"];
+  CHECK(current.item<double>() == Approx(result["loss_current"].get<double>()).epsilon(kTolerance));
+  CHECK(2 * extra.item<double>() + current.item<double>() ==
+        Approx(result["loss_replay"].get<double>()).epsilon(2 * kTolerance));
   CHECK(loss.item<double>() ==
         Approx(expected(folder->string(), "replay_normal")["result"]["loss_total"].get<double>())
             .epsilon(1e-6));
   torch::autograd::backward({loss}, {});
-  CHECK(given.gradient_error() < 1e-6);
-  CHECK(given.values_error() < 1e-6);
+  CHECK(given.gradient_error() < kTolerance);
+  CHECK(given.values_error() < kTolerance);
 }

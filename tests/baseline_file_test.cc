@@ -10,7 +10,7 @@ namespace lethe {
 namespace {
 
 // finetune: final average 2/3 (0.8333.. and 0.5), forgetting 1/3.
-std::vector<Comparison> measured(double second = .5) {
+std::vector<Comparison> one_method(double second = .5) {
   return compare({finished("finetune", 1, {{0, 0}, {5. / 6, 0}, {second, 5. / 6}})});
 }
 
@@ -35,7 +35,7 @@ std::string with(std::string toml, const std::string& line, const std::string& o
   return toml.replace(toml.find(line), line.size(), other);
 }
 
-// kBound for a metric of measured().
+// kBound for a metric of one_method().
 std::string of_finetune(const std::string& metric) {
   return with(with(with(kBound, "\"s\"", "\"split\""), "\"m\"", "\"finetune\""), "forgetting",
               metric);
@@ -131,24 +131,24 @@ TEST_CASE("an update changes the values and leaves all else as it was", "[baseli
       "value = 1e-1\nallowed_fall = 5e-2\n";
   std::string after = with(before, "value = 0.9 ", "value = 0.6666 ");
   after = with(after, "value = 1e-1", "value = 0.3334");
-  CHECK(updated(before, measured()) == after);
-  CHECK(updated(after, measured()) == after);
+  CHECK(updated(before, one_method()) == after);
+  CHECK(updated(after, one_method()) == after);
 }
 
 TEST_CASE("an updated baseline without allowance passes, whatever the last bit", "[baseline]") {
   for (const double second : {.5, .1, .3, .7, 1. / 7, 2. / 3, .9}) {
     const std::string text = of_finetune("forgetting") + of_finetune("final_average");
-    const std::string written = updated(text, measured(second));
-    CHECK(check_baseline(parse_baseline(written, "b.toml"), measured(second)).empty());
-    CHECK(check_baseline(parse_baseline(written, "b.toml"), measured(second - .01)).size() == 2);
+    const std::string written = updated(text, one_method(second));
+    CHECK(check_baseline(parse_baseline(written, "b.toml"), one_method(second)).empty());
+    CHECK(check_baseline(parse_baseline(written, "b.toml"), one_method(second - .01)).size() == 2);
   }
 }
 
 TEST_CASE("a value that did not change keeps its spelling, and so does an unmeasured one",
           "[baseline]") {
   const std::string same = with(of_finetune("forgetting"), "value = 1", "value = 3.334e-1");
-  CHECK(updated(same, measured()) == same);
-  CHECK(updated(kBound, measured()) == kBound);
+  CHECK(updated(same, one_method()) == same);
+  CHECK(updated(kBound, one_method()) == kBound);
 }
 
 TEST_CASE("an update finds the number behind text of several bytes a letter", "[baseline]") {

@@ -11,7 +11,7 @@ namespace lethe {
 namespace {
 
 // finetune: final average 0.7, forgetting 0.4. multitask: 0.9 and 0.05.
-std::vector<Comparison> measured(const MetricInfo& metric = {"accuracy", "fraction", true}) {
+std::vector<Comparison> two_methods(const MetricInfo& metric = {"accuracy", "fraction", true}) {
   return compare({finished("finetune", 1, {{.1, .1}, {.9, .2}, {.5, .9}}, metric),
                   finished("multitask", 1, {{.1, .1}, {.9, .2}, {.85, .95}}, metric)});
 }
@@ -30,7 +30,8 @@ std::string relation(const std::string& metric, const std::string& expression,
 
 using Lines = std::vector<std::string>;
 
-Lines violations(const std::string& toml, const std::vector<Comparison>& comparisons = measured()) {
+Lines violations(const std::string& toml,
+                 const std::vector<Comparison>& comparisons = two_methods()) {
   Lines lines;
   for (const auto& one : check_baseline(parse_baseline(toml, "b.toml"), comparisons)) {
     lines.push_back(one.text);
@@ -59,7 +60,7 @@ TEST_CASE("where lower is better a metric may rise as far as is allowed", "[base
 }
 
 TEST_CASE("the direction of a score is that of the stream's metric", "[baseline]") {
-  const auto losses = measured({"loss", "nats", false});
+  const auto losses = two_methods({"loss", "nats", false});
   CHECK(violations(bound("multitask", "final_average", "0.9", "0"), losses).empty());
   CHECK(violations(bound("multitask", "final_average", "1.5", "0"), losses).empty());
   CHECK(violations(bound("multitask", "final_average", "0.8", "0.05"), losses) ==
@@ -82,7 +83,7 @@ TEST_CASE("what was not measured is a violation that says so", "[baseline]") {
 }
 
 TEST_CASE("a score that is not a number breaks its bound and its relation", "[baseline]") {
-  auto comparisons = measured();
+  auto comparisons = two_methods();
   comparisons[0].methods[0].metrics["final_average"].over_seeds.mean =
       std::numeric_limits<double>::quiet_NaN();
   CHECK(violations(bound("finetune", "final_average", "0.5", "0.5"), comparisons) ==

@@ -13,8 +13,8 @@ namespace {
 using Values = std::vector<double>;
 
 /// H = R R', b = R g for random rows R (n, p) and g (p).
-struct Program {
-  Program(size_t n, size_t p, unsigned seed) : h(n * n, 0), b(n, 0) {
+struct BoxProgram {
+  BoxProgram(size_t n, size_t p, unsigned seed) : h(n * n, 0), b(n, 0) {
     std::mt19937 engine(seed);
     std::normal_distribution<double> normal;
     std::vector<Values> r(n, Values(p));
@@ -46,7 +46,7 @@ struct Program {
 };
 
 /// Gauss and Jordan on the variables in `free`, the others at `low`; empty where singular.
-Values solved(const Program& program, unsigned free, double low) {
+Values solved(const BoxProgram& program, unsigned free, double low) {
   const size_t n = program.b.size();
   std::vector<Values> rows;
   for (size_t i = 0; i < n; ++i) {
@@ -79,7 +79,7 @@ Values solved(const Program& program, unsigned free, double low) {
 }
 
 /// The least value over all sets of free variables whose solution keeps to the bound.
-double least(const Program& program, double low) {
+double least(const BoxProgram& program, double low) {
   const size_t n = program.b.size();
   double best = std::numeric_limits<double>::infinity();
   for (unsigned free = 0; free < 1U << n; ++free) {
@@ -114,7 +114,7 @@ TEST_CASE("two variables by hand", "[qp]") {
 TEST_CASE("the answer is as good as the best of all sets of active bounds", "[qp]") {
   CHECK(rc::check([] {
     const auto n = *rc::gen::inRange<size_t>(1, 6);
-    const Program program(n, n + 3, *rc::gen::arbitrary<unsigned>());
+    const BoxProgram program(n, n + 3, *rc::gen::arbitrary<unsigned>());
     const double low = *rc::gen::element(0.0, 0.5, 0.01);
     const Values v = bounded_qp(program.h, program.b, low);
     for (const double x : v) RC_ASSERT(x >= low);
@@ -127,8 +127,8 @@ TEST_CASE("rows that depend on each other still give a minimum", "[qp]") {
   CHECK(rc::check([] {
     // 5 rows in 3 dimensions, and each row twice.
     const auto n = *rc::gen::inRange<size_t>(2, 6);
-    const Program some(n, 3, *rc::gen::arbitrary<unsigned>());
-    Program program = some;
+    const BoxProgram some(n, 3, *rc::gen::arbitrary<unsigned>());
+    BoxProgram program = some;
     program.h.assign(4 * n * n, 0);
     program.b.resize(2 * n);
     for (size_t i = 0; i < 2 * n; ++i) {

@@ -33,6 +33,19 @@ struct Logits {
   Tensor logits, loss;
 };
 
+std::string step_name(const std::string& context, int before) {
+  return context + ".step" + std::to_string(before + 1) + ".";
+}
+
+/// The gradient of the loss and of the penalty, as the reference records it before a step.
+Tensor whole_gradient(Driven& driven, const Batch& batch) {
+  Tensor penalty;
+  driven.penalty(&penalty);  // a step of no length: the path stays as it is
+  const Tensor loss = at::zeros_like(driven.arena.values());
+  gradient_of(*driven.model, driven.arena, batch, loss);
+  return loss + penalty;
+}
+
 }  // namespace
 
 TEST_CASE("five steps a context under SI walk the reference's path") {
@@ -49,12 +62,15 @@ TEST_CASE("five steps a context under SI walk the reference's path") {
     for (const auto& facts : si.json.at(name)) {
       CAPTURE(context, number);
       const double loss = task_loss(driven.model->forward(batch), batch).item<double>();
+      CHECK(off(whole_gradient(driven, batch),
+                si.flat(driven.arena, step_name(name, number) + "grad.")) < kFixtureTolerance);
       const double penalty = driven.step(context, batch, 0.1);
       CHECK(loss + penalty == Approx(facts.at("loss_total").get<double>()).epsilon(1e-6));
       CHECK(penalty / 1.5 ==
             Approx(facts.at("param_reg").get<double>()).epsilon(1e-6).margin(1e-9));
-      const std::string step = name + ".step" + std::to_string(++number) + ".param.";
-      CHECK(off(driven.arena.values(), si.flat(driven.arena, step)) < kFixtureTolerance);
+      CHECK(off(driven.arena.values(), si.flat(driven.arena, step_name(name, number) + "param.")) <
+            kFixtureTolerance);
+      ++number;
     }
     CHECK(off(driven.twin("si.path"), si.flat(driven.arena, name + ".W.")) < kFixtureTolerance);
     driven.end(context);
@@ -107,6 +123,33 @@ TEST_CASE("a teacher of fewer units counts as 0 at the others, over the student'
             Approx(lwf.json.at(name).get<double>()).epsilon(kFixtureTolerance));
       const auto gradients = torch::autograd::grad({kd.loss}, {kd.logits});
       CHECK(off(gradients[0], lwf.at(name + ".grad")) < kFixtureTolerance);
+    }
+  }
+}
+
+TEST_CASE("binary distillation and its gradient equal the reference's, with all units or fewer") {
+  const Fixture lwf("lwf");
+  if (!lwf) return;
+  for (const std::string t : {"1", "2"}) {
+    for (const std::string norm : {"0", "1"}) {
+      for (const bool fewer : {false, true}) {
+        const std::string name = std::string("loss_fn_kd_binary.target") + (fewer ? "2" : "4") +
+                                 ".T" + t + ".norm" + norm;
+        CAPTURE(name);
+        // The teacher's two new units must not matter, whatever they are.
+        const Tensor teacher =
+            fewer ? at::cat({lwf.at("target2"), at::full({7, 2}, 5.0F)}, 1) : lwf.at("target4");
+        const Logits kd(lwf.at("scores"), teacher,
+                        {{"temperature", t},
+                         {"t_squared", norm == "1" ? "true" : "false"},
+                         {"loss", "binary"},
+                         {"units", fewer ? "all" : "past"}},
+                        fewer ? Scenario::class_incremental : Scenario::domain_incremental);
+        CHECK(kd.loss.item<double>() ==
+              Approx(lwf.json.at(name).get<double>()).epsilon(kFixtureTolerance));
+        const auto gradients = torch::autograd::grad({kd.loss}, {kd.logits});
+        CHECK(off(gradients[0], lwf.at(name + ".grad")) < kFixtureTolerance);
+      }
     }
   }
 }

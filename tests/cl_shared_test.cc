@@ -10,10 +10,10 @@ using namespace lethe;
 namespace {
 
 /// One of the reference's Fishers, asked for in our words.
-struct Reading {
+struct FisherReading {
   std::string name, labels, divisor;
   std::shared_ptr<VectorRows> rows;
-  int64_t batch = 256;
+  int64_t batch = 128;
 };
 
 std::vector<int64_t> order_of(const nlohmann::json& facts) {
@@ -39,7 +39,7 @@ std::vector<int64_t> drawn(const nlohmann::json& facts) {
 
 /// What `name` is in our words. A pass over all rows is divided by one less there; a pass over k +
 /// 1 rows by k + 1.
-Reading reading_of(const std::string& name, const nlohmann::json& facts, Model& model) {
+FisherReading reading_of(const std::string& name, const nlohmann::json& facts, Model& model) {
   const std::vector<int64_t> order = order_of(facts);
   const auto rows = cl_rows(1, order);
   if (name == "all") return {name, "exact", "n-1", rows};
@@ -76,10 +76,12 @@ TEST_CASE("every reading of the Fisher, its penalty and gradient equal the refer
     CAPTURE(name);
     const auto& facts = ewc.json.at(name);
     Driven probe = on_cl_mlp("ewc", {});
-    const Reading reading = reading_of(name, facts, *probe.model);
-    Driven driven = on_cl_mlp(
-        "ewc", {{"lambda", "1"}, {"labels", reading.labels}, {"divisor", reading.divisor}});
-    driven.end_on(1, *reading.rows, reading.batch);
+    const FisherReading reading = reading_of(name, facts, *probe.model);
+    Driven driven = on_cl_mlp("ewc", {{"lambda", "1"},
+                                      {"labels", reading.labels},
+                                      {"divisor", reading.divisor},
+                                      {"batch", std::to_string(reading.batch)}});
+    driven.end_on(1, *reading.rows);
     CHECK(off(driven.twin("ewc.importance"), ewc.flat(driven.arena, name + ".fisher.")) <
           kFixtureTolerance);
     driven.set(floats_of(perturbed.flat(driven.arena, "")));

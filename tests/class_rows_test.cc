@@ -3,6 +3,7 @@
 // After Catch.
 #include "core/sampler.h"
 #include "core/text/class_rows.h"
+#include "tests/tensors.h"
 
 using namespace lethe;
 
@@ -32,11 +33,6 @@ class Letters : public Tokenizer {
   std::optional<int64_t> begin_id() const override { return 101; }
 };
 
-Ids values(const Tensor& tensor) {
-  const Tensor flat = tensor.to(at::kLong).contiguous();
-  return {flat.data_ptr<int64_t>(), flat.data_ptr<int64_t>() + flat.numel()};
-}
-
 std::shared_ptr<const ClassRows> rows(const std::vector<LabelledText>& texts,
                                       ClassRowsOptions options = {}) {
   options.name = "topic train";
@@ -47,16 +43,16 @@ std::shared_ptr<const ClassRows> rows(const std::vector<LabelledText>& texts,
 
 TEST_CASE("one text stands between the marks, a pair has two types") {
   const Batch single = rows({{"abc", "", "hot"}, {"d", "", "cold"}})->batch({0, 1});
-  CHECK(values(single.inputs) == Ids{101, 1, 2, 3, 102, 101, 4, 102, 0, 0});
-  CHECK(values(single.mask) == Ids{1, 1, 1, 1, 1, 1, 1, 1, 0, 0});
+  CHECK(integers(single.inputs) == Ids{101, 1, 2, 3, 102, 101, 4, 102, 0, 0});
+  CHECK(integers(single.mask) == Ids{1, 1, 1, 1, 1, 1, 1, 1, 0, 0});
   CHECK_FALSE(single.token_types.defined());
   CHECK_FALSE(single.positions.defined());
   CHECK_FALSE(single.active.defined());
-  CHECK(values(single.targets) == Ids{2, 0});
+  CHECK(integers(single.targets) == Ids{2, 0});
   CHECK(single.tokens == 8);
   const Batch pair = rows({{"ab", "cd", "warm"}, {"e", "", "warm"}})->batch({0, 1});
-  CHECK(values(pair.inputs) == Ids{101, 1, 2, 102, 3, 4, 102, 101, 5, 102, 0, 0, 0, 0});
-  CHECK(values(pair.token_types) == Ids{0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0});
+  CHECK(integers(pair.inputs) == Ids{101, 1, 2, 102, 3, 4, 102, 101, 5, 102, 0, 0, 0, 0});
+  CHECK(integers(pair.token_types) == Ids{0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0});
 }
 
 TEST_CASE("classes that may win are the task's") {
@@ -64,7 +60,7 @@ TEST_CASE("classes that may win are the task's") {
   options.active = {1, 2};
   options.classes = 4;
   const Batch batch = rows({{"a", "", "hot"}, {"b", "", "warm"}}, options)->batch({0, 1});
-  CHECK(values(batch.active) == Ids{0, 1, 1, 0, 0, 1, 1, 0});
+  CHECK(integers(batch.active) == Ids{0, 1, 1, 0, 0, 1, 1, 0});
 }
 
 TEST_CASE("a long row loses the right of its longer text, then of its second") {
@@ -72,13 +68,13 @@ TEST_CASE("a long row loses the right of its longer text, then of its second") {
   options.max_length = 7;
   const auto cut =
       rows({{"abcdef", "gh", "hot"}, {"ab", "cdefg", "hot"}, {"abcdefgh", "", "hot"}}, options);
-  CHECK(values(cut->batch({0}).inputs) == Ids{101, 1, 2, 102, 7, 8, 102});
-  CHECK(values(cut->batch({1}).inputs) == Ids{101, 1, 2, 102, 3, 4, 102});
-  CHECK(values(cut->batch({2}).inputs) == Ids{101, 1, 2, 3, 4, 5, 102});
+  CHECK(integers(cut->batch({0}).inputs) == Ids{101, 1, 2, 102, 7, 8, 102});
+  CHECK(integers(cut->batch({1}).inputs) == Ids{101, 1, 2, 102, 3, 4, 102});
+  CHECK(integers(cut->batch({2}).inputs) == Ids{101, 1, 2, 3, 4, 5, 102});
   CHECK(cut->truncated() == 3);
   CHECK(cut->longest() == 7);
   options.max_length = 6;
-  CHECK(values(rows({{"ab", "cd", "hot"}}, options)->batch({0}).inputs) ==
+  CHECK(integers(rows({{"ab", "cd", "hot"}}, options)->batch({0}).inputs) ==
         Ids{101, 1, 2, 102, 3, 102});
   options.max_length = 4;
   CHECK_THROWS_WITH(rows({{"ab", "cd", "hot"}}, options),

@@ -57,6 +57,22 @@ TEST_CASE("wrong usage has exit code 2 and says what is wrong") {
   CHECK_FALSE(std::filesystem::exists(scratch.path("lethe.db")));
 }
 
+TEST_CASE("what a method can't do is said before any trial trains, and no store is made") {
+  const Scratch scratch;
+  write_sweep(scratch, "[1, 2]",
+              kFinetune + "[[method]]\nname = \"replay\"\nbudget = 500\n" +
+                  "[[method]]\nname = \"prompt\"\n");
+  const Ended ended = lethe_run(scratch, {"run", "sweep.toml"});
+  CHECK(ended.code == 2);
+  CHECK_THAT(ended.err,
+             StartsWith("error: method 'replay' can't run on stream 'split validation=2' "
+                        "with model 'mlp width=8': replay: a budget of 500 rows") &&
+                 Contains("\nmethod 'prompt' can't run on stream 'split validation=2' "
+                          "with model 'mlp width=8': prompt: virtual tokens need"));
+  CHECK(ended.out.empty());
+  CHECK_FALSE(std::filesystem::exists(scratch.path("lethe.db")));
+}
+
 TEST_CASE("a missing device is named before anything runs") {
   const Scratch scratch;
   write_sweep(scratch, "[1]", kFinetune);

@@ -10,7 +10,7 @@ namespace {
 
 const MetricInfo kLoss = {"loss", "nats", false};
 
-Comparison only(const std::vector<TrialRecord>& records) { return compare(records).at(0); }
+Comparison sole(const std::vector<TrialRecord>& records) { return compare(records).at(0); }
 
 const MetricDoc& doc(const Comparison& comparison, const std::string& key) {
   for (const auto& one : comparison.docs) {
@@ -25,7 +25,7 @@ TEST_CASE("mean matrices hold cells over seeds, the random row included", "[comp
   auto records = std::vector{finished("finetune", 1, {{.1, .2}, {.9, .3}, {.4, .8}}),
                              finished("finetune", 2, {{.1, .2}, {.7, .3}, {.2, .8}})};
   records[0].result.evaluations.push_back(scored(-1, 1, .05));
-  const auto matrices = only(records).methods[0].matrices;
+  const auto matrices = sole(records).methods[0].matrices;
   REQUIRE(matrices.size() == 1);
   const MeanMatrix& matrix = matrices[0];
   CHECK(matrix.metric == "accuracy");
@@ -44,19 +44,19 @@ TEST_CASE("where seeds have tasks in another order the columns are numbered", "[
   auto records = std::vector{finished("finetune", 1, {{.1, .2}, {.9, .3}, {.4, .8}}),
                              finished("finetune", 2, {{.1, .2}, {.7, .3}, {.2, .8}})};
   records[0].result.task_names = {"cats", "dogs"};
-  CHECK(only({records[0]}).methods[0].matrices[0].tasks ==
+  CHECK(sole({records[0]}).methods[0].matrices[0].tasks ==
         std::vector<std::string>{"cats", "dogs"});
   records[1].result.task_names = {"dogs", "cats"};
-  CHECK(only(records).methods[0].matrices[0].tasks == std::vector<std::string>{"task 1", "task 2"});
+  CHECK(sole(records).methods[0].matrices[0].tasks == std::vector<std::string>{"task 1", "task 2"});
 }
 
 TEST_CASE("the docs of a comparison have the stream's unit and direction", "[comparison]") {
-  const Comparison counts = only({finished("finetune", 1, {{.1, .2}, {.9, .3}, {.4, .8}})});
+  const Comparison counts = sole({finished("finetune", 1, {{.1, .2}, {.9, .3}, {.4, .8}})});
   CHECK(doc(counts, "final_average").unit == "fraction");
   CHECK(doc(counts, "final_average").higher_is_better);
   CHECK_FALSE(doc(counts, "forgetting").higher_is_better);
   CHECK(doc(counts, "retention").unit == "ratio");
-  const Comparison losses = only({finished("finetune", 1, {{3, 3}, {1, 3}, {2, 1}}, kLoss)});
+  const Comparison losses = sole({finished("finetune", 1, {{3, 3}, {1, 3}, {2, 1}}, kLoss)});
   CHECK(doc(losses, "final_average").unit == "nats");
   CHECK_FALSE(doc(losses, "final_average").higher_is_better);
   CHECK_FALSE(doc(losses, "forgetting").higher_is_better);
@@ -70,7 +70,7 @@ TEST_CASE("a stream of two metrics has a column of each and a matrix of each", "
   for (const int64_t after : {0, 1, 2}) {
     record.result.evaluations.push_back(scored(after, 2, 3. - static_cast<double>(after), kLoss));
   }
-  const Comparison c = only({record});
+  const Comparison c = sole({record});
   CHECK(c.methods[0].metrics.at("final_average:accuracy").over_seeds.mean == Approx(.4));
   CHECK(c.methods[0].metrics.at("final_average:loss").over_seeds.mean == Approx(1));
   CHECK(c.methods[0].metrics.count("final_average") == 0);
@@ -88,7 +88,7 @@ TEST_CASE("probes are named after what they measure", "[comparison]") {
   probe(1, 2.25, kLoss);
   probe(0, .75, {"accuracy", "fraction", true});
   probe(1, .5, {"accuracy", "fraction", true});
-  const Comparison c = only({record});
+  const Comparison c = sole({record});
   const auto mean = [&](const char* key) { return c.methods[0].metrics.at(key).over_seeds.mean; };
   CHECK(mean("base_loss_before") == Approx(1.5));
   CHECK(mean("base_loss_after") == Approx(2.25));
@@ -115,7 +115,7 @@ TEST_CASE("several probes of one metric have columns of their own, and stand in 
   record.result.notes = {"task 'a': 1 record is left out"};
   TrialRecord other = finished("finetune", 2, {{.1}, {.9}, {.5}});
   other.result.notes = record.result.notes;
-  const Comparison c = only({record, other});
+  const Comparison c = sole({record, other});
   const auto mean = [&](const char* key) { return c.methods[0].metrics.at(key).over_seeds.mean; };
   CHECK(mean("base_loss_rise:stories") == Approx(1));
   CHECK(mean("base_loss_rise:code") == Approx(-.5));
@@ -153,14 +153,14 @@ TEST_CASE("samples come from the smallest seed that learned a row and lost it, e
   const auto kept = with_samples(1, {"no", "yes", "yes"});
   const auto lost = with_samples(2, {"no", "yes", "no"});
   const auto also_lost = with_samples(3, {"no", "yes", "??"});
-  const MethodRow chosen = only({also_lost, lost, kept}).methods[0];
+  const MethodRow chosen = sole({also_lost, lost, kept}).methods[0];
   CHECK(chosen.sample_seed == 2);
   REQUIRE(chosen.samples.size() == 3);
   CHECK(chosen.samples[2].generated == "no");
-  CHECK(only({with_samples(4, {"no", "no", "no"}), kept}).methods[0].sample_seed == 1);
-  const MethodRow without = only({with_samples(1, {}), lost}).methods[0];
+  CHECK(sole({with_samples(4, {"no", "no", "no"}), kept}).methods[0].sample_seed == 1);
+  const MethodRow without = sole({with_samples(1, {}), lost}).methods[0];
   CHECK(without.sample_seed == 2);
-  CHECK(only({with_samples(5, {})}).methods[0].samples.empty());
+  CHECK(sole({with_samples(5, {})}).methods[0].samples.empty());
 }
 
 }  // namespace lethe

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "tests/near.h"
 #include "tests/r_matrices.h"
 
 namespace lethe {
@@ -31,8 +32,6 @@ Comparison only(const std::vector<TrialRecord>& records) {
   return comparisons.front();
 }
 
-Approx near(double value) { return Approx(value).epsilon(0).margin(1e-9); }
-
 constexpr double kT2 = 4.3026527297494637;  // Student's t(2, 0.975), A & S table 26.10
 constexpr double kT1 = 12.706204736174705;
 
@@ -43,6 +42,24 @@ Lines labels(const Comparison& comparison) {
 }
 
 }  // namespace
+
+TEST_CASE("a note says what a strength multiplies, or that strengths are not comparable",
+          "[comparison]") {
+  TrialRecord first = trial("ewc", 1, .2), second = trial("ewc (batched)", 1, .4);
+  TrialRecord other = trial("si", 1, .4), plain = trial("finetune", 1, .2);
+  first.result.penalties = {{"ewc", "Fisher, exact labels", "n", true, "own of each task"}};
+  second.result.penalties = {{"ewc", "Fisher, batches of 128", "n", true, "latest"}};
+  other.result.penalties = {{"si", "path integral", "", false, "latest"}};
+  const auto notes = only({plain, first, second, other}).notes;
+  const auto has = [&](const std::string& line) {
+    return std::find(notes.begin(), notes.end(), line) != notes.end();
+  };
+  CHECK(
+      has("strengths of ewc are not comparable, they multiply different things: [ewc (batched): "
+          "Fisher, batches of 128, divisor n, with the half, anchor: latest] [ewc: Fisher, exact "
+          "labels, divisor n, with the half, anchor: own of each task]"));
+  CHECK(has("the strength of si multiplies: path integral, without a half, anchor: latest"));
+}
 
 TEST_CASE("mean, deviation and t interval over three seeds by hand", "[comparison]") {
   const Comparison c =

@@ -11,13 +11,14 @@ namespace {
 
 using Faults = std::vector<std::string>;
 
+/// On images, or on text where the method refuses them: contract_text_test.cc has the rest.
 Faults violations(const std::string& method, const OptionMap& options = {}) {
   std::vector<Part> parts = parse_method(builtin_methods(), method, options).parts;
   for (Part& part : parts) {
     // A default budget of past rows is more than the suite's tasks have.
     if (part.options.contains("budget")) part.options["budget"] = "8";
   }
-  return contract_violations(builtin_methods(), parts);
+  return contract_violations(builtin_methods(), parts, {.text = false});
 }
 
 /// Breaks one promise a mode.
@@ -39,6 +40,15 @@ class Broken : public Strategy {
     if (mode_ == "not neutral") begin.arena.values().add_(0.125);
     if (mode_ == "resume" && begin.task == 1) shift_ = 0.25;
     if (mode_ == "resume" && begin.task == 2) begin.arena.values().add_(shift_);
+    steps_ = 0;
+  }
+  void after_step(const StepEnd& end) override {
+    const at::NoGradGuard no_grad;
+    if (mode_ == "within" && ++steps_ == 9) end.arena.values().add_(0.25);
+  }
+  void state(Archive& archive) override {
+    double noise = mode_ == "state" ? shift_ += 1 : 0;
+    archive("noise", noise);
   }
   void contribute(Update& update) override {
     if (mode_ == "penalty") update.add_gradient(at::zeros_like(update.gradient()), 2.0);
@@ -53,6 +63,7 @@ class Broken : public Strategy {
  private:
   std::string mode_;
   double shift_ = 0;
+  int64_t steps_ = 0;
 };
 
 Faults broken(const std::string& mode) {
@@ -63,7 +74,7 @@ Faults broken(const std::string& mode) {
   if (mode == "penalty") entry.role = Role::regulariser;
   entry.neutral.exists = mode == "not neutral";
   registry.add<Broken>(entry);
-  return contract_violations(registry, {{"broken", {{"mode", mode}}}});
+  return contract_violations(registry, {{"broken", {{"mode", mode}}}}, {.text = false});
 }
 
 bool some_has(const Faults& faults, const std::string& text) {
@@ -128,4 +139,9 @@ TEST_CASE("the contract names a broken promise") {
   CHECK(some_has(broken("penalty"), "the penalty of task 1 is 2 at step 1, expected 0"));
   CHECK(some_has(broken("resume"),
                  "a run interrupted after task 1 and an uninterrupted one end with different"));
+  CHECK(some_has(broken("within"),
+                 "a run interrupted within task 2 and an uninterrupted one end with different"));
+  CHECK_FALSE(some_has(broken("within"), "a run interrupted after task 1"));
+  CHECK(some_has(broken("within"), "yield different scores"));
+  CHECK(some_has(broken("state"), "end with different strategy.broken.noise"));
 }

@@ -118,8 +118,8 @@ TEST_CASE("derpp refuses text and a budget larger than the data") {
   text.name = "words";
   text.classes = 0;
   CHECK_THROWS_WITH(Rehearsal(zero_layer(2, 1), text, "derpp", {{"budget", "1"}}),
-                    "derpp keeps logits of classes, but stream 'words' gives text; use replay, or "
-                    "a stream of images");
+                    "derpp needs classes, as it keeps the logits of every class, but stream "
+                    "'words' gives text; use replay, or a stream of images");
   CHECK_THROWS_WITH(Rehearsal(zero_layer(2, 1), two_rows(), "derpp", {{"budget", "3"}}),
                     "derpp: a budget of 3 rows in total is larger than the data: the tasks before "
                     "the last of stream 'given' have 2 training rows; lower the budget to at most "

@@ -43,6 +43,24 @@ struct Distilling {
   std::unique_ptr<Strategy> strategy;
 };
 
+/// One layer that notes in which mode, and whether with a graph, it is asked.
+class Noting : public Model {
+ public:
+  Noting() : layer_("classifier", at::tensor({1.0F, 2.0F, -1.0F}).view({3, 1}), {}) {}
+  Tensor forward(const Batch& batch) override {
+    training_when_asked = training_when_asked || training();
+    graph_when_asked = graph_when_asked || at::GradMode::is_enabled();
+    ++asked;
+    return layer_.forward(batch.inputs);
+  }
+  std::vector<Seam*> seams() override { return {&layer_}; }
+  bool training_when_asked = false, graph_when_asked = false;
+  int asked = 0;
+
+ private:
+  Linear layer_;
+};
+
 const std::vector<float> kTeacher = {1, 2, -1}, kStudent = {2, 1, 0};
 const std::vector<std::vector<int64_t>> kOneThenOne = {{0, 1, 2}, {0, 1, 2}};
 
@@ -114,6 +132,61 @@ TEST_CASE("task-incremental distillation averages past heads, times their number
   CHECK(contexts.extra(3, student).item<double>() == Approx(sum).epsilon(1e-6));
   Distilling constant(Scenario::task_incremental, teacher, classes, {{"weighting", "constant"}});
   CHECK(constant.extra(3, student).item<double>() == Approx(sum / 2).epsilon(1e-6));
+}
+
+TEST_CASE("task-incremental distillation sums past heads of different widths in any order") {
+  const std::vector<std::vector<int64_t>> classes = {{2, 0}, {1, 5, 4}, {6, 3}, {7}};
+  const std::vector<float> teacher = {1, 2, -1, 0.5F, 2, -1, 9, 0},
+                           student = {2, 1, 0, 1, -2, -1, 3, 9};
+  double sum = 0;  // over tasks 1 to 3, of the definition
+  for (size_t t = 0; t < 3; ++t) {
+    double taught = 0, learned = 0, crossed = 0;
+    for (const auto c : classes[t]) taught += std::exp(teacher[static_cast<size_t>(c)] / 2);
+    for (const auto c : classes[t]) learned += std::exp(student[static_cast<size_t>(c)] / 2);
+    for (const auto c : classes[t]) {
+      const auto unit = static_cast<size_t>(c);
+      crossed -= std::exp(teacher[unit] / 2) / taught * (student[unit] / 2 - std::log(learned));
+    }
+    sum += crossed;
+  }
+  Distilling mixed(Scenario::task_incremental, teacher, classes, {});
+  CHECK(mixed.extra(4, student).item<double>() == Approx(sum).epsilon(1e-6));
+}
+
+TEST_CASE("a teacher answers in evaluation mode and without a graph, in every step or recorded") {
+  for (const std::string logits : {"forward", "recorded"}) {
+    for (const std::string kind : {"previous", "larger"}) {
+      CAPTURE(logits, kind);
+      const auto teacher = std::make_shared<Noting>();
+      teacher->train(true);
+      Noting model;
+      TaskStream stream;
+      stream.classes = 3;
+      const RowsPtr rows = std::make_shared<VectorRows>(0, std::vector<std::vector<float>>{{1}},
+                                                        std::vector<int64_t>{0});
+      stream.tasks = {vector_task("a", rows, {0, 1, 2}), vector_task("b", rows, {0, 1, 2})};
+      Arena arena;
+      arena.lay_out(model);
+      const auto strategy =
+          builtin_methods().at("distill").make({{"teacher", kind}, {"logits", logits}});
+      Setup setup{model, arena, stream, make_generator(1),
+                  [&](const TeacherRequest&) -> std::shared_ptr<Model> { return teacher; }};
+      strategy->prepare(setup);
+      TrainingPlan plan;
+      plan.parts.push_back({rows});
+      model.train(true);  // also where the strategy finds the model so
+      strategy->before_task({2, stream, plan, model, arena, 1});
+      const Batch batch = rows->batch({0});
+      const Tensor student = at::tensor({2.0F, 1.0F, 0.0F}).view({1, 3}).set_requires_grad(true);
+      const Tensor loss = strategy->extra_loss({2, 0, stream, batch, student, model, arena});
+      const Noting& asked = kind == "larger" ? *teacher : model;
+      CHECK(asked.asked == 1);
+      CHECK_FALSE(asked.training_when_asked);
+      CHECK_FALSE(asked.graph_when_asked);
+      CHECK(loss.item<double>() == Approx(1.07549602).epsilon(1e-6));
+      CHECK(model.training());
+    }
+  }
 }
 
 TEST_CASE("a larger teacher needs a way to train one") {

@@ -141,6 +141,16 @@ TEST_CASE("dora refuses a row without a direction, and a seam named twice") {
   CHECK_THROWS_WITH(Adapted("dora", {}, std::move(model)),
                     "dora: row 3 of 'fc2' is zero, so it has no direction to keep; leave 'fc2' out "
                     "of targets or choose lora");
+  // Also on a quantised base, where a row of zeros stays one of zeros.
+  model = mlp(6, 8, 2, 4);
+  {
+    const at::NoGradGuard no_grad;
+    model->linears()[1]->base().dense()[3].zero_();
+  }
+  model->linears()[1]->set_format("nf4");
+  CHECK_THROWS_WITH(Adapted("dora", {}, std::move(model)),
+                    "dora: row 3 of 'fc2' is zero, so it has no direction to keep; leave 'fc2' out "
+                    "of targets or choose lora");
   CHECK_THROWS_WITH(Adapted("dora", {{"modules_to_save", "fc2"}}),
                     "dora: 'fc2' is both a target and one of modules_to_save 'fc2'; name it in one "
                     "of them");

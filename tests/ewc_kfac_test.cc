@@ -215,9 +215,10 @@ TEST_CASE("what has no whole Linear layers of one vector a row is refused before
   text.name = "instructions";
   text.classes = 0;
   Setup setup{*driven.model, driven.arena, text, make_generator(1), {}};
-  CHECK_THROWS_WITH(driven.strategy->adapt(setup, 1),
-                    "ewc-kfac needs a classifier whose layers see one vector a row, the stream "
-                    "'instructions' is text; use ewc there");
+  CHECK_THROWS_WITH(
+      driven.strategy->prepare(setup),
+      "ewc-kfac needs classes, as its factors are those of layers that see one vector "
+      "a row, but stream 'instructions' gives text; use ewc, or a stream of images");
   TaskStream stream = random_stream(Scenario::class_incremental, 2);
   const auto model = mlp(6, 8, 1, 4);
   Method method = method_of("lora+ewc-kfac");

@@ -3,6 +3,7 @@
 // After Catch.
 #include "core/fisher.h"
 #include "tests/regulariser_case.h"
+#include "tests/tensors.h"
 
 using namespace lethe;
 
@@ -17,10 +18,6 @@ Driven toy(const OptionMap& options) {
 Driven two_weights(const OptionMap& options) {
   return {std::make_unique<EvenOdds>(2), same_rows_stream(random_rows(1, 4, 2, {0, 1}), 2, 3),
           "ewc", options};
-}
-
-double largest_difference(const Tensor& a, const Tensor& b) {
-  return (a - b).abs().max().item<double>();
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 // After Catch.
 #include "core/fisher.h"
 #include "tests/regulariser_case.h"
+#include "tests/tensors.h"
 
 using namespace lethe;
 
@@ -14,10 +15,6 @@ Driven ended(std::unique_ptr<Model> model, const RowsPtr& rows, int64_t classes)
 }
 
 Driven toy() { return ended(toy_model(), toy_rows(), 2); }
-
-double largest_difference(const Tensor& a, const Tensor& b) {
-  return (a - b).abs().max().item<double>();
-}
 
 }  // namespace
 
@@ -42,7 +39,7 @@ TEST_CASE("divisor n-1 divides by one less than the rows, or the batches") {
   CHECK(fisher_diagonal(at_end.task_end(), {"exact", 0, "n-1"})[0].item<double>() ==
         Approx(0.40659910).epsilon(1e-6));
   const auto batched = [&](const std::string& divisor) {
-    return fisher_diagonal(at_end.task_end(1, 1), {"batched", 0, divisor})[1].item<double>();
+    return fisher_diagonal(at_end.task_end(), {"batched", 0, divisor, 1})[1].item<double>();
   };
   CHECK(batched("n-1") == Approx(batched("n") * 3 / 2).epsilon(1e-6));
   CHECK_THROWS_WITH(fisher_diagonal(at_end.task_end(), {"exact", 1, "n-1"}),
@@ -111,7 +108,51 @@ TEST_CASE("the Fisher does not depend on the batch size unless it is batched") {
   };
   CHECK(difference("exact") < 1e-6);
   CHECK(difference("empirical") < 1e-6);
-  CHECK(difference("batched") > 1e-4);
+  CHECK(difference("batched") == 0);  // an evaluation's setting does not change what lambda means
+  const auto batched = [&](int64_t batch) {
+    return fisher_diagonal(at_end.task_end(), {"batched", 0, "n", batch});
+  };
+  CHECK(largest_difference(batched(7), batched(30)) > 1e-4);
+}
+
+TEST_CASE("what no task can give is refused before training, by prepare") {
+  const auto refused = [](const OptionMap& options, int64_t classes, const std::string& said) {
+    const auto check = [&] {
+      TaskStream stream = same_rows_stream(toy_rows(), classes);
+      const auto model = toy_model();
+      Arena arena;
+      Setup setup{*model, arena, stream, make_generator(1), {}};
+      builtin_methods().at("ewc").make(options)->prepare(setup);
+    };
+    CHECK_THROWS_WITH(check(), said);
+  };
+  refused({{"rows", "4"}}, 2,
+          "ewc: rows = 4, but task 1 ('task1') of stream 'same' has 3 training rows; ask for at "
+          "most that, or 0 for all");
+  refused(
+      {{"divisor", "n-1"}, {"rows", "1"}}, 2,
+      "ewc: divisor = n-1 needs at least 2 rows, but task 1 ('task1') gives 1; use divisor = n");
+  refused(
+      {{"divisor", "n-1"}, {"labels", "batched"}}, 2,
+      "ewc: divisor = n-1 needs at least 2 batches, but task 1 ('task1') gives 1; use divisor = "
+      "n");
+  refused({{"labels", "exact"}}, 101,
+          "ewc: labels = exact takes one backward pass a class and is for at most 100 classes, but "
+          "stream 'same' has 101; use labels = sampled");
+  refused({{"labels", "exact"}}, 0,
+          "ewc: labels = exact takes one backward pass a class and is for at most 100 classes, but "
+          "stream 'same' has a whole vocabulary; use labels = sampled");
+}
+
+TEST_CASE("auto is exact up to 100 classes, and sampled above and on text") {
+  const auto labels = [](int64_t classes) {
+    return fisher_labels("auto", same_rows_stream(toy_rows(), classes));
+  };
+  CHECK(labels(2) == "exact");
+  CHECK(labels(100) == "exact");
+  CHECK(labels(101) == "sampled");
+  CHECK(labels(0) == "sampled");
+  CHECK(fisher_labels("empirical", same_rows_stream(toy_rows(), 0)) == "empirical");
 }
 
 TEST_CASE("sampled labels give the exact Fisher on average") {

@@ -30,7 +30,7 @@ int fuzz(const Scratch& scratch, const std::string& name, const std::string& byt
     try {
       const auto tokenizer = lethe::load_tokenizer(scratch.folder());
       ++read;
-      const TokenIds ids = tokenizer->encode(kText);
+      const ExpectedIds ids = tokenizer->encode(kText);
       CHECK(tokenizer->decode_with_special(ids).size() < 1000);
     } catch (const lethe::Error&) {
     }

@@ -11,9 +11,9 @@ using lethe::read_idx;
 
 namespace {
 
-const std::string kMagic3("\0\0\x08\x03", 4);
+const std::string kImageMagic("\0\0\x08\x03", 4);
 // 2 images of 2 x 3 with pixels 0 to 11.
-const std::string kImages = kMagic3 + big(2, 4) + big(2, 4) + big(3, 4) +
+const std::string kImages = kImageMagic + big(2, 4) + big(2, 4) + big(3, 4) +
                             std::string("\0\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b", 12);
 
 /// A gzip member of `bytes`; its header names the original file when `name` is not empty.
@@ -36,7 +36,7 @@ std::string gzipped(const std::string& bytes, std::string name) {
 }
 
 /// What reading a file of these bytes says, its path written as FILE.
-std::string refusal(const std::string& bytes) {
+std::string idx_refusal(const std::string& bytes) {
   const Scratch scratch;
   const std::string path = scratch.write("x", bytes);
   try {
@@ -90,43 +90,43 @@ TEST_CASE("a rank of one, a size above 2^24 bytes and an empty array are read") 
 }
 
 TEST_CASE("a wrong magic number is refused byte by byte") {
-  CHECK(refusal("PK\x08\x03") ==
+  CHECK(idx_refusal("PK\x08\x03") ==
         "FILE is no idx file: bytes 0 to 2 are 0x50 0x4b, expected 0x00 0x00");
-  CHECK(refusal(std::string("\0\0\x0d\x03", 4)) ==
+  CHECK(idx_refusal(std::string("\0\0\x0d\x03", 4)) ==
         "FILE: the element type at byte 2 is 0x0d, expected 0x08 (unsigned bytes)");
-  CHECK(refusal(std::string("\0\0\x08\0", 4)) ==
+  CHECK(idx_refusal(std::string("\0\0\x08\0", 4)) ==
         "FILE: the rank at byte 3 is 0, expected at least 1");
 }
 
 TEST_CASE("a file that is cut names where it ends and what was expected") {
-  CHECK(refusal("") ==
+  CHECK(idx_refusal("") ==
         "FILE is cut short: it ends at byte 0, expected the magic number at bytes 0 to 4");
-  CHECK(refusal(kImages.substr(0, 10)) ==
+  CHECK(idx_refusal(kImages.substr(0, 10)) ==
         "FILE is cut short: it ends at byte 10, expected a size of the shape at bytes 8 to 12");
-  CHECK(refusal(kImages.substr(0, 27)) ==
+  CHECK(idx_refusal(kImages.substr(0, 27)) ==
         "FILE is cut short: it ends at byte 27, expected 28 for its shape 2 x 2 x 3");
   CHECK(
-      refusal(kMagic3 + big(0xffffffff, 4) + big(0xffff, 4) + big(3, 4)) ==
+      idx_refusal(kImageMagic + big(0xffffffff, 4) + big(0xffff, 4) + big(3, 4)) ==
       "FILE is cut short: it ends at byte 16, expected 844412045033491 for its shape 4294967295 x "
       "65535 x 3");
-  CHECK(refusal(kMagic3 + big(0xffffffff, 4) + big(0xffffffff, 4) + big(3, 4)) ==
+  CHECK(idx_refusal(kImageMagic + big(0xffffffff, 4) + big(0xffffffff, 4) + big(3, 4)) ==
         "FILE: the shape 4294967295 x 4294967295 x 3 has more than 2^64 elements");
 }
 
 TEST_CASE("a file that goes on is refused") {
-  CHECK(refusal(kImages + "x") ==
+  CHECK(idx_refusal(kImages + "x") ==
         "FILE is too long: data goes on after byte 28, where its shape 2 x 2 x 3 ends");
 }
 
 TEST_CASE("damaged gzip data are refused") {
   const std::string whole = gzipped(kImages, "x");
-  CHECK(refusal(whole.substr(0, whole.size() - 12)) ==
+  CHECK(idx_refusal(whole.substr(0, whole.size() - 12)) ==
         "FILE is cut short: it ends at byte 25, expected 28 for its shape 2 x 2 x 3");
-  CHECK(refusal(whole.substr(0, whole.size() - 2)) ==
+  CHECK(idx_refusal(whole.substr(0, whole.size() - 2)) ==
         "FILE: the gzip data ends at byte 28 without its check sum; fetch the file again");
   std::string wrong_sum = whole;
   wrong_sum[whole.size() - 6] ^= 1;
   CHECK(
-      refusal(wrong_sum) ==
+      idx_refusal(wrong_sum) ==
       "FILE: the gzip data is damaged beyond byte 0 (incorrect data check); fetch the file again");
 }

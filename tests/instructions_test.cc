@@ -40,7 +40,7 @@ std::string content(const RowsPtr& rows) {
   return all;
 }
 
-std::vector<std::string> names(const TaskStream& stream) {
+std::vector<std::string> task_names(const TaskStream& stream) {
   std::vector<std::string> found;
   for (const lethe::Task& task : stream.tasks) found.push_back(task.name);
   return found;
@@ -107,7 +107,8 @@ std::string first_subject(const std::string& said) {
 TEST_CASE("the stream has four tasks measured by exact match, and the probe in nats") {
   const TaskStream& stream = default_stream();
   CHECK(stream.name == "instructions");
-  CHECK(names(stream) == std::vector<std::string>{"sentiment", "summarisation", "python", "topic"});
+  CHECK(task_names(stream) ==
+        std::vector<std::string>{"sentiment", "summarisation", "python", "topic"});
   for (const lethe::Task& task : stream.tasks) {
     CHECK(task.metric.name == "exact_match");
     CHECK(task.metric.unit == "fraction");
@@ -204,13 +205,13 @@ TEST_CASE("the number of training rows changes no test row") {
 TEST_CASE("tasks come in the order asked for, or in one that the trial's seed draws") {
   InstructionOptions few{.train_rows = 10, .validation_rows = 10, .test_rows = 10};
   few.order = "topic,python";
-  CHECK(names(make_instruction_stream(few, 1)) == std::vector<std::string>{"topic", "python"});
+  CHECK(task_names(make_instruction_stream(few, 1)) == std::vector<std::string>{"topic", "python"});
   few.order = "random";
-  const auto first = names(make_instruction_stream(few, 1));
-  CHECK(first == names(make_instruction_stream(few, 1)));
+  const auto first = task_names(make_instruction_stream(few, 1));
+  CHECK(first == task_names(make_instruction_stream(few, 1)));
   std::set<std::vector<std::string>> orders;
   for (int64_t seed = 1; seed <= 8; ++seed)
-    orders.insert(names(make_instruction_stream(few, seed)));
+    orders.insert(task_names(make_instruction_stream(few, seed)));
   CHECK(orders.size() > 3);
   CHECK(std::set<std::string>(first.begin(), first.end()).size() == 4);
 }

@@ -28,6 +28,38 @@ TEST_CASE("l2 is half lambda times the squared distance, and pulls by lambda tim
   CHECK(gradient[1].item<double>() == Approx(3 * -2));
 }
 
+TEST_CASE("l2 does not pull what a task adds, not even towards where it began") {
+  Method method = method_of("inclora+l2", {{"rank", "2"}});
+  TaskStream stream = random_stream(Scenario::class_incremental, 3);
+  const auto model = mlp(6, 8, 1, 6);
+  Arena arena;
+  const auto adapt = [&](int64_t task) {
+    Setup setup{*model, arena, stream, make_generator(static_cast<uint64_t>(task)), {}};
+    if (task == 1) {
+      for (const auto& strategy : method.strategies) strategy->prepare(setup);
+    }
+    for (const auto& strategy : method.strategies) strategy->adapt(setup, task);
+    arena.lay_out(*model);
+  };
+  adapt(1);
+  const Rows& rows = *stream.tasks[0].train;
+  method.strategies[1]->after_task({1, stream, rows, *model, arena, make_generator(1), 64});
+  adapt(2);
+  // The pairs of task 2 are new, A drawn and B zero: nothing is held.
+  kernels::Update step;
+  step.n = arena.size();
+  Update update(arena, step, [](const Batch&, Tensor) {});
+  method.strategies[1]->contribute(update);
+  REQUIRE(step.terms == 1);
+  const Tensor moved = arena.values() - arena.twin("l2.anchor").tensor();
+  CHECK(moved.abs().max().item<double>() > 0.1);
+  CHECK((arena.twin("l2.importance").tensor() * moved).abs().max().item<double>() == 0);
+  // After task 2 they are, and the gaps of the arena stay 0.
+  method.strategies[1]->after_task({2, stream, rows, *model, arena, make_generator(1), 64});
+  CHECK(arena.twin("l2.importance").tensor().sum().item<double>() ==
+        static_cast<double>(arena.parameter_count()));
+}
+
 TEST_CASE("l2 keeps the latest anchor alone") {
   Driven l2 = two_weights({{"lambda", "1"}});
   l2.end(1);

@@ -10,10 +10,10 @@ using namespace lethe;
 
 namespace {
 
-const std::vector<int64_t> kIds = {3, 7, 12, 1, 9};
+const std::vector<int64_t> kTokens = {3, 7, 12, 1, 9};
 
 double difference(Model& a, Model& b) {
-  return (row_logits(a, kIds) - row_logits(b, kIds)).abs().max().item<double>();
+  return (row_logits(a, kTokens) - row_logits(b, kTokens)).abs().max().item<double>();
 }
 
 /// Writes the folder's weights again, each under the name that `rename` gives it; "" drops it.
@@ -63,7 +63,7 @@ TEST_CASE("every family's weights are read under their names with and without th
     CHECK(difference(*model, *open_folder(scratch)) < 1e-5);
     rewrite(scratch, [&](const std::string& name) { return without(name, one.prefix); });
     CHECK(difference(*model, *open_folder(scratch)) < 1e-5);
-    CHECK(row_logits(*model, kIds).abs().max().item<double>() > 0.1);
+    CHECK(row_logits(*model, kTokens).abs().max().item<double>() > 0.1);
   }
 }
 
@@ -139,7 +139,7 @@ TEST_CASE("frozen weights stay in the mapped file, trained ones move to the aren
   arena.lay_out(*model);
   CHECK(live_bytes(Category::mapped_weights) == all - 20 * 8 * 4);
   std::filesystem::remove(scratch.path("model.safetensors"));
-  CHECK(std::isfinite(row_logits(*model, kIds).sum().item<double>()));
+  CHECK(std::isfinite(row_logits(*model, kTokens).sum().item<double>()));
 }
 
 TEST_CASE("a mapping is let go with the last weight in it") {

@@ -1,14 +1,15 @@
 // LoRA's adapters: the start, the merge, what is trained, and the NF4 base beneath them.
 #include "tests/catch.h"
 // After Catch.
+#include "tests/adapter_case.h"
 #include "tests/engine_case.h"
 
 using namespace lethe;
 
 namespace {
 
-struct Adapted {
-  explicit Adapted(const OptionMap& options)
+struct AdaptedLinear {
+  explicit AdaptedLinear(const OptionMap& options)
       : model(mlp(6, 8, 2, 4)), stream(random_stream(Scenario::class_incremental, 2)) {
     batch = stream.tasks[0].train->batch({0, 1, 2, 3, 4});
     before = model->forward(batch).detach();
@@ -31,25 +32,15 @@ struct Adapted {
   std::unique_ptr<Strategy> strategy;
 };
 
-double largest_difference(const Tensor& a, const Tensor& b) {
-  return (a - b).abs().max().item<double>();
-}
-
-std::vector<std::string> trained(Model& model) {
-  std::vector<std::string> names;
-  for (const Parameter& parameter : model.trainable()) names.push_back(parameter.name);
-  return names;
-}
-
 }  // namespace
 
 TEST_CASE("the logits do not change before training") {
-  Adapted adapted(OptionMap{{"rank", "2"}});
+  AdaptedLinear adapted(OptionMap{{"rank", "2"}});
   CHECK(adapted.model->forward(adapted.batch).equal(adapted.before));
 }
 
 TEST_CASE("rank times (in + out) values are trained for each adapted Linear") {
-  Adapted adapted(OptionMap{{"rank", "2"}});
+  AdaptedLinear adapted(OptionMap{{"rank", "2"}});
   CHECK(adapted.model->count(true) == 2 * (6 + 8) + 2 * (8 + 8));
   CHECK(trained(*adapted.model) ==
         std::vector<std::string>{"fc1.lora_A.weight", "fc1.lora_B.weight", "fc2.lora_A.weight",
@@ -59,7 +50,7 @@ TEST_CASE("rank times (in + out) values are trained for each adapted Linear") {
 TEST_CASE("the adapter adds alpha / rank times B A x, or alpha / sqrt(rank)") {
   for (const bool rslora : {false, true}) {
     CAPTURE(rslora);
-    Adapted adapted(
+    AdaptedLinear adapted(
         {{"rank", "4"}, {"alpha", "6"}, {"targets", "fc1"}, {"rslora", rslora ? "true" : "false"}});
     Linear& seam = *adapted.model->linears()[0];
     const Tensor x = adapted.batch.inputs, base = seam.forward(x);
@@ -77,7 +68,7 @@ TEST_CASE("the adapter adds alpha / rank times B A x, or alpha / sqrt(rank)") {
 }
 
 TEST_CASE("merged weights give the same logits") {
-  Adapted adapted(OptionMap{{"rank", "2"}});
+  AdaptedLinear adapted(OptionMap{{"rank", "2"}});
   adapted.move();
   const Tensor with = adapted.model->forward(adapted.batch).detach();
   CHECK(largest_difference(with, adapted.before) > 1e-3);
@@ -87,17 +78,17 @@ TEST_CASE("merged weights give the same logits") {
 }
 
 TEST_CASE("targets, biases and whole modules are chosen by name") {
-  Adapted adapted({{"rank", "1"},
-                   {"targets", "fc2"},
-                   {"bias", "lora_only"},
-                   {"modules_to_save", "classifier"}});
+  AdaptedLinear adapted({{"rank", "1"},
+                         {"targets", "fc2"},
+                         {"bias", "lora_only"},
+                         {"modules_to_save", "classifier"}});
   CHECK(trained(*adapted.model) ==
         std::vector<std::string>{"fc2.bias", "fc2.lora_A.weight", "fc2.lora_B.weight",
                                  "classifier.weight", "classifier.bias"});
 }
 
 TEST_CASE("a target that no Linear has is refused with the names there are") {
-  CHECK_THROWS_WITH(Adapted(OptionMap{{"targets", "q_proj,c1"}}),
+  CHECK_THROWS_WITH(AdaptedLinear(OptionMap{{"targets", "q_proj,c1"}}),
                     "lora: no Linear ends with one of 'q_proj,c1'; the model has: fc1, fc2, "
                     "classifier");
 }

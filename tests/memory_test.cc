@@ -27,7 +27,7 @@ struct Live {
   }();
 };
 
-Tensor bytes(int64_t n) { return at::empty({n}, at::kByte); }
+Tensor byte_tensor(int64_t n) { return at::empty({n}, at::kByte); }
 
 /// Rows of one phase by category.
 std::map<std::string, Usage> rows_of(const std::string& phase) {
@@ -65,7 +65,7 @@ TEST_CASE("the metered total is the sum over live tensors", "[memory]") {
 
 TEST_CASE("a clone, a resize and a result are counted", "[memory]") {
   const Live live;
-  Tensor a = bytes(1000);
+  Tensor a = byte_tensor(1000);
   const Tensor b = a.clone();
   CHECK(live.now() == 2000);
   a.resize_({5000});
@@ -80,14 +80,14 @@ TEST_CASE("borrowed memory and empty tensors add nothing", "[memory]") {
   const Live live;
   std::vector<float> data(1000);
   const Tensor borrowed = at::from_blob(data.data(), {1000}, at::kFloat);
-  const Tensor empty = bytes(0);
+  const Tensor empty = byte_tensor(0);
   CHECK(live.now() == 0);
 }
 
 TEST_CASE("metered data is aligned to 64 bytes", "[memory]") {
   const Live live;
   for (int64_t n = 1; n < 300; n += 7) {
-    CHECK(reinterpret_cast<uintptr_t>(bytes(n).data_ptr()) % 64 == 0);
+    CHECK(reinterpret_cast<uintptr_t>(byte_tensor(n).data_ptr()) % 64 == 0);
   }
 }
 
@@ -106,14 +106,14 @@ TEST_CASE("tags nest and end with their scope", "[memory]") {
   std::vector<Tensor> kept;
   {
     const MemoryTag outer(Category::adapters);
-    kept.push_back(bytes(100));
+    kept.push_back(byte_tensor(100));
     {
       const MemoryTag inner(Category::optimizer);
-      kept.push_back(bytes(20));
+      kept.push_back(byte_tensor(20));
     }
-    kept.push_back(bytes(3));
+    kept.push_back(byte_tensor(3));
   }
-  kept.push_back(bytes(7000));
+  kept.push_back(byte_tensor(7000));
   CHECK(live.now(Category::adapters) == 103);
   CHECK(live.now(Category::optimizer) == 20);
   CHECK(live.now(Category::other) == 7000);
@@ -124,7 +124,7 @@ TEST_CASE("a tensor freed in another thread leaves its own category", "[memory]"
   Tensor tensor;
   {
     const MemoryTag tag(Category::gradients);
-    tensor = bytes(4096);
+    tensor = byte_tensor(4096);
   }
   std::thread([&] {
     const MemoryTag tag(Category::workspace);
@@ -141,8 +141,8 @@ TEST_CASE("threads count together and tag apart", "[memory]") {
   for (size_t t = 0; t < kept.size(); ++t) {
     threads.emplace_back([&kept, t] {
       const MemoryTag tag(t % 2 == 0 ? Category::activations : Category::workspace);
-      for (int i = 0; i < 2000; ++i) kept[t] = bytes(100 + i % 7);
-      kept[t] = bytes(1000);
+      for (int i = 0; i < 2000; ++i) kept[t] = byte_tensor(100 + i % 7);
+      kept[t] = byte_tensor(1000);
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -153,7 +153,7 @@ TEST_CASE("threads count together and tag apart", "[memory]") {
 
 TEST_CASE("a storage can be moved to another category", "[memory]") {
   const Live live;
-  Tensor tensor = bytes(640);
+  Tensor tensor = byte_tensor(640);
   rebook(tensor.storage().mutable_data(), Category::trained_weights);
   CHECK(live.now(Category::other) == 0);
   CHECK(live.now(Category::trained_weights) == 640);
@@ -177,13 +177,13 @@ TEST_CASE("the composition at a phase's peak adds up to that peak", "[memory]") 
   begin_phase("train");
   {
     const MemoryTag tag(Category::activations);
-    const Tensor alone = bytes(10000);  // activations' own peak
+    const Tensor alone = byte_tensor(10000);  // activations' own peak
   }
   {
     const MemoryTag tag(Category::gradients);
-    const Tensor gradients = bytes(8000);
+    const Tensor gradients = byte_tensor(8000);
     const MemoryTag inner(Category::activations);
-    const Tensor activations = bytes(3000);
+    const Tensor activations = byte_tensor(3000);
   }
   const auto rows = rows_of("train");
   REQUIRE(rows.size() == static_cast<size_t>(kCategories));
@@ -199,19 +199,19 @@ TEST_CASE("the composition at a phase's peak adds up to that peak", "[memory]") 
 TEST_CASE("a phase begins at what is live and phases of one name are merged", "[memory]") {
   const Live live;
   reset_phases();
-  const Tensor held = bytes(500);
+  const Tensor held = byte_tensor(500);
   begin_phase("load");
   CHECK(at_peak_total("load") - live.before == 500);
   begin_phase("train");
-  { const Tensor first = bytes(900); }
+  { const Tensor first = byte_tensor(900); }
   begin_phase("evaluate");
-  { const Tensor between = bytes(9000); }
+  { const Tensor between = byte_tensor(9000); }
   begin_phase("train");
-  { const Tensor second = bytes(200); }
+  { const Tensor second = byte_tensor(200); }
   CHECK(at_peak_total("load") - live.before == 500);
   CHECK(at_peak_total("train") - live.before == 1400);
   CHECK(at_peak_total("evaluate") - live.before == 9500);
-  { const Tensor third = bytes(2000); }
+  { const Tensor third = byte_tensor(2000); }
   CHECK(at_peak_total("train") - live.before == 2500);
   const std::vector<Usage> rows = usage_by_phase();
   REQUIRE(rows.size() == 3 * static_cast<size_t>(kCategories) + 1);
@@ -231,7 +231,7 @@ TEST_CASE("peaks stay exact while threads allocate", "[memory]") {
   for (const Category category : {Category::adapters, Category::workspace}) {
     threads.emplace_back([category] {
       const MemoryTag tag(category);
-      for (int i = 0; i < 5000; ++i) bytes(1 + i);
+      for (int i = 0; i < 5000; ++i) byte_tensor(1 + i);
     });
   }
   for (std::thread& thread : threads) thread.join();

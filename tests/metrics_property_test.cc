@@ -71,13 +71,18 @@ struct Naive {
     for (int l = from; l <= to; ++l) value = std::fmax(value, sign * r(l, j));
     return value;
   }
-  double forgetting(ForgettingFrom from) const {
-    return mean_of(1, last, [&](int j) {
+  double forgetting(ForgettingFrom from) const { return forgetting(last, from); }
+  double forgetting(int k, ForgettingFrom from) const {
+    return mean_of(1, k, [&](int j) {
       const int l = from == ForgettingFrom::before_training ? 0
                     : from == ForgettingFrom::first_task    ? 1
                                                             : j;
-      return best(j, l, last - 1) - sign * r(last, j);
+      return best(j, l, k - 1) - sign * r(k, j);
     });
+  }
+  double intransigence(const std::vector<Cell>& reference) const {
+    return mean_of(1, last + 1,
+                   [&](int j) { return sign * (*reference.at(static_cast<size_t>(j)) - r(j, j)); });
   }
   double forward(int row) const {
     return mean_of(2, last + 1, [&](int j) { return sign * (r(j - 1, j) - r(row, j)); });
@@ -199,9 +204,17 @@ TEST_CASE("every metric of a random R equals its plain formula, or both are unde
     require_same("incremental", average_incremental(r), [&] { return n.incremental(); });
     require_same("learned", learning_accuracy(r), [&] { return n.learned(); });
     require_same("backward", backward_transfer(r), [&] { return n.backward(); });
+    const int k = *rc::gen::inRange(1, n.last + 1);
+    require_same("A_k", average_after(r, k), [&] { return n.average(k); });
     for (const From from : {From::own_task, From::first_task, From::before_training}) {
       require_same("forgetting", forgetting(r, from), [&] { return n.forgetting(from); });
+      require_same("F_k", forgetting_after(r, k, from), [&] { return n.forgetting(k, from); });
     }
+    Cells joint, by_task(static_cast<size_t>(n.last) + 1);
+    for (const int j : n.js) {
+      joint.push_back(by_task[static_cast<size_t>(j)] = *rc::gen::inRange(0, 9) / 8.0);
+    }
+    require_same("I_T", intransigence(r, joint), [&] { return n.intransigence(by_task); });
     require_same("random", fwt_random(r), [&] { return n.forward(-1); });
     require_same("zero-shot", fwt_zero_shot(r), [&] { return n.forward(0); });
     require_same("retention", retention(r), [&] { return n.retention(); });

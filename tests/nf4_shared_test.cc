@@ -28,7 +28,7 @@ struct Result {
   std::string packed, absmax, values;
 };
 
-Result quantized(const std::vector<float>& x, int64_t block) {
+Result quantized_in_blocks(const std::vector<float>& x, int64_t block) {
   const auto n = static_cast<int64_t>(x.size());
   std::string packed((x.size() + 1) / 2, '\0');
   auto* codes = reinterpret_cast<uint8_t*>(packed.data());
@@ -50,7 +50,7 @@ TEST_CASE("nf4 equals bitsandbytes byte for byte", "[nf4][shared]") {
     for (const int64_t block : {64, 128}) {
       const std::string name = "nf4.n" + n + ".bs" + std::to_string(block);
       CAPTURE(name);
-      const Result ours = quantized(floats_of(file.at("x_" + n)), block);
+      const Result ours = quantized_in_blocks(floats_of(file.at("x_" + n)), block);
       CHECK(ours.packed == bytes_of(file.at(name + ".packed")));
       CHECK(ours.absmax == bytes_of(file.at(name + ".absmax")));
       CHECK(ours.values == bytes_of(file.at(name + ".dequant")));
@@ -62,7 +62,8 @@ TEST_CASE("an nf4 weight matrix equals bitsandbytes", "[nf4][shared]") {
   const auto path = shared_path("fixtures/bnb/fourbit.safetensors");
   if (!path) return;
   const SafetensorsFile file(path->string());
-  CHECK(quantized(floats_of(file.at("W_96x64")), 64).packed == bytes_of(file.at("W.nf4.packed")));
+  CHECK(quantized_in_blocks(floats_of(file.at("W_96x64")), 64).packed ==
+        bytes_of(file.at("W.nf4.packed")));
 }
 
 }  // namespace lethe::kernels

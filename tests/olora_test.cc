@@ -15,8 +15,8 @@ Batch three_features() {
 }
 
 /// One adapted seam of three inputs in its second task, with A_old and A_new.
-struct Golden : Adapted {
-  explicit Golden(OptionMap options)
+struct GoldenRun : Adapted {
+  explicit GoldenRun(OptionMap options)
       : Adapted("olora", with_seam(std::move(options)), mlp(3, 8, 1, 4), three_features()) {
     adapt(2);
     const at::NoGradGuard no_grad;
@@ -35,7 +35,7 @@ struct Golden : Adapted {
 };
 
 double extra_of(const OptionMap& options) {
-  const Tensor extra = Golden(options).extra();
+  const Tensor extra = GoldenRun(options).extra();
   return extra.defined() ? extra.item<double>() : 0;
 }
 
@@ -51,7 +51,7 @@ TEST_CASE("olora's penalties have the golden values") {
 }
 
 TEST_CASE("olora's norms count B too") {
-  Golden golden(OptionMap{{"lambda1", "0"}, {"lambda2", "1"}});
+  GoldenRun golden(OptionMap{{"lambda1", "0"}, {"lambda2", "1"}});
   {
     const at::NoGradGuard no_grad;
     golden.parameter("fc1.lora_B.task2.weight").fill_(0.5);  // (8, 2): norm 2
@@ -62,7 +62,7 @@ TEST_CASE("olora's norms count B too") {
 TEST_CASE("olora's gradients are the finite differences of its penalties") {
   for (const auto& [form, tolerance] : {std::pair{"absolute", 2e-3}, std::pair{"squared", 2e-2}}) {
     CAPTURE(form);
-    Golden golden(OptionMap{{"lambda1", "0.7"}, {"lambda2", "0.3"}, {"penalty", form}});
+    GoldenRun golden(OptionMap{{"lambda1", "0.7"}, {"lambda2", "0.3"}, {"penalty", form}});
     golden.arena.gradient().zero_();
     torch::autograd::backward({golden.extra()}, {});
     const Tensor a = golden.parameter("fc1.lora_A.task2.weight");
@@ -85,7 +85,7 @@ TEST_CASE("olora's gradients are the finite differences of its penalties") {
 }
 
 TEST_CASE("olora leaves the earlier adapters and the base alone") {
-  Golden golden(OptionMap{});
+  GoldenRun golden(OptionMap{});
   CHECK_FALSE(golden.parameter("fc1.lora_A.earlier.weight").requires_grad());
   CHECK(trained(*golden.model) ==
         std::vector<std::string>{"fc1.lora_A.task2.weight", "fc1.lora_B.task2.weight"});

@@ -10,7 +10,7 @@
 namespace lethe {
 namespace {
 
-struct Sample {
+struct OptionSample {
   double lambda = 1.0;
   double gamma = 0.9;
   int64_t rows = 200;
@@ -43,14 +43,14 @@ struct None {
 };
 
 void check_refused(const OptionMap& given, const std::string& message) {
-  CHECK_THROWS_WITH(parse_options<Sample>("ewc", given), message);
-  CHECK_THROWS_AS(parse_options<Sample>("ewc", given), Error);
+  CHECK_THROWS_WITH(parse_options<OptionSample>("ewc", given), message);
+  CHECK_THROWS_AS(parse_options<OptionSample>("ewc", given), Error);
 }
 
 }  // namespace
 
 TEST_CASE("options take given values and keep the rest", "[options]") {
-  const auto options = parse_options<Sample>(
+  const auto options = parse_options<OptionSample>(
       "ewc", {{"lambda", "2.5e3"}, {"rows", "64"}, {"head", "true"}, {"labels", "sampled"}});
   CHECK(options.lambda == 2500.0);
   CHECK(options.gamma == 0.9);
@@ -123,7 +123,7 @@ TEST_CASE("numbers are written in the shortest text that reads back", "[options]
 }
 
 TEST_CASE("options survive a round trip through text", "[options]") {
-  Sample options;
+  OptionSample options;
   options.lambda = 1.0 / 3.0;
   options.rows = 17;
   options.head = true;
@@ -133,12 +133,12 @@ TEST_CASE("options survive a round trip through text", "[options]") {
                           {"labels", "exact"},
                           {"lambda", "0.3333333333333333"},
                           {"rows", "17"}});
-  CHECK(options_text(parse_options<Sample>("ewc", text)) == text);
-  CHECK(options_text(parse_options<Sample>("ewc", {{"lambda", "1e0"}})).at("lambda") == "1");
+  CHECK(options_text(parse_options<OptionSample>("ewc", text)) == text);
+  CHECK(options_text(parse_options<OptionSample>("ewc", {{"lambda", "1e0"}})).at("lambda") == "1");
 }
 
 TEST_CASE("a table of options has name, type, default, range and meaning", "[options]") {
-  const auto docs = option_docs<Sample>();
+  const auto docs = option_docs<OptionSample>();
   REQUIRE(docs.size() == 5);
   CHECK(docs[0].name == "lambda");
   CHECK(docs[0].type == "number");

@@ -4,17 +4,13 @@
 #include "core/loss.h"
 #include "core/models/decoder.h"
 #include "core/pack.h"
+#include "tests/tensors.h"
 #include "tests/toys.h"
 
 using namespace lethe;
 using Ids = std::vector<int64_t>;
 
 namespace {
-
-Ids values(const Tensor& tensor) {
-  const Tensor flat = tensor.contiguous();
-  return {flat.data_ptr<int64_t>(), flat.data_ptr<int64_t>() + flat.numel()};
-}
 
 /// Rows of 1, 4, 2 and 3 input tokens; the last token of each is predicted, or all.
 TextRows rows(Predict predict = Predict::response) {
@@ -58,16 +54,16 @@ std::pair<double, Tensor> loss_and_gradient(Model& model, const Batch& batch) {
 TEST_CASE("rows are packed longest first, each where there is room") {
   const Batch batch = packed(all(rows()), 6);
   // 4 + 2 tokens, then 3 + 1.
-  CHECK(values(batch.inputs) == Ids{20, 21, 22, 23, 30, 31, 40, 41, 42, 10, 0, 0});
-  CHECK(values(batch.segments) == Ids{1, 1, 1, 1, 2, 2, 3, 3, 3, 0, -1, -1});
-  CHECK(values(batch.position_ids) == Ids{0, 1, 2, 3, 0, 1, 0, 1, 2, 0, 0, 0});
-  CHECK(values(batch.positions) == Ids{9, 3, 5, 8});  // in the order of the rows
-  CHECK(values(batch.row_of) == Ids{0, 1, 2, 3});
-  CHECK(values(batch.targets) == Ids{11, 24, 32, 43});
-  CHECK(values(batch.row_ids) == Ids{0, 1, 2, 3});
+  CHECK(integers(batch.inputs) == Ids{20, 21, 22, 23, 30, 31, 40, 41, 42, 10, 0, 0});
+  CHECK(integers(batch.segments) == Ids{1, 1, 1, 1, 2, 2, 3, 3, 3, 0, -1, -1});
+  CHECK(integers(batch.position_ids) == Ids{0, 1, 2, 3, 0, 1, 0, 1, 2, 0, 0, 0});
+  CHECK(integers(batch.positions) == Ids{9, 3, 5, 8});  // in the order of the rows
+  CHECK(integers(batch.row_of) == Ids{0, 1, 2, 3});
+  CHECK(integers(batch.targets) == Ids{11, 24, 32, 43});
+  CHECK(integers(batch.row_ids) == Ids{0, 1, 2, 3});
   CHECK(batch.rows() == 4);
   CHECK(batch.tokens == 10);
-  CHECK(values(batch.mask.to(at::kLong)) == Ids{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0});
+  CHECK(integers(batch.mask.to(at::kLong)) == Ids{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0});
 }
 
 TEST_CASE("a batch in which no two rows fit together stays as it is") {
@@ -78,7 +74,7 @@ TEST_CASE("a batch in which no two rows fit together stays as it is") {
 
 TEST_CASE("a token sees its row up to itself and nothing else") {
   const Tensor seen = segment_mask(at::tensor(Ids{0, 0, 1, -1}, at::kLong).view({1, 4}));
-  CHECK(values(seen.to(at::kLong)) == Ids{1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1});
+  CHECK(integers(seen.to(at::kLong)) == Ids{1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1});
 }
 
 TEST_CASE("packed rows have the loss and the gradients of rows by themselves, in every form") {

@@ -26,7 +26,7 @@ double difference(Model& model, const std::map<std::string, Tensor>& expected, c
 }
 
 template <class Check>
-void for_every(Check&& check) {
+void for_every_folder(Check&& check) {
   const auto fixtures = shared_path("fixtures");
   if (!fixtures) return;
   const std::pair<const char*, const char*> all[] = {
@@ -45,7 +45,7 @@ void for_every(Check&& check) {
 }  // namespace
 
 TEST_CASE("an adapter on an opened checkpoint gives peft's logits and is written as it was") {
-  for_every([](const auto& folder, const auto& hf, const PeftFamily& family) {
+  for_every_folder([](const auto& folder, const auto& hf, const PeftFamily& family) {
     const auto model = opened(hf);
     const auto expected = named_tensors(folder / "expected.safetensors");
     CHECK(difference(*model, expected, "logits_base") < 1e-4);
@@ -60,7 +60,7 @@ TEST_CASE("an adapter on an opened checkpoint gives peft's logits and is written
 }
 
 TEST_CASE("a merged folder opens as the model that peft merges") {
-  for_every([](const auto& folder, const auto& hf, const PeftFamily& family) {
+  for_every_folder([](const auto& folder, const auto& hf, const PeftFamily& family) {
     const auto model = opened(hf);
     attach(*model, read_peft(folder.string(), *model, family).learned);
     for (Linear* seam : model->linears()) seam->merge_adapters();

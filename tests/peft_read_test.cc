@@ -37,14 +37,14 @@ struct Folder {
   Scratch scratch;
 };
 
-const std::string kLora =
+const std::string kLoraConfig =
     R"({"peft_type": "LORA", "r": 2, "target_modules": ["1.self_attn.q_proj"])";
 const std::string kQ = "model.layers.1.self_attn.q_proj.";
 
 }  // namespace
 
 TEST_CASE("missing, unexpected and misshapen tensors are listed in full") {
-  Folder folder(kLora + R"(, "bias": "none", "modules_to_save": ["model.norm"]})",
+  Folder folder(kLoraConfig + R"(, "bias": "none", "modules_to_save": ["model.norm"]})",
                 {{kQ + "lora_A.weight", {3, 16}},
                  {"model.layers.1.self_attn.k_proj.lora_A.weight", {2, 16}},
                  {"model.norm.weight", {16}}});
@@ -79,25 +79,26 @@ TEST_CASE("targets and saved modules that reach nothing are refused with what th
                                ": target_modules 'c_attn' names no module of the model, which has: "
                                "model.embed_tokens, ") &&
                  Catch::EndsWith(", model.norm, lm_head"));
-  Folder whole(kLora + R"(, "modules_to_save": ["score"]})", {});
+  Folder whole(kLoraConfig + R"(, "modules_to_save": ["score"]})", {});
   CHECK_THAT(whole.message(), Catch::Contains(": modules_to_save 'score' names no module of the "
                                               "model, which has: model.embed_tokens, "));
   // peft writes both names for a classifier, and only one exists.
-  Folder either(kLora + R"(, "task_type": "SEQ_CLS", "modules_to_save": ["classifier", "score"]})",
-                {{kQ + "lora_A.weight", {2, 16}}, {kQ + "lora_B.weight", {16, 2}}});
+  Folder either(
+      kLoraConfig + R"(, "task_type": "SEQ_CLS", "modules_to_save": ["classifier", "score"]})",
+      {{kQ + "lora_A.weight", {2, 16}}, {kQ + "lora_B.weight", {16, 2}}});
   CHECK(either.message().empty());
 }
 
 TEST_CASE("an adapter without the class's prefix, of half floats, and with the resized embedding") {
-  Folder plain(kLora + "}", {{"layers.1.self_attn.q_proj.lora_A.weight", {2, 16}},
-                             {"layers.1.self_attn.q_proj.lora_B.weight", {16, 2}}});
+  Folder plain(kLoraConfig + "}", {{"layers.1.self_attn.q_proj.lora_A.weight", {2, 16}},
+                                   {"layers.1.self_attn.q_proj.lora_B.weight", {16, 2}}});
   CHECK(plain.read().learned.adapters.at("layers.1.self_attn.q_proj").rank() == 2);
-  Folder resized(kLora + "}", {{kQ + "lora_A.weight", {2, 16}},
-                               {kQ + "lora_B.weight", {16, 2}},
-                               {"model.embed_tokens.weight", {24, 16}}});
+  Folder resized(kLoraConfig + "}", {{kQ + "lora_A.weight", {2, 16}},
+                                     {kQ + "lora_B.weight", {16, 2}},
+                                     {"model.embed_tokens.weight", {24, 16}}});
   CHECK(resized.read().learned.values.at("embed_tokens.weight").size(0) == 24);
   const std::vector<uint8_t> half(2 * 16 * 2, 0x3c);  // 0x3c3c is 1.05859375 in F16
-  Folder folder(kLora + "}", {});
+  Folder folder(kLoraConfig + "}", {});
   write_safetensors(folder.scratch.path("adapter_model.safetensors"),
                     {{kQ + "lora_A.weight", {"F16", {2, 16}, half.data(), half.size()}},
                      {kQ + "lora_B.weight", {"F16", {16, 2}, half.data(), half.size()}}});
@@ -112,7 +113,7 @@ TEST_CASE("adapters of embeddings, and pickled ones, are refused") {
         folder.scratch.folder() +
             ": target_modules names the embedding 'model.embed_tokens'; adapters "
             "of embeddings are not supported");
-  Folder pickled(kLora + "}", {});
+  Folder pickled(kLoraConfig + "}", {});
   std::filesystem::rename(pickled.scratch.path("adapter_model.safetensors"),
                           pickled.scratch.path("adapter_model.bin"));
   CHECK(pickled.message() == pickled.scratch.folder() +

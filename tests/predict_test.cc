@@ -14,7 +14,7 @@ using nlohmann::json;
 namespace {
 
 /// Trial 1, a LoRA, and its export "adapter"; made once.
-const DeployCase& trials() {
+const DeployCase& lora_trials() {
   static const DeployCase& made = []() -> DeployCase& {
     static DeployCase fresh;
     fresh.run(small_sweep(kLora));
@@ -27,14 +27,14 @@ const DeployCase& trials() {
 PredictArguments of_trial() {
   PredictArguments arguments;
   arguments.what = "1";
-  arguments.db = trials().db;
+  arguments.db = lora_trials().db;
   arguments.longest = 5;
   return arguments;
 }
 
 /// What it writes, or throws.
 std::string predicted(PredictArguments arguments) {
-  if (arguments.output.empty()) arguments.output = trials().scratch.path("out");
+  if (arguments.output.empty()) arguments.output = lora_trials().scratch.path("out");
   try {
     predict_command(arguments);
     return file_bytes(arguments.output);
@@ -45,7 +45,7 @@ std::string predicted(PredictArguments arguments) {
 
 std::string predicted_file(const std::string& name, const std::string& rows, int64_t batch = 16) {
   PredictArguments arguments = of_trial();
-  arguments.input = trials().scratch.write(name, rows);
+  arguments.input = lora_trials().scratch.write(name, rows);
   arguments.batch = batch;
   return predicted(arguments);
 }
@@ -99,13 +99,13 @@ TEST_CASE("sampling draws by its seed, row by row, and a stop text ends a row be
 TEST_CASE("an adapter is put on a trial's model, and one without its base's folder says so") {
   PredictArguments arguments = of_trial();
   arguments.prompts = {"a"};
-  arguments.adapter = trials().scratch.path("adapter");
+  arguments.adapter = lora_trials().scratch.path("adapter");
   CHECK(predicted(arguments).back() == '\n');
   arguments.adapter = "none";
   CHECK(predicted(arguments) ==
         "none/adapter_config.json can't be read; give a folder with adapter_config.json and "
         "adapter_model.safetensors");
-  arguments.what = trials().scratch.path("adapter");
+  arguments.what = lora_trials().scratch.path("adapter");
   CHECK(predicted(arguments) ==
         arguments.what +
             " is an adapter of '', and no folder with a config.json is there; give the "
@@ -114,7 +114,7 @@ TEST_CASE("an adapter is put on a trial's model, and one without its base's fold
 }
 
 TEST_CASE("wrong rows are named by file and line") {
-  const std::string folder = trials().scratch.folder() + "/";
+  const std::string folder = lora_trials().scratch.folder() + "/";
   CHECK(predicted(of_trial()) ==
         "give prompts with --prompt TEXT, or a file of them with --input FILE, not both");
   CHECK(predicted_file("bad.jsonl", "{\"prompt\": \"a\"}\n[1]\n") ==

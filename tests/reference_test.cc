@@ -3,14 +3,13 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/near.h"
 #include "tests/reference_case.h"
 
 namespace lethe {
 namespace {
 
 using Lines = std::vector<std::string>;
-
-Approx near(double value) { return Approx(value).epsilon(0).margin(1e-9); }
 
 const std::string kFigures =
     figure("joint", "published = [{ source = \"paper\", mean = 98.17 }]\nwhy = \"one seed\"") +

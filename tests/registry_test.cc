@@ -111,6 +111,41 @@ TEST_CASE("options go to the strategy that has them, and an unclear one is refus
                     "unknown option 'c' of method 'finetune'; known options: none");
 }
 
+TEST_CASE("an option that another one switches off is refused when the strategy is made") {
+  const auto made = [](const std::string& method, const OptionMap& options) {
+    make_method(builtin_methods(), parsed(method, options).parts);
+  };
+  CHECK_THROWS_WITH(
+      made("ewc", {{"decay_in_loss", "true"}}),
+      "ewc: decay_in_loss = true does nothing with mode = offline; set mode = online, "
+      "or leave decay_in_loss out");
+  CHECK_THROWS_WITH(made("ewc-kfac", {{"mode", "offline"}, {"gamma", "0.5"}}),
+                    "ewc-kfac: gamma = 0.5 does nothing with mode = offline; set mode = online, or "
+                    "leave gamma out");
+  CHECK_THROWS_WITH(made("distill", {{"teacher", "larger"}, {"units", "all"}}),
+                    "distill: units = all does nothing with teacher = larger; set teacher = "
+                    "previous, or leave units out");
+  CHECK_THROWS_WITH(made("ewc", {{"labels", "batched"}, {"per", "token"}}),
+                    "ewc: per = token does nothing with labels = batched; set labels = auto or "
+                    "sampled or empirical or weighted or predicted, or leave per out");
+  CHECK_NOTHROW(made("ewc", {{"mode", "online"}, {"gamma", "0.5"}}));
+  CHECK_NOTHROW(made("ewc", {{"gamma", "1.0"}}));  // the default, written out
+}
+
+TEST_CASE("every condition of a strategy names options that it has and values that they take") {
+  for (const auto& [name, entry] : builtin_methods().entries()) {
+    CAPTURE(name);
+    for (const OptionCondition& condition : entry.conditions) {
+      OptionMap options = entry.complete({});
+      REQUIRE(options.contains(condition.option));
+      REQUIRE(options.contains(condition.needs));
+      for (const std::string& value : condition.values) {
+        CHECK_NOTHROW(entry.complete({{condition.needs, value}}));
+      }
+    }
+  }
+}
+
 TEST_CASE("a name is taken once, by a strategy or an alias") {
   CHECK_THROWS_WITH(with("ewc", Role::data),
                     "method 'ewc' is there already; give the new one another name");

@@ -4,6 +4,7 @@
 
 #include "analysis/baseline.h"
 #include "core/error.h"
+#include "tests/near.h"
 #include "tests/r_matrices.h"
 
 namespace lethe {
@@ -34,8 +35,6 @@ Relation relation(const std::string& expression, double margin = 0) {
 RelationResult result(const std::string& expression, double margin = 0) {
   return result_of(relation(expression, margin), measured()[0]);
 }
-
-Approx near(double value) { return Approx(value).epsilon(0).margin(1e-9); }
 
 std::vector<std::string> steps(const RelationResult& relation) {
   std::vector<std::string> all;

@@ -19,7 +19,7 @@ using nlohmann::json;
 const MetricInfo kLoss = {"loss", "nats", false};
 
 // Three methods, three seeds (ewc lacks one), two tasks of one metric, a probe, memory and time.
-std::vector<TrialRecord> records() {
+std::vector<TrialRecord> all_records() {
   std::vector<TrialRecord> all;
   double drift = 0;
   for (const char* method : {"finetune", "ewc", "a_b|<c>"}) {
@@ -129,7 +129,7 @@ Summary summary(const json& cell) {
 }  // namespace
 
 TEST_CASE("Markdown and HTML have the same tables, cell by cell", "[report]") {
-  const auto comparisons = compare(records());
+  const auto comparisons = compare(all_records());
   const auto markdown = markdown_tables(report("md", comparisons));
   const auto html = html_tables(report("html", comparisons));
   REQUIRE(markdown.size() == 19);  // 5 kinds with differences, 3 matrices of tasks, 3 of the
@@ -139,7 +139,7 @@ TEST_CASE("Markdown and HTML have the same tables, cell by cell", "[report]") {
 
 TEST_CASE("the numbers of the JSON, rounded, stand in the tables and nothing else does",
           "[report]") {
-  const auto comparisons = compare(records());
+  const auto comparisons = compare(all_records());
   const auto tables = markdown_tables(report("md", comparisons));
   const json parsed = json::parse(report("json", comparisons))["comparisons"][0];
   int numbers = 0;
@@ -169,7 +169,7 @@ TEST_CASE("the numbers of the JSON, rounded, stand in the tables and nothing els
 }
 
 TEST_CASE("CSV holds the numbers of the JSON to the last bit, and the jobs", "[report]") {
-  const auto comparisons = compare(records());
+  const auto comparisons = compare(all_records());
   const json methods = json::parse(report("json", comparisons))["comparisons"][0]["methods"];
   CHECK(methods[0]["jobs"] == json({2}));
   std::istringstream lines(report("csv", comparisons));

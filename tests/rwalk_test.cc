@@ -28,11 +28,11 @@ double walk(Driven& rwalk, int64_t task, double target) {
   return penalty;
 }
 
-struct Golden {
+struct GoldenRun {
   double value, fisher, score, importance;
 };
 
-void check(Driven& rwalk, const Golden& golden) {
+void check(Driven& rwalk, const GoldenRun& golden) {
   CHECK(rwalk.value() == Approx(golden.value).epsilon(2e-6));
   CHECK(rwalk.twin("rwalk.fisher")[0].item<double>() == Approx(golden.fisher).epsilon(2e-6));
   CHECK(rwalk.twin("rwalk.score")[0].item<double>() == Approx(golden.score).epsilon(2e-6));

@@ -28,7 +28,7 @@ std::string with_header(const std::string& header, const std::string& data) {
 }
 
 /// What opening a file of these bytes says, its path written as FILE.
-std::string refusal(const std::string& bytes) {
+std::string safetensors_refusal(const std::string& bytes) {
   const Scratch scratch;
   const std::string path = scratch.write("x.safetensors", bytes);
   try {
@@ -84,10 +84,11 @@ TEST_CASE("the written bytes are canonical: wide dtypes first, then by name, pad
 }
 
 TEST_CASE("a file without metadata, with padding, and tensors of sub-byte dtypes are read") {
-  CHECK(refusal(with_header("{}", "")) == "accepted");
-  CHECK(refusal(with_header("{\"a\":{" + kTensor + "}}     ", "12345678")) == "accepted");
-  CHECK(refusal(with_header(R"({"a":{"dtype":"F4","shape":[4],"data_offsets":[0,2]}})", "12")) ==
+  CHECK(safetensors_refusal(with_header("{}", "")) == "accepted");
+  CHECK(safetensors_refusal(with_header("{\"a\":{" + kTensor + "}}     ", "12345678")) ==
         "accepted");
+  CHECK(safetensors_refusal(with_header(R"({"a":{"dtype":"F4","shape":[4],"data_offsets":[0,2]}})",
+                                        "12")) == "accepted");
 }
 
 TEST_CASE("a missing tensor is answered with the nearest names") {
@@ -112,55 +113,60 @@ TEST_CASE("files that cannot be opened are named with the reason") {
 }
 
 TEST_CASE("a damaged length or header is refused") {
-  CHECK(refusal("") ==
+  CHECK(safetensors_refusal("") ==
         "FILE is no safetensors file: it has 0 bytes, and the length of its header alone takes 8");
-  CHECK(refusal(little(100'000'001, 8) + "{}") ==
+  CHECK(safetensors_refusal(little(100'000'001, 8) + "{}") ==
         "FILE is no safetensors file: its header would have 100000001 bytes, and at most 100000000 "
         "are "
         "allowed");
   CHECK(
-      refusal(std::string(8, '\xff')) ==
+      safetensors_refusal(std::string(8, '\xff')) ==
       "FILE is no safetensors file: its header would have 18446744073709551615 bytes, and at most "
       "100000000 are allowed");
-  CHECK(refusal(little(3, 8) + "{}") ==
+  CHECK(safetensors_refusal(little(3, 8) + "{}") ==
         "FILE is cut short: its header takes 3 bytes, and 2 are there; fetch or write it again");
-  CHECK(refusal(with_header("", "")) ==
+  CHECK(safetensors_refusal(with_header("", "")) ==
         "FILE is no safetensors file: its header does not begin with '{'");
-  CHECK(refusal(with_header("[1]", "")) ==
+  CHECK(safetensors_refusal(with_header("[1]", "")) ==
         "FILE is no safetensors file: its header does not begin with '{'");
-  CHECK(refusal(with_header("{\"a\":}", "")) == "FILE: the header is no valid JSON at byte 6 of 6");
-  CHECK(refusal(with_header("{} {}", "")) == "FILE: the header is no valid JSON at byte 4 of 5");
-  CHECK(refusal(with_header("{\"a\":1e999}", "")) ==
+  CHECK(safetensors_refusal(with_header("{\"a\":}", "")) ==
+        "FILE: the header is no valid JSON at byte 6 of 6");
+  CHECK(safetensors_refusal(with_header("{} {}", "")) ==
+        "FILE: the header is no valid JSON at byte 4 of 5");
+  CHECK(safetensors_refusal(with_header("{\"a\":1e999}", "")) ==
         "FILE: the header is no valid JSON: it holds a number out of range");
-  CHECK(refusal(with_header("{\"a\":[[[[[[1]]]]]]}", "")) ==
+  CHECK(safetensors_refusal(with_header("{\"a\":[[[[[[1]]]]]]}", "")) ==
         "FILE: the header is nested deeper than any safetensors header");
 }
 
 TEST_CASE("duplicate names are refused at every level") {
-  CHECK(refusal(with_header("{\"a\":{" + kTensor + "},\"a\":{" + kTensor + "}}", "12345678")) ==
+  CHECK(safetensors_refusal(
+            with_header("{\"a\":{" + kTensor + "},\"a\":{" + kTensor + "}}", "12345678")) ==
         "FILE: the name 'a' stands twice in the header");
-  CHECK(refusal(with_header(R"({"a":{"dtype":"F32","dtype":"I32"}})", "12345678")) ==
+  CHECK(safetensors_refusal(with_header(R"({"a":{"dtype":"F32","dtype":"I32"}})", "12345678")) ==
         "FILE: the name 'dtype' stands twice in the header");
 }
 
 TEST_CASE("an entry that is no tensor is refused") {
-  CHECK(refusal(with_header(R"({"a":7})", "")) ==
+  CHECK(safetensors_refusal(with_header(R"({"a":7})", "")) ==
         "FILE: tensor 'a' needs an object with dtype, shape and data_offsets, found 7");
+  CHECK(safetensors_refusal(
+            with_header(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", "1234")) ==
+        "FILE: tensor 'a' needs 'shape' as a list of integers from 0 to 2^63 - 1, found [-1]");
+  CHECK(safetensors_refusal(
+            with_header(R"({"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}})", "1234")) ==
+        "FILE: tensor 'a' needs 'shape' as a list of integers from 0 to 2^63 - 1, found [1.5]");
   CHECK(
-      refusal(with_header(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", "1234")) ==
-      "FILE: tensor 'a' needs 'shape' as a list of integers from 0 to 2^63 - 1, found [-1]");
-  CHECK(
-      refusal(with_header(R"({"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}})", "1234")) ==
-      "FILE: tensor 'a' needs 'shape' as a list of integers from 0 to 2^63 - 1, found [1.5]");
-  CHECK(
-      refusal(with_header(R"({"a":{"dtype":"F32","shape":[1]}})", "1234")) ==
+      safetensors_refusal(with_header(R"({"a":{"dtype":"F32","shape":[1]}})", "1234")) ==
       "FILE: tensor 'a' needs 'data_offsets' as a list of integers from 0 to 2^63 - 1, found none");
-  CHECK(refusal(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", "1234")) ==
+  CHECK(safetensors_refusal(
+            with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", "1234")) ==
         "FILE: tensor 'a' has data_offsets [4, 0], expected [begin, end] with begin <= end");
 }
 
 TEST_CASE("an unknown dtype is answered with the known ones") {
-  CHECK(refusal(with_header(R"({"a":{"dtype":"F7","shape":[1],"data_offsets":[0,4]}})", "1234")) ==
+  CHECK(safetensors_refusal(
+            with_header(R"({"a":{"dtype":"F7","shape":[1],"data_offsets":[0,4]}})", "1234")) ==
         "FILE: tensor 'a' has the unknown dtype 'F7'; known: BOOL, F4, F6_E2M3, F6_E3M2, U8, I8, "
         "F8_E5M2, F8_E4M3, F8_E8M0, F8_E4M3FNUZ, F8_E5M2FNUZ, I16, U16, F16, BF16, I32, U32, F32, "
         "C64, "
@@ -169,13 +175,14 @@ TEST_CASE("an unknown dtype is answered with the known ones") {
 
 TEST_CASE("shapes whose size is not the tensor's are refused") {
   CHECK(
-      refusal(with_header(
+      safetensors_refusal(with_header(
           R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", "")) ==
       "FILE: tensor 'a' of F32 [4294967296, 4294967296] has more bits than 64-bit integers count");
-  CHECK(refusal(with_header(R"({"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,12]}})",
-                            "123456789012")) ==
+  CHECK(safetensors_refusal(with_header(
+            R"({"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,12]}})", "123456789012")) ==
         "FILE: tensor 'a' of F32 [2, 2] takes 16 bytes, and its data_offsets [0, 12] hold 12");
-  CHECK(refusal(with_header(R"({"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}})", "12")) ==
+  CHECK(safetensors_refusal(
+            with_header(R"({"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}})", "12")) ==
         "FILE: tensor 'a' of F4 [3] takes 12 bits, which is no whole number of bytes");
 }
 
@@ -184,25 +191,25 @@ TEST_CASE("tensors must tile the data exactly") {
     return "{\"a\":{" + kTensor + R"(},"b":{"dtype":"U8","shape":[2],"data_offsets":)" + offsets +
            "}}";
   };
-  CHECK(refusal(with_header(second("[8,10]"), "1234567890")) == "accepted");
-  CHECK(refusal(with_header(second("[9,11]"), "12345678901")) ==
+  CHECK(safetensors_refusal(with_header(second("[8,10]"), "1234567890")) == "accepted");
+  CHECK(safetensors_refusal(with_header(second("[9,11]"), "12345678901")) ==
         "FILE: tensor 'b' begins at byte 9 of the data, expected 8: tensors follow each other "
         "without "
         "holes or overlap");
-  CHECK(refusal(with_header(second("[7,9]"), "123456789")) ==
+  CHECK(safetensors_refusal(with_header(second("[7,9]"), "123456789")) ==
         "FILE: tensor 'b' begins at byte 7 of the data, expected 8: tensors follow each other "
         "without "
         "holes or overlap");
-  CHECK(refusal(with_header(second("[8,10]"), "123456789")) ==
+  CHECK(safetensors_refusal(with_header(second("[8,10]"), "123456789")) ==
         "FILE is cut short: its tensors take 10 bytes, and 9 are there; fetch or write it again");
-  CHECK(refusal(with_header(second("[8,10]"), "12345678901")) ==
+  CHECK(safetensors_refusal(with_header(second("[8,10]"), "12345678901")) ==
         "FILE: 1 bytes follow the 10 bytes of the last tensor; nothing may");
 }
 
 TEST_CASE("metadata must be texts") {
-  CHECK(refusal(with_header(R"({"__metadata__":{"a":1}})", "")) ==
+  CHECK(safetensors_refusal(with_header(R"({"__metadata__":{"a":1}})", "")) ==
         "FILE: __metadata__ needs texts, found 1 under 'a'");
-  CHECK(refusal(with_header(R"({"__metadata__":[]})", "")) ==
+  CHECK(safetensors_refusal(with_header(R"({"__metadata__":[]})", "")) ==
         "FILE: __metadata__ needs an object of texts, found []");
 }
 

@@ -12,7 +12,7 @@ using namespace lethe;
 namespace {
 
 /// Row i has 2 + (i * 7 mod 50) tokens.
-RowsPtr uneven_rows(int64_t count) {
+RowsPtr uneven_texts(int64_t count) {
   std::vector<TextRow> rows;
   for (int64_t i = 0; i < count; ++i) {
     rows.push_back({{5}, std::vector<int64_t>(static_cast<size_t>(1 + i * 7 % 50), 9)});
@@ -29,7 +29,7 @@ struct Seen {
 
 Seen epoch(bool by_length, uint64_t seed = 1, int64_t count = 203, int64_t batch_size = 4) {
   TrainingPlan plan;
-  plan.parts.push_back({uneven_rows(count)});
+  plan.parts.push_back({uneven_texts(count)});
   Sampler sampler(plan, batch_size, seed, by_length);
   Seen seen;
   for (int64_t b = 0; b < sampler.batches_per_epoch(); ++b) {
@@ -65,7 +65,7 @@ TEST_CASE("the order by length is the seed's, and the dropped rows are those of 
 TEST_CASE("plans with shares keep their order") {
   const auto first = [](bool by_length) {
     TrainingPlan plan;
-    plan.parts = {{uneven_rows(20), 1}, {uneven_rows(20), 1}};
+    plan.parts = {{uneven_texts(20), 1}, {uneven_texts(20), 1}};
     Sampler sampler(plan, 4, 1, by_length);
     return sampler.next().inputs;
   };

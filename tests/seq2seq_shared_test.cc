@@ -12,10 +12,10 @@ const char* const kForms[] = {"t5_v1_0", "t5_v1_1"};
 /// Tolerances of the fixtures' README; t5_v1_1 is ill-conditioned over several steps.
 double steps_tolerance(const std::string& name) { return name == "t5_v1_0" ? 1e-4 : 1e-2; }
 
-using Ids = std::vector<std::vector<int64_t>>;
+using IdRows = std::vector<std::vector<int64_t>>;
 
-Ids sources_of(const Golden& golden) {
-  Ids sources;
+IdRows sources_of(const Golden& golden) {
+  IdRows sources;
   for (int64_t row = 0; row < golden.batch.rows(); ++row) {
     const Tensor ids = golden.batch.inputs[row].masked_select(golden.batch.mask[row]);
     sources.emplace_back(ids.data_ptr<int64_t>(), ids.data_ptr<int64_t>() + ids.numel());
@@ -24,7 +24,7 @@ Ids sources_of(const Golden& golden) {
 }
 
 /// As transformers gives sequences: the start, what was made, the end mark, then padding.
-Ids as_sequences(Ids made, int64_t end_id, size_t longest) {
+IdRows as_sequences(IdRows made, int64_t end_id, size_t longest) {
   for (auto& row : made) {
     const bool ended = row.size() < longest;
     row.insert(row.begin(), 0);
@@ -127,13 +127,13 @@ TEST_CASE("t5 generates transformers' sequences, alone, in a batch, and to an en
     CAPTURE(name);
     const Golden golden = golden_t5(*hf / name);
     const auto model = t5_fixture(*hf, name);
-    const Ids sources = sources_of(golden);
+    const IdRows sources = sources_of(golden);
     const auto& expected = golden.json.at("generate");
-    const Ids all = expected.at("sequences");
+    const IdRows all = expected.at("sequences");
     CHECK(as_sequences(model->generate(sources, 12, 1), 1, 12) == all);
-    CHECK(as_sequences(model->generate({sources[0]}, 12, 1), 1, 12) == Ids{all[0]});
+    CHECK(as_sequences(model->generate({sources[0]}, 12, 1), 1, 12) == IdRows{all[0]});
     const int64_t end = expected.at("eos_stop").at("eos_token_id");
-    const Ids stopped = expected.at("eos_stop").at("sequences");
+    const IdRows stopped = expected.at("eos_stop").at("sequences");
     CHECK(as_sequences(model->generate(sources, 12, end), end, 12) == stopped);
   }
 }

@@ -43,7 +43,7 @@ Tensor value_of(Model& model, const std::string& name) {
 
 const Capture::Site& site(const Capture& capture, const std::string& seam) {
   for (const Capture::Site& site : capture.sites()) {
-    if (site.seam->name() == seam) return site;
+    if (site.seam != nullptr && site.seam->name() == seam) return site;
   }
   throw Error("no Linear is called " + seam);
 }

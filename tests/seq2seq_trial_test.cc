@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kTasks = 3;
 
-std::shared_ptr<const Tokenizer> bytes() {
+std::shared_ptr<const Tokenizer> shared_bytes() {
   static const auto tokenizer = std::make_shared<WordTokenizer>(std::vector<std::string>{});
   return tokenizer;
 }
@@ -27,7 +27,7 @@ RowsPtr letter_rows(int64_t task, int64_t rows, int64_t first_id) {
   PairRowsOptions options;
   options.name = "letters";
   options.first_id = first_id;
-  return make_pair_rows(bytes(), pairs, options);
+  return make_pair_rows(shared_bytes(), pairs, options);
 }
 
 TaskStream letter_stream() {
@@ -47,7 +47,7 @@ TaskStream letter_stream() {
 
 std::unique_ptr<Seq2Seq> letter_model() {
   Seq2SeqConfig config = small_seq2seq_config(true);
-  config.vocabulary = bytes()->vocabulary_size();
+  config.vocabulary = shared_bytes()->vocabulary_size();
   config.layers = config.decoder_layers = 1;
   config.dropout = 0.1;
   return std::make_unique<Seq2Seq>(config, make_generator(5));

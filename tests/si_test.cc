@@ -9,7 +9,7 @@ using namespace lethe;
 
 namespace {
 
-struct Golden {
+struct GoldenRun {
   double value, path, importance;
 };
 
@@ -29,7 +29,7 @@ class Walk {
     step_.step = 0;
   }
 
-  Golden task(int64_t number, float target) {
+  GoldenRun task(int64_t number, float target) {
     driven_.begin(number);
     for (int i = 0; i < 3; ++i) last_penalty_ = step(target);
     const double path = driven_.twin("si.path")[0].item<double>();
@@ -62,7 +62,7 @@ OptionMap options_of(const std::string& gradient, const std::string& c = "0.5") 
   return {{"c", c}, {"xi", "0.1"}, {"gradient", gradient}};
 }
 
-void check(const Golden& found, const Golden& golden) {
+void check(const GoldenRun& found, const GoldenRun& golden) {
   CHECK(found.value == Approx(golden.value).epsilon(2e-6));
   CHECK(found.path == Approx(golden.path).epsilon(2e-6));
   CHECK(found.importance == Approx(golden.importance).epsilon(2e-6));
@@ -71,7 +71,7 @@ void check(const Golden& found, const Golden& golden) {
 }  // namespace
 
 TEST_CASE("the trajectory under SGD has the golden path and importance for either gradient") {
-  const Golden first = {0.813, 2.21949000, 2.91666283};
+  const GoldenRun first = {0.813, 2.21949000, 2.91666283};
   Walk paper(kernels::Optimizer::sgd, options_of("unregularised"));
   check(paper.task(1, 3), first);
   check(paper.task(2, -1), {0.45431542, 0.61073549, 5.58765840});
@@ -81,7 +81,7 @@ TEST_CASE("the trajectory under SGD has the golden path and importance for eithe
 }
 
 TEST_CASE("the trajectory under Adam has the golden path and importance for either gradient") {
-  const Golden first = {0.29961848, 0.86893170, 4.57883789};
+  const GoldenRun first = {0.29961848, 0.86893170, 4.57883789};
   Walk paper(kernels::Optimizer::adam, options_of("unregularised"));
   check(paper.task(1, 3), first);
   check(paper.task(2, -1), {0.41135390, -0.14868080, 3.25705225});
@@ -117,8 +117,8 @@ TEST_CASE("a negative path leaves an importance of 0, not below") {
   // Adam's momentum carries theta away from the target: the loss rises along the path.
   Walk walk(kernels::Optimizer::adam, options_of("unregularised", "0"));
   walk.task(1, 3);
-  const Golden second = walk.task(2, 0.2F);
-  const Golden third = walk.task(3, 0.1F);
+  const GoldenRun second = walk.task(2, 0.2F);
+  const GoldenRun third = walk.task(3, 0.1F);
   CHECK(second.importance >= 0);
   CHECK(third.importance >= 0);
 }

@@ -77,6 +77,10 @@ TEST_CASE("three seeds have mean, deviation, error and interval by hand", "[stat
   CHECK(*mean(seeds) == Approx(.74).epsilon(1e-12));
   CHECK(*standard_deviation(seeds) == Approx(.04).epsilon(1e-12));
   CHECK(*standard_error(seeds) == Approx(.0230940108).margin(1e-9));
+  // Two figures of public code that ours must not be: the error of a deviation over n, and 1.96
+  // errors, which understate the interval 2.2 times.
+  CHECK(*standard_error(seeds) * std::sqrt(2.0 / 3) == Approx(.0188562).margin(1e-7));
+  CHECK(1.96 * *standard_error(seeds) == Approx(.0452641).margin(2e-7));
   const Summary summary = summarise(seeds);
   CHECK(summary.n == 3);
   CHECK(summary.mean == Approx(.74).epsilon(1e-12));

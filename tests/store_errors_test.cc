@@ -141,7 +141,7 @@ TEST_CASE("a store of a newer schema names both versions", "[store]") {
   for (const OpenMode mode : {OpenMode::read_only, OpenMode::read_write}) {
     CHECK_THROWS_WITH(open(path, mode),
                       path +
-                          " has schema version 7, but this Lethe knows versions up to 2; update "
+                          " has schema version 7, but this Lethe knows versions up to 3; update "
                           "Lethe or use another file with --db");
   }
 }
@@ -166,6 +166,37 @@ TEST_CASE("migrations run once, in order, each whole or not at all", "[store]") 
   CHECK_THROWS_WITH(migrate(db, path, broken), "no such table: nowhere");
   CHECK(db.execAndGet("PRAGMA user_version").getInt64() == 2);
   CHECK(db.execAndGet("SELECT x FROM a").getInt64() == 11);
+}
+
+TEST_CASE("an older store gains what a strength means when it is next written", "[store]") {
+  const auto from = GENERATE(as<size_t>(), 1, 2);
+  const StoreFolder folder;
+  const std::string path = folder.file();
+  {
+    SQLite::Database db(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    const auto& scripts = migrations();
+    migrate(db, path, {scripts.begin(), scripts.begin() + static_cast<int64_t>(from)});
+  }
+  const auto version = [&] {
+    return SQLite::Database(path, SQLite::OPEN_READONLY).execAndGet("PRAGMA user_version").getInt();
+  };
+  change(
+      path,
+      "INSERT INTO environment VALUES (1, 'b1', '', '', '', '', '', '', 1, 1);"
+      "INSERT INTO trial (digest, text, build, device_class, method, model, stream, seed, status, "
+      "environment, started_at) VALUES ('d', 't', 'b1', 'cpu', 'ewc', 'mlp', 's', 1, 'done', 1, "
+      "0)");
+  CHECK_THROWS_WITH(open(path, OpenMode::read_only),
+                    path + " has schema version " + std::to_string(from) +
+                        ", this Lethe reads version 3; `lethe run --db " + path + "` migrates it");
+  CHECK(version() == static_cast<int>(from));
+  ResultStore store(path, OpenMode::read_write);
+  CHECK(version() == 3);
+  CHECK(store.load({}).at(0).result.penalties.empty());
+  store_trial(store, asked(1), two_tasks());
+  const auto penalties = store.load({}).at(1).result.penalties;
+  REQUIRE(penalties.size() == 1);
+  CHECK(penalties[0].importance == "Fisher, exact labels");
 }
 
 TEST_CASE("a full disk is named and the finished trials stay", "[store]") {

@@ -61,6 +61,7 @@ inline TrialResult two_tasks() {
   TrialResult result;
   result.task_names = {"task 1", "task 2"};
   result.weights_digest = "w";
+  result.penalties = {{"ewc", "Fisher, exact labels", "n", true, "own of each task"}};
   result.evaluations = {counted(0, 1, 2, 4), counted(0, 2, 1, 4), counted(1, 1, 4, 4),
                         counted(1, 2, 1, 4), counted(2, 1, 2, 4), counted(2, 2, 3, 4)};
   return result;

@@ -113,7 +113,7 @@ TEST_CASE("the tables are strict and the file says that it is a store", "[store]
                "SELECT name FROM pragma_table_list WHERE type = 'table' AND strict = 0 AND "
                "name NOT LIKE 'sqlite%'")
             .empty());
-  CHECK(select(folder, "PRAGMA user_version") == std::vector<Row>{{"2"}});
+  CHECK(select(folder, "PRAGMA user_version") == std::vector<Row>{{"3"}});
   CHECK(select(folder, "PRAGMA application_id") == std::vector<Row>{{"1280591941"}});
   CHECK(select(folder, "PRAGMA journal_mode") == std::vector<Row>{{"wal"}});
 }

@@ -31,8 +31,8 @@ TEST_CASE("an unknown key is refused with the known ones of its place") {
       refusal("[train]\nlearning_rate = 3\n" + kMethod),
       StartsWith("s.toml:2: unknown key 'learning_rate' in [train]; known keys: accumulate,"));
   CHECK(refusal(kMethod + "[[method]]\nname = \"ewc\"\newc.lamda = 3") ==
-        "s.toml:5: unknown option 'lamda' of ewc; known options: decay_in_loss, divisor, gamma, "
-        "labels, lambda, mode, rows");
+        "s.toml:5: unknown option 'lamda' of ewc; known options: batch, decay_in_loss, divisor, "
+        "gamma, labels, lambda, mode, per, rows");
   CHECK(refusal(kMethod + "when.oder = \"random\"") ==
         "s.toml:3: unknown key 'oder' in when, the options of stream 'instructions'; known keys: "
         "data_seed, order, test_rows, train_rows, validation_rows");
@@ -40,6 +40,20 @@ TEST_CASE("an unknown key is refused with the known ones of its place") {
              StartsWith("s.toml:3: unknown option 'stpes' of train; known options: accumulate,"));
   CHECK_THAT(refusal(kMethod + "model.witdh = 3"),
              StartsWith("s.toml:3: unknown option 'witdh' of decoder; known options: base,"));
+}
+
+TEST_CASE("an option that another one switches off is refused at the method's line") {
+  CHECK(refusal(kMethod + "[[method]]\nname = \"ewc\"\newc.gamma = 0.5\n") ==
+        "s.toml:4: ewc: gamma = 0.5 does nothing with mode = offline; set mode = online, or leave "
+        "gamma out");
+  CHECK(refusal(kMethod + "[[method]]\nname = \"ewc\"\newc.gamma = 0.5\nmode = \"online\"\n") ==
+        "2 trials");
+  CHECK(refusal("[[method]]\nname = \"lwf\"\nscale = 3\n") ==
+        "s.toml:2: distill: scale = 3 does nothing with teacher = previous; set teacher = larger, "
+        "or leave scale out");
+  CHECK(refusal("[[method]]\nname = \"mas\"\nmas.alpha = [0.5, 0.9]\n") ==
+        "s.toml:2: mas: alpha = 0.9 does nothing with combine = sum; set combine = average, or "
+        "leave alpha out");
 }
 
 TEST_CASE("an unknown name is refused with the known ones") {

@@ -112,7 +112,7 @@ TEST_CASE("every published figure has its trials, and every relation its methods
 
 TEST_CASE("the other sweeps stand for trials") {
   CHECK(trials_of_file("split_mnist.toml").size() == 54);
-  for (const std::string file : {"ci.toml", "default.toml"}) {
+  for (const std::string file : {"ci.toml", "default.toml", "teachers.toml"}) {
     CHECK_FALSE(expand(read_sweep(kSweeps + file), builtin_methods()).empty());
   }
 }

@@ -10,12 +10,14 @@ using Words = std::vector<std::string>;
 namespace {
 
 const std::string kRecorded = R"(method = lora+ewc
+method.ewc.batch = 128
 method.ewc.decay_in_loss = false
 method.ewc.divisor = n
 method.ewc.gamma = 1
 method.ewc.labels = auto
 method.ewc.lambda = 10
 method.ewc.mode = offline
+method.ewc.per = sequence
 method.ewc.rows = 0
 method.lora.alpha = 16
 method.lora.bias = none

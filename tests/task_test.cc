@@ -92,6 +92,21 @@ TEST_CASE("a label outside the task's classes names task, split and row") {
                     "stream 'made', task 'a' has class 2, expected 0 to 1");
 }
 
+TEST_CASE("masks without classes, and of another width than the classes, are refused") {
+  for (const auto& [scenario, word] : {std::pair{lethe::Scenario::task_incremental, "task"},
+                                       {lethe::Scenario::class_incremental, "class"}}) {
+    TaskStream stream = stream_of({task("a", rows(0, {1}), rows(10, {2}), rows(20, {3}))});
+    stream.tasks[0].classes.clear();
+    CHECK_NOTHROW(lethe::check_masks(stream));
+    stream.scenario = scenario;
+    const std::string said = std::string("stream 'made' is ") + word +
+                             "-incremental, but task 'a' has no classes that could be masked; give "
+                             "it classes, or make the stream domain-incremental";
+    CHECK_THROWS_WITH(lethe::check_masks(stream), said);
+    CHECK_THROWS_WITH(lethe::check_stream(stream), said);
+  }
+}
+
 TEST_CASE("rows that training shares with validation or test are counted, across tasks too") {
   TaskStream stream =
       stream_of({task("a", rows(0, {1, 2, 3}), rows(10, {3}), rows(20, {4, 5})),

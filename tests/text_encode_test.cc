@@ -12,15 +12,15 @@ using Ids = std::vector<int64_t>;
 namespace {
 
 /// One id a byte: 2 + byte.
-const WordTokenizer& bytes() {
+const WordTokenizer& byte_words() {
   static const WordTokenizer tokenizer({});
   return tokenizer;
 }
 
 /// The same with a begin mark, id 2.
-class Beginning : public WordTokenizer {
+class BeginningBytes : public WordTokenizer {
  public:
-  Beginning() : WordTokenizer({}) {}
+  BeginningBytes() : WordTokenizer({}) {}
   std::optional<int64_t> begin_id() const override { return 2; }
 };
 
@@ -37,13 +37,13 @@ TextTaskSpec plain(int64_t window, int64_t stride = 0) {
 std::vector<std::string> texts(const std::vector<TextRow>& rows) {
   std::vector<std::string> found;
   for (const TextRow& row : rows) {
-    found.push_back(bytes().decode(row.prompt) + "|" + bytes().decode(row.response));
+    found.push_back(byte_words().decode(row.prompt) + "|" + byte_words().decode(row.response));
   }
   return found;
 }
 
 std::vector<std::string> windows(const TextTaskSpec& task, const std::string& text,
-                                 const Tokenizer& tokenizer = bytes()) {
+                                 const Tokenizer& tokenizer = byte_words()) {
   return texts(text_windows(task, text, {tokenizer, 16}));
 }
 
@@ -56,7 +56,7 @@ TEST_CASE("windows follow one another, the last may be shorter, and one token pr
 }
 
 TEST_CASE("a begin mark is a token of its window, so that every token of the text is predicted") {
-  const Beginning tokenizer;
+  const BeginningBytes tokenizer;
   const auto rows = text_windows(plain(4), "abcdefg", {tokenizer, 16});
   REQUIRE(rows.size() == 3);
   CHECK(rows[0].prompt == Ids{2, 2 + 'a'});
@@ -124,15 +124,15 @@ TEST_CASE("a response that does not fit is an error with its place, or skipped a
   const std::vector<TextItem> items = {{"p", "abc", "", "f.csv:2"}, {"p", "abcdef", "", "f.csv:3"}};
   LeftOut left_out;
   CHECK_THROWS_WITH(
-      encoded(task, items, {bytes(), 6}, left_out),
+      encoded(task, items, {byte_words(), 6}, left_out),
       "f.csv:3: the response of task 't' takes 7 tokens, end mark included, and at least 1 of its "
       "prompt stand before it, but max_length is 6; raise max_length to 8 or shorten the response, "
       "or set skip = true to leave such rows out, counted");
   task.skip = true;
-  CHECK(encoded(task, items, {bytes(), 6}, left_out).size() == 1);
+  CHECK(encoded(task, items, {byte_words(), 6}, left_out).size() == 1);
   CHECK(left_out == LeftOut{{"with a response too long for max_length = 6", 1}});
   task.end_mark = false;
-  CHECK(encoded(task, items, {bytes(), 8}, left_out)[1].response.size() == 6);
+  CHECK(encoded(task, items, {byte_words(), 8}, left_out)[1].response.size() == 6);
 }
 
 TEST_CASE("rows of ids are taken as they are") {
@@ -141,14 +141,14 @@ TEST_CASE("rows of ids are taken as they are") {
   task.form = "ids";
   LeftOut left_out;
   const std::string path = scratch.write("i.jsonl", "{\"ids\": [2, 5, 9], \"text\": \"x\"}\n");
-  const auto rows = read_id_rows(task, path, {bytes(), 8}, left_out);
+  const auto rows = read_id_rows(task, path, {byte_words(), 8}, left_out);
   REQUIRE(rows.size() == 1);
   CHECK(rows[0].prompt == Ids{2});
   CHECK(rows[0].response == Ids{5, 9});
   const auto refusal = [&](const std::string& ids) {
     const std::string file = scratch.write("i.jsonl", "{\"ids\": " + ids + "}\n");
     try {
-      read_id_rows(task, file, {bytes(), 3}, left_out);
+      read_id_rows(task, file, {byte_words(), 3}, left_out);
     } catch (const Error& error) {
       return std::string(error.what()).substr(file.size());
     }

@@ -2,6 +2,7 @@
 // catch.h comes first: c10 breaks Catch's CHECK.
 #include "core/error.h"
 #include "core/text/text_rows.h"
+#include "tests/tensors.h"
 
 using lethe::Batch;
 using lethe::Predict;
@@ -33,11 +34,6 @@ TextRows two_rows(TextRowsOptions options = {}) {
                   options);
 }
 
-Ids values(const at::Tensor& tensor) {
-  const auto* data = tensor.data_ptr<int64_t>();
-  return {data, data + tensor.numel()};
-}
-
 std::vector<bool> flags(const at::Tensor& tensor) {
   const auto* data = tensor.data_ptr<bool>();
   return std::vector<bool>(data, data + tensor.numel());
@@ -57,14 +53,14 @@ TEST_CASE("a batch of two rows holds inputs, mask and targets as written out by 
   const TextRows rows = two_rows({.first_id = 40});
   const Batch batch = rows.batch({1, 0});
   CHECK(batch.inputs.sizes() == at::IntArrayRef({2, 4}));
-  CHECK(values(batch.inputs) == Ids{258, 261, 0, 0, 258, 259, 65, 260});
+  CHECK(integers(batch.inputs) == Ids{258, 261, 0, 0, 258, 259, 65, 260});
   CHECK(flags(batch.mask) == std::vector<bool>{true, true, false, false, true, true, true, true});
   // " no" follows position 0 and the end mark position 1 of the first row; the second row's are 2
   // and 3.
-  CHECK(values(batch.positions) == Ids{0, 1, 6, 7});
-  CHECK(values(batch.row_of) == Ids{0, 0, 1, 1});
-  CHECK(values(batch.targets) == Ids{261, 1, 260, 1});
-  CHECK(values(batch.row_ids) == Ids{41, 40});
+  CHECK(integers(batch.positions) == Ids{0, 1, 6, 7});
+  CHECK(integers(batch.row_of) == Ids{0, 0, 1, 1});
+  CHECK(integers(batch.targets) == Ids{261, 1, 260, 1});
+  CHECK(integers(batch.row_ids) == Ids{41, 40});
   CHECK(batch.tokens == 6);
   CHECK_FALSE(batch.weights.defined());
   CHECK_FALSE(batch.active.defined());
@@ -80,10 +76,10 @@ TEST_CASE("plain language modelling predicts every token but the first") {
                       {text_row(*tokenizer, "", "good film?"), text_row(*tokenizer, "good", " no")},
                       {.name = "text", .predict = Predict::all});
   const Batch batch = rows.batch({0, 1});
-  CHECK(values(batch.inputs) == Ids{258, 259, 65, 258, 261, 0});
-  CHECK(values(batch.positions) == Ids{0, 1, 2, 3, 4});
-  CHECK(values(batch.targets) == Ids{259, 65, 1, 261, 1});
-  CHECK(values(batch.row_of) == Ids{0, 0, 0, 1, 1});
+  CHECK(integers(batch.inputs) == Ids{258, 259, 65, 258, 261, 0});
+  CHECK(integers(batch.positions) == Ids{0, 1, 2, 3, 4});
+  CHECK(integers(batch.targets) == Ids{259, 65, 1, 261, 1});
+  CHECK(integers(batch.row_of) == Ids{0, 0, 0, 1, 1});
 }
 
 TEST_CASE("prompt, response and lengths are those of the text") {

@@ -13,7 +13,7 @@
 #include "tests/files.h"
 #include "tests/shared.h"
 
-using TokenIds = std::vector<int64_t>;
+using ExpectedIds = std::vector<int64_t>;
 
 /// The files of `from` in a folder of its own, by links.
 inline void link_files(const Scratch& scratch, const std::filesystem::path& from,
@@ -33,11 +33,11 @@ inline nlohmann::json json_of(const std::filesystem::path& path) {
 inline size_t check_cases(const lethe::Tokenizer& tokenizer, const nlohmann::json& cases) {
   for (const nlohmann::json& one : cases) {
     const auto text = one.at("text").get<std::string>();
-    const auto ids = one.at("ids").get<TokenIds>();
+    const auto ids = one.at("ids").get<ExpectedIds>();
     CAPTURE(text);
     CHECK(tokenizer.encode(text) == ids);
     if (one.contains("ids_with_special")) {
-      CHECK(lethe::encode_marked(tokenizer, text) == one["ids_with_special"].get<TokenIds>());
+      CHECK(lethe::encode_marked(tokenizer, text) == one["ids_with_special"].get<ExpectedIds>());
     }
     if (one.contains("decoded")) CHECK(tokenizer.decode_with_special(ids) == one["decoded"]);
     if (one.contains("decoded_cleanup")) {
@@ -53,12 +53,12 @@ inline size_t check_cases(const lethe::Tokenizer& tokenizer, const nlohmann::jso
 
 /// Checks "batch": texts cut to max_length, marks included, and padded.
 inline void check_batch(const lethe::Tokenizer& tokenizer, const nlohmann::json& batch) {
-  std::vector<TokenIds> rows;
+  std::vector<ExpectedIds> rows;
   for (const auto& text : batch.at("texts")) {
     rows.push_back(
         lethe::encode_marked(tokenizer, text.get<std::string>(), batch.at("max_length")));
   }
   const lethe::PaddedRows padded = lethe::padded(tokenizer, rows);
-  CHECK(padded.ids == batch.at("input_ids").get<std::vector<TokenIds>>());
-  CHECK(padded.mask == batch.at("attention_mask").get<std::vector<TokenIds>>());
+  CHECK(padded.ids == batch.at("input_ids").get<std::vector<ExpectedIds>>());
+  CHECK(padded.mask == batch.at("attention_mask").get<std::vector<ExpectedIds>>());
 }

@@ -19,7 +19,7 @@ std::string gpt2_fixture(const Scratch& scratch, const std::filesystem::path& fo
 size_t check_raw(const std::filesystem::path& model_file, const nlohmann::json& cases) {
   const lethe::SentencePieceModel model(model_file.string());
   for (const nlohmann::json& one : cases) {
-    const auto ids = one.at("ids").get<TokenIds>();
+    const auto ids = one.at("ids").get<ExpectedIds>();
     CAPTURE(one.at("text"));
     CHECK(model.encode(one.at("text").get<std::string>()) == ids);
     CHECK(model.decode(ids) == one.at("decoded"));
@@ -79,17 +79,17 @@ TEST_CASE("T5 equals transformers and torchtune, end mark included") {
   CHECK(tokenizer->end_id() == 1);
   CHECK(tokenizer->unknown_id() == 2);
   CHECK(tokenizer->begin_id() == std::nullopt);
-  std::vector<TokenIds> rows;
-  std::vector<TokenIds> expected_rows, expected_mask;
+  std::vector<ExpectedIds> rows;
+  std::vector<ExpectedIds> expected_rows, expected_mask;
   const auto vectors = *data / "tokenizer_vectors";
   for (const char* name : {"t5_torchtune.json", "t5_transformers_integration.json"}) {
     for (const auto& one : json_of(vectors / name).at("cases")) {
       const auto ids = lethe::encode_marked(*tokenizer, one.at("text").get<std::string>());
-      CHECK(ids == one.at("ids").get<TokenIds>());
+      CHECK(ids == one.at("ids").get<ExpectedIds>());
       if (!one.contains("padded_ids")) continue;
       rows.push_back(ids);
-      expected_rows.push_back(one.at("padded_ids").get<TokenIds>());
-      expected_mask.push_back(one.at("attention_mask").get<TokenIds>());
+      expected_rows.push_back(one.at("padded_ids").get<ExpectedIds>());
+      expected_mask.push_back(one.at("attention_mask").get<ExpectedIds>());
     }
   }
   const lethe::PaddedRows padded = lethe::padded(*tokenizer, rows);
@@ -128,7 +128,7 @@ TEST_CASE("T5 in both forms equals transformers on every string") {
   for (const auto& pair : expected.at("pairs")) {
     const auto made = lethe::encode_pair(*tokenizer, pair.at("a").get<std::string>(),
                                          pair.at("b").get<std::string>());
-    CHECK(made.ids == pair.at("ids").get<TokenIds>());
+    CHECK(made.ids == pair.at("ids").get<ExpectedIds>());
   }
 }
 
@@ -137,7 +137,7 @@ TEST_CASE("LLaMA's tokenizer puts the begin mark first and gives a model's text 
   if (!folder) return;
   const auto tokenizer = load_tokenizer(folder->string());
   const nlohmann::json expected = json_of(*folder / "expected_greedy.json");
-  const auto ids = expected.at("greedy_ids").get<TokenIds>();
+  const auto ids = expected.at("greedy_ids").get<ExpectedIds>();
   const auto text = expected.at("greedy_text").get<std::string>();
   CHECK(tokenizer->decode(ids) == text);
   CHECK(lethe::encode_marked(*tokenizer, text) == ids);
@@ -156,11 +156,11 @@ TEST_CASE("the byte fallback's strings without special tokens encode as the libr
     const auto text = one.at("text").get<std::string>();
     const bool marks = text.find("</s>") != std::string::npos;
     if (marks) continue;
-    CHECK(tokenizer->encode(text) == one.at("ids").get<TokenIds>());
-    CHECK(tokenizer->decode(one.at("ids").get<TokenIds>()) == one.at("decoded"));
+    CHECK(tokenizer->encode(text) == one.at("ids").get<ExpectedIds>());
+    CHECK(tokenizer->decode(one.at("ids").get<ExpectedIds>()) == one.at("decoded"));
     ++equal;
   }
   CHECK(equal == 87);
   CHECK(tokenizer->token(730) == "\xe2\x96\x81hi");
-  CHECK(tokenizer->encode("<s>hi</s>") == TokenIds{1, 730, 2});
+  CHECK(tokenizer->encode("<s>hi</s>") == ExpectedIds{1, 730, 2});
 }

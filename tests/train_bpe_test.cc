@@ -94,7 +94,7 @@ TEST_CASE("what is written is loaded again, special tokens first") {
   CHECK(tokenizer->begin_id() == 0);
   CHECK(tokenizer->end_id() == 0);
   const std::string text = "lowest <|endoftext|>\xc3\xa9t\xc3\xa9 \xf0\x9f\x98\x80\n";
-  const TokenIds ids = tokenizer->encode(text);
+  const ExpectedIds ids = tokenizer->encode(text);
   CHECK(tokenizer->decode_with_special(ids) == text);
   CHECK(ids.size() < 16);
   // vocab.json and merges.txt alone say the same.

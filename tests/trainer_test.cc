@@ -2,6 +2,7 @@
 #include "tests/catch.h"
 // After Catch.
 #include "tests/engine_case.h"
+#include "tests/tensors.h"
 
 using namespace lethe;
 
@@ -36,10 +37,6 @@ TrainOptions few_steps() {
   options.lr = 0.05;
   options.log_every = 1;
   return options;
-}
-
-double largest_difference(const Tensor& a, const Tensor& b) {
-  return (a - b).abs().max().item<double>();
 }
 
 }  // namespace

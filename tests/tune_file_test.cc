@@ -12,8 +12,8 @@ using Words = std::vector<std::string>;
 
 namespace {
 
-const std::string kEwc = "[[method]]\nname = \"ewc\"\n";
-const std::string kTuned = kEwc + "tune.ewc.lambda = [1, 10, 100]\n";
+const std::string kEwcTable = "[[method]]\nname = \"ewc\"\n";
+const std::string kTunedSweep = kEwcTable + "tune.ewc.lambda = [1, 10, 100]\n";
 
 const std::string kMine = R"(
 name = "mine \"1\""
@@ -111,7 +111,7 @@ TEST_CASE("the written sweep, read back, has the chosen values for each stream a
 TEST_CASE("the written sweep is recorded, with the trials behind each choice") {
   TuneRequest request;
   request.seed = 5;
-  const TunePlan plan = plan_of(kTuned + "[[method]]\nname = \"si\"\n", request);
+  const TunePlan plan = plan_of(kTunedSweep + "[[method]]\nname = \"si\"\n", request);
   CHECK(
       tuned_sweep(plan, chosen(plan, {0.5, 0.75, 0.25}), "out") ==
       R"(# Made by `lethe tune`. Options below a table of candidates are the best of them, marked *, on
@@ -144,7 +144,7 @@ TEST_CASE("relative paths of data start at the written file, absolute ones stay"
   write_set(scratch);
   const auto written = [&](const std::string& data, const std::string& folder) {
     const TunePlan plan = plan_of("[stream]\nname = \"split\"\ndata = \"" + data +
-                                  "\"\nvalidation = 2\n[model]\nname = \"mlp\"\n" + kTuned);
+                                  "\"\nvalidation = 2\n[model]\nname = \"mlp\"\n" + kTunedSweep);
     const std::string text = tuned_sweep(plan, chosen(plan, {1, 1, 1}), folder);
     const size_t at = text.find("data = ");
     return text.substr(at, text.find('\n', at) - at);
@@ -173,90 +173,90 @@ TEST_CASE("text tasks are written with all that decides them") {
       "\"\nresponse = \"{q}\"\nmetric = \"loss\"\nprompt = \"{label}\"\nskip = true\nstop = "
       "[\"\\n\"]\ntest_rows = 3\n[[stream.probe]]\nname = \"p\"\nform = \"text\"\nfile = \"" +
       scratch.path("a.jsonl") + "\"\nwindow = 9\n";
-  const TunePlan plan = plan_of(tasks + kTuned);
+  const TunePlan plan = plan_of(tasks + kTunedSweep);
   const std::string written = tuned_sweep(plan, chosen(plan, {0.2, 0.1, 0.1}), "");
   CHECK(texts(expand(parse_sweep(written, "s.toml"), builtin_methods())) ==
-        texts(trials_of(tasks + kEwc + "ewc.lambda = 1\n")));
+        texts(trials_of(tasks + kEwcTable + "ewc.lambda = 1\n")));
 }
 
 TEST_CASE("a bad search space is refused at its line") {
-  CHECK(refusal(kEwc + "tune.ewc.lambda = []") ==
+  CHECK(refusal(kEwcTable + "tune.ewc.lambda = []") ==
         "s.toml:3: 'tune.ewc.lambda' is an empty list; give a value");
-  CHECK(refusal(kEwc + "tune.ewc = {}") ==
+  CHECK(refusal(kEwcTable + "tune.ewc = {}") ==
         "s.toml:3: 'tune.ewc' is empty; write e.g. tune.train.lr = [1e-4, 1e-3]");
-  CHECK(refusal(kEwc + "tune = 3") ==
+  CHECK(refusal(kEwcTable + "tune = 3") ==
         "s.toml:3: 'tune' of a method names no option; write e.g. tune.train.lr = [1e-4, 1e-3]");
-  CHECK(refusal(kEwc + "tune.ewc.lambda = [1, 1.0]") ==
+  CHECK(refusal(kEwcTable + "tune.ewc.lambda = [1, 1.0]") ==
         "s.toml:3: 'tune.ewc.lambda' has 1 twice; name it once");
-  CHECK_THAT(refusal(kEwc + "tune.train.lr = { from = 1e-5 }"),
+  CHECK_THAT(refusal(kEwcTable + "tune.train.lr = { from = 1e-5 }"),
              StartsWith("s.toml:3: the range 'tune.train.lr' lacks 'to'; write e.g. { from = "));
-  CHECK(refusal(kEwc + "tune.train.lr = { from = 1, to = \"2\" }") ==
+  CHECK(refusal(kEwcTable + "tune.train.lr = { from = 1, to = \"2\" }") ==
         "s.toml:3: 'to' of the range 'tune.train.lr' is no number");
-  CHECK(refusal(kEwc + "tune.train.lr = { from = 1, to = 1 }") ==
+  CHECK(refusal(kEwcTable + "tune.train.lr = { from = 1, to = 1 }") ==
         "s.toml:3: the range 'tune.train.lr' goes from 1 to 1; 'from' must be below 'to'");
-  CHECK(refusal(kEwc + "tune.train.lr = { from = 0, to = 1, scale = \"log\" }") ==
+  CHECK(refusal(kEwcTable + "tune.train.lr = { from = 0, to = 1, scale = \"log\" }") ==
         "s.toml:3: the range 'tune.train.lr' begins at 0; a log scale needs numbers above 0");
-  CHECK(refusal(kEwc + "tune.train.lr = { from = 0, to = 1, scale = \"exp\" }") ==
+  CHECK(refusal(kEwcTable + "tune.train.lr = { from = 0, to = 1, scale = \"exp\" }") ==
         "s.toml:3: scale 'exp' of the range 'tune.train.lr' is unknown; expected linear or log");
-  CHECK(refusal(kEwc + "tune.train.lr = { from = 0, to = 1, step = 3 }") ==
+  CHECK(refusal(kEwcTable + "tune.train.lr = { from = 0, to = 1, step = 3 }") ==
         "s.toml:3: unknown key 'step' in the range 'tune.train.lr'; known keys: from, to, scale");
-  CHECK(refusal("tune = 3\n" + kEwc) == "s.toml:1: 'tune' is no table; write [tune]");
-  CHECK(refusal("[tune]\nbudget = 0\n" + kEwc) ==
+  CHECK(refusal("tune = 3\n" + kEwcTable) == "s.toml:1: 'tune' is no table; write [tune]");
+  CHECK(refusal("[tune]\nbudget = 0\n" + kEwcTable) ==
         "s.toml:2: 'tune.budget' is 0; expected 1 or more");
-  CHECK(refusal("[tune]\nseed = 1.5\n" + kEwc) == "s.toml:2: 'tune.seed' is no whole number");
-  CHECK(refusal("[tune]\nsearch = \"bayes\"\n" + kEwc) ==
+  CHECK(refusal("[tune]\nseed = 1.5\n" + kEwcTable) == "s.toml:2: 'tune.seed' is no whole number");
+  CHECK(refusal("[tune]\nsearch = \"bayes\"\n" + kEwcTable) ==
         "s.toml:2: 'tune.search' is 'bayes'; expected grid or random");
-  CHECK(refusal("[tune]\nseeds = 1\n" + kEwc) ==
+  CHECK(refusal("[tune]\nseeds = 1\n" + kEwcTable) ==
         "s.toml:2: unknown key 'seeds' in [tune]; known keys: search, seed, budget, objective");
 }
 
 TEST_CASE("a search that says nothing or the wrong thing is refused before it runs") {
   TuneRequest request;
-  CHECK(plan_refusal(kEwc) ==
+  CHECK(plan_refusal(kEwcTable) ==
         "s.toml: no method has a search space; add e.g. tune.ewc.lambda = [1, 10, 100] to a "
         "[[method]]");
   CHECK(
-      plan_refusal("seeds = [1, 2]\n[tune]\nseed = 2\n" + kTuned) ==
+      plan_refusal("seeds = [1, 2]\n[tune]\nseed = 2\n" + kTunedSweep) ==
       "s.toml:3: the search's seed 2 is one of the sweep's seeds 1, 2, which are reported; search "
       "on another");
   request.seed = 1;
-  CHECK(plan_refusal(kTuned, request) ==
+  CHECK(plan_refusal(kTunedSweep, request) ==
         "the search's seed 1 is one of the sweep's seeds 1, which are reported; search on another");
-  CHECK_THAT(plan_refusal("[tune]\nobjective = \"accuracy\"\n" + kTuned),
+  CHECK_THAT(plan_refusal("[tune]\nobjective = \"accuracy\"\n" + kTunedSweep),
              StartsWith("s.toml:2: unknown objective 'accuracy'; known objectives: final_average, "
                         "final_perplexity, average_incremental, "));
   request = {};
   request.objective = "final";
-  CHECK_THAT(plan_refusal(kTuned, request),
+  CHECK_THAT(plan_refusal(kTunedSweep, request),
              StartsWith("unknown objective 'final'; known objectives: final_average, "));
   request = {};
   request.search = "random";
-  CHECK(plan_refusal(kTuned, request) ==
+  CHECK(plan_refusal(kTunedSweep, request) ==
         "a random search needs a budget; give --budget N, the candidates of a method, or budget in "
         "[tune]");
   request.budget = 9;
-  CHECK(plan_refusal(kTuned, request) == "3 trials");
-  CHECK(plan_of(kTuned, request).notes ==
+  CHECK(plan_refusal(kTunedSweep, request) == "3 trials");
+  CHECK(plan_of(kTunedSweep, request).notes ==
         Words{"'ewc' has 3 candidates, fewer than the budget of 9"});
   request.search = "grid";
   request.budget = 2;
-  CHECK(plan_refusal(kTuned, request) ==
+  CHECK(plan_refusal(kTunedSweep, request) ==
         "s.toml:2: the grid of 'ewc' has 3 candidates, above the budget of 2; raise the budget, "
         "shorten its lists, or search with --search random");
 }
 
 TEST_CASE("spaces that the trials can't have are refused with the option") {
-  CHECK_THAT(plan_refusal(kEwc + "tune.ewc.lamda = [1]"),
+  CHECK_THAT(plan_refusal(kEwcTable + "tune.ewc.lamda = [1]"),
              StartsWith("s.toml:3: unknown option 'lamda' of ewc; known options: "));
-  CHECK(plan_refusal(kEwc + "\ntune.ewc.lambda = [1, -1]") ==
+  CHECK(plan_refusal(kEwcTable + "\ntune.ewc.lambda = [1, -1]") ==
         "s.toml:4: option 'lambda' of ewc is -1; expected >= 0");
-  CHECK(plan_refusal(kTuned + "tune.lambda = [1]") ==
+  CHECK(plan_refusal(kTunedSweep + "tune.lambda = [1]") ==
         "s.toml:4: 'tune.lambda' of 'ewc' stands there twice, also as 'tune.ewc.lambda'; keep one");
-  CHECK_THAT(plan_refusal(kTuned + "ewc.rows = [1, 2]"),
+  CHECK_THAT(plan_refusal(kTunedSweep + "ewc.rows = [1, 2]"),
              StartsWith("s.toml:4: 'ewc.rows' of 'ewc', which has search spaces, has 2 values, and "
                         "a search chooses for one; "));
-  CHECK_THAT(plan_refusal("[train]\nlr = [1, 2]\n" + kTuned),
+  CHECK_THAT(plan_refusal("[train]\nlr = [1, 2]\n" + kTunedSweep),
              StartsWith("s.toml:2: 'lr' of [train] has 2 values, and a search chooses for one; "));
-  CHECK_THAT(plan_refusal(kEwc + "tune.train.lr = { from = 0.1, to = 1 }"),
+  CHECK_THAT(plan_refusal(kEwcTable + "tune.train.lr = { from = 0.1, to = 1 }"),
              StartsWith("s.toml:2: 'tune.train.lr' is a range, which has no grid; "));
 }

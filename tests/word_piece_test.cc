@@ -29,43 +29,43 @@ TEST_CASE("words are cut into the longest known pieces, from the left") {
   const Scratch scratch;
   const auto tokenizer = by_hand(scratch);
   CHECK(tokenizer->encode("Unaffable, h\xc3\xa9llo!") ==
-        TokenIds{un, aff, able, comma, hello, shout});
-  CHECK(tokenizer->encode("unaffab hello") == TokenIds{unk, hello});
-  CHECK(tokenizer->encode("don't CAF\xc3\x89S") == TokenIds{don, quote, t, cafe, s});
-  CHECK(tokenizer->encode("\xe4\xb8\xad\xe5\x9b\xbd") == TokenIds{zhong, guo});
-  CHECK(tokenizer->encode(" \t\n") == TokenIds{});
+        ExpectedIds{un, aff, able, comma, hello, shout});
+  CHECK(tokenizer->encode("unaffab hello") == ExpectedIds{unk, hello});
+  CHECK(tokenizer->encode("don't CAF\xc3\x89S") == ExpectedIds{don, quote, t, cafe, s});
+  CHECK(tokenizer->encode("\xe4\xb8\xad\xe5\x9b\xbd") == ExpectedIds{zhong, guo});
+  CHECK(tokenizer->encode(" \t\n") == ExpectedIds{});
   CHECK(tokenizer->encode(std::string("he\0l\xc2\xadlo\xc2\xa0hello", 15)) ==
-        TokenIds{hello, hello});
-  CHECK(tokenizer->encode("[MASK]hello [mask]") == TokenIds{mask, hello, unk, unk, unk});
+        ExpectedIds{hello, hello});
+  CHECK(tokenizer->encode("[MASK]hello [mask]") == ExpectedIds{mask, hello, unk, unk, unk});
 }
 
 TEST_CASE("a word of 100 characters is cut, one of 101 is unknown") {
   const Scratch scratch;
   const auto tokenizer = by_hand(scratch);
-  TokenIds letters(100, more_a);
+  ExpectedIds letters(100, more_a);
   letters[0] = a;
   CHECK(tokenizer->encode(std::string(100, 'a')) == letters);
-  CHECK(tokenizer->encode(std::string(101, 'a')) == TokenIds{unk});
+  CHECK(tokenizer->encode(std::string(101, 'a')) == ExpectedIds{unk});
 }
 
 TEST_CASE("case, accents and ideographs stay as tokenizer_config.json asks") {
   const Scratch scratch;
   const auto cased = by_hand(scratch, "{\"do_lower_case\": false}");
-  CHECK(cased->encode("Hello hello caf\xc3\xa9") == TokenIds{big_hello, hello, unk});
+  CHECK(cased->encode("Hello hello caf\xc3\xa9") == ExpectedIds{big_hello, hello, unk});
   const auto plain = by_hand(scratch, "{\"do_lower_case\": false, \"strip_accents\": true}");
-  CHECK(plain->encode("caf\xc3\xa9") == TokenIds{cafe});
+  CHECK(plain->encode("caf\xc3\xa9") == ExpectedIds{cafe});
   const auto joined = by_hand(scratch, "{\"tokenize_chinese_chars\": false}");
-  CHECK(joined->encode("\xe4\xb8\xad\xe5\x9b\xbd") == TokenIds{unk});
+  CHECK(joined->encode("\xe4\xb8\xad\xe5\x9b\xbd") == ExpectedIds{unk});
 }
 
 TEST_CASE("BERT's marks stand around one text and two") {
   const Scratch scratch;
   const auto tokenizer = by_hand(scratch);
-  CHECK(lethe::encode_marked(*tokenizer, "hello!") == TokenIds{cls, hello, shout, sep});
-  CHECK(lethe::encode_marked(*tokenizer, "hello!", 3) == TokenIds{cls, hello, sep});
+  CHECK(lethe::encode_marked(*tokenizer, "hello!") == ExpectedIds{cls, hello, shout, sep});
+  CHECK(lethe::encode_marked(*tokenizer, "hello!", 3) == ExpectedIds{cls, hello, sep});
   const auto pair = lethe::encode_pair(*tokenizer, "hello", "un!");
-  CHECK(pair.ids == TokenIds{cls, hello, sep, un, shout, sep});
-  CHECK(pair.types == TokenIds{0, 0, 0, 1, 1, 1});
+  CHECK(pair.ids == ExpectedIds{cls, hello, sep, un, shout, sep});
+  CHECK(pair.types == ExpectedIds{0, 0, 0, 1, 1, 1});
   CHECK_THROWS_WITH(lethe::encode_marked(*tokenizer, "hello", 1),
                     "a row of at most 1 ids has no room for the tokenizer's 2 marks; raise the "
                     "limit");
@@ -74,7 +74,7 @@ TEST_CASE("BERT's marks stand around one text and two") {
 TEST_CASE("decoding joins pieces and drops the spaces that English has not") {
   const Scratch scratch;
   const auto tokenizer = by_hand(scratch);
-  const TokenIds ids = {cls, un, aff, able, comma, cafe, s, shout, sep, pad};
+  const ExpectedIds ids = {cls, un, aff, able, comma, cafe, s, shout, sep, pad};
   CHECK(tokenizer->decode(ids) == "unaffable, cafes!");
   CHECK(tokenizer->decode_with_special(ids) == "[CLS] unaffable, cafes! [SEP] [PAD]");
   CHECK(tokenizer->pad_id() == pad);
@@ -105,7 +105,7 @@ TEST_CASE("tokenizer.json says the same in its own words") {
                 "\"max_input_chars_per_word\": 4, "
                 "\"vocab\": {\"[UNK]\": 0, \"[CLS]\": 1, \"[SEP]\": 2, \"ab\": 3, \"@c\": 4}}}");
   const auto tokenizer = load_tokenizer(scratch.folder());
-  CHECK(lethe::encode_marked(*tokenizer, "ABC abccc") == TokenIds{1, 3, 4, 0, 2});
+  CHECK(lethe::encode_marked(*tokenizer, "ABC abccc") == ExpectedIds{1, 3, 4, 0, 2});
   CHECK(tokenizer->decode({1, 3, 4, 3, 2}) == "abc ab");
 }
 

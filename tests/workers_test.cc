@@ -86,6 +86,25 @@ TEST_CASE("final weights are the same for one worker, for two, and after an inte
   CHECK(weights(scratch, "lethe.db") == one);
 }
 
+TEST_CASE("a trial stopped within a task continues there and ends with the same weights") {
+  const Scratch scratch;
+  write_sweep(scratch, "[1]", kEwc + "train.steps = 6000\n");
+  CHECK(lethe_run(scratch, {"run", "sweep.toml", "--db", "one.db"}).code == 0);
+  const std::vector<std::string> command = {"run", "sweep.toml"};
+  Program run(scratch, command);
+  wait_for_running(scratch);
+  run.signal(SIGTERM);
+  REQUIRE(run.end().code == 130);
+  CHECK(stored(scratch).empty());
+  const std::string folder = scratch.path("lethe.db.checkpoints");
+  REQUIRE(std::filesystem::exists(folder));
+  CHECK_FALSE(std::filesystem::is_empty(folder));
+  CHECK(lethe_run(scratch, command).code == 0);
+  CHECK(weights(scratch, "lethe.db") == weights(scratch, "one.db"));
+  CHECK_FALSE(std::filesystem::exists(folder));
+  CHECK_FALSE(std::filesystem::exists(scratch.path("one.db.checkpoints")));
+}
+
 TEST_CASE("SIGTERM within a trial keeps the finished ones and gives back the one under way") {
   const Scratch scratch;
   write_sweep(scratch, "[1]", kEwc + kEndless);

@@ -1,5 +1,6 @@
 #include "core/adapters/dora.h"
 
+#include "core/capture.h"
 #include "core/error.h"
 #include "core/memory.h"
 
@@ -40,15 +41,20 @@ DoraAdapter::DoraAdapter(const AdapterForm& form, Linear& seam, Model& model)
 
 Tensor DoraAdapter::output(const Tensor& x, const Tensor& so_far) const {
   const Tensor kept = dropped(x);
-  const Tensor ratio = magnitude_ / norms();
+  const Tensor lengths = norms();
+  const Tensor ratio = magnitude_ / lengths;
   Tensor plain = so_far;
   if (drops()) {
     plain = seam_.base().apply(kept, {});
   } else if (seam_.bias().defined()) {
     plain = so_far - seam_.bias();
   }
-  const Tensor turned = at::linear(at::linear(kept, a_), b_) * scale();
-  return so_far + (ratio - 1) * plain + ratio * turned;
+  const Tensor turned = product(kept) * scale();
+  const Tensor y = so_far + (ratio - 1) * plain + ratio * turned;
+  if (detail::recording()) {
+    detail::record(Capture::Kind::gain, magnitude_, (plain + turned) / lengths, y);
+  }
+  return y;
 }
 
 void DoraAdapter::parameters(const ParameterVisitor& visit) {

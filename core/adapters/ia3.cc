@@ -1,5 +1,6 @@
 #include "core/adapters/ia3.h"
 
+#include "core/capture.h"
 #include "core/memory.h"
 
 namespace lethe {
@@ -14,10 +15,16 @@ Ia3Adapter::Ia3Adapter(const Linear& seam, bool on_input) : on_input_(on_input) 
 Ia3Adapter::Ia3Adapter(const AdapterForm& form)
     : on_input_(form.on_input), scale_(form.values.at("ia3_l")) {}
 
-Tensor Ia3Adapter::input(const Tensor& x) const { return on_input_ ? x * scale_.view(-1) : x; }
+Tensor Ia3Adapter::input(const Tensor& x) const { return on_input_ ? scaled(x) : x; }
 
 Tensor Ia3Adapter::output(const Tensor&, const Tensor& so_far) const {
-  return on_input_ ? so_far : so_far * scale_.view(-1);
+  return on_input_ ? so_far : scaled(so_far);
+}
+
+Tensor Ia3Adapter::scaled(const Tensor& x) const {
+  const Tensor y = x * scale_.view(-1);
+  detail::record(Capture::Kind::gain, scale_, x, y);
+  return y;
 }
 
 void Ia3Adapter::parameters(const ParameterVisitor& visit) { visit("ia3_l", scale_); }

@@ -20,6 +20,8 @@ class Ia3Adapter : public Adapter {
   std::optional<AdapterForm> form() const override;
 
  private:
+  Tensor scaled(const Tensor& x) const;
+
   bool on_input_;
   Tensor scale_;  // (1, in) or (out, 1): the shapes of peft's files, which broadcast over W
 };

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/capture.h"
 #include "core/memory.h"
 
 namespace lethe {
@@ -43,7 +44,15 @@ double LowRankAdapter::scale() const {
 }
 
 Tensor LowRankAdapter::output(const Tensor& x, const Tensor& so_far) const {
-  return so_far + at::linear(at::linear(dropped(x), a_), b_) * scale();
+  return so_far + product(dropped(x)) * scale();
+}
+
+Tensor LowRankAdapter::product(const Tensor& x) const {
+  const Tensor inner = at::linear(x, a_);
+  const Tensor outer = at::linear(inner, b_);
+  detail::record(Capture::Kind::product, a_, x, inner);
+  detail::record(Capture::Kind::product, b_, inner, outer);
+  return outer;
 }
 
 void LowRankAdapter::parameters(const ParameterVisitor& visit) {

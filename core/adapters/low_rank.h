@@ -52,6 +52,8 @@ class LowRankAdapter : public Adapter {
   void draw(at::Generator generator);
   bool drops() const { return on_ && options_.dropout > 0; }
   Tensor dropped(const Tensor& x) const;
+  /// B A x, without the scale.
+  Tensor product(const Tensor& x) const;
   double scale() const;
 
   Tensor a_;  // (rank, in)

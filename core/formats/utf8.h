@@ -16,6 +16,10 @@ std::optional<size_t> invalid_utf8_at(std::string_view text);
 /// U+10FFFF.
 std::vector<uint32_t> code_points(std::string_view text);
 
+/// ASCII alone: the functions of <cctype> depend on the locale.
+constexpr bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_ascii_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
 /// `text` without blanks, tabs and line breaks at its ends.
 std::string_view trimmed(std::string_view text);
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/models/initial.h"
+#include "core/models/transformer.h"
 
 namespace lethe {
 namespace {
@@ -13,11 +14,6 @@ Tensor rotated(const Tensor& x, const AttentionInputs& inputs) {
   const int64_t half = x.size(-1) / 2;
   const Tensor turned = at::cat({-x.narrow(-1, half, half), x.narrow(-1, 0, half)}, -1);
   return x * inputs.cos + turned * inputs.sin;
-}
-
-/// (B, T, heads * d) -> (B, heads, T, d)
-Tensor by_head(const Tensor& x, int64_t heads) {
-  return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
 }
 
 }  // namespace

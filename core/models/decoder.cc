@@ -3,8 +3,9 @@
 #include <cmath>
 #include <limits>
 
-#include "core/dense_product.h"
+#include "core/capture.h"
 #include "core/error.h"
+#include "core/models/activation.h"
 #include "core/models/initial.h"
 #include "core/pack.h"
 
@@ -49,18 +50,7 @@ struct Decoder::Block {
     down = make(names.down, config.mlp_width, config.width, residual);
   }
 
-  Tensor act(const Tensor& x) const {
-    switch (config.activation) {
-      case Activation::relu:
-        return x.relu();
-      case Activation::gelu:
-        return at::gelu(x);
-      case Activation::gelu_tanh:
-        return at::gelu(x, "tanh");
-      default:
-        return at::silu(x);
-    }
-  }
+  Tensor act(const Tensor& x) const { return activated(config.activation, x); }
 
   Tensor mlp(const Tensor& x) const {
     if (config.gated) return down->forward(act(gate->forward(x)) * up->forward(x));
@@ -178,7 +168,12 @@ Tensor Decoder::embedded(const Tensor& ids, const Tensor& position_ids, bool fir
   Tensor x = tokens_->forward(ids);
   if (first) x = prompt_->before(x);
   if (project_in_) x = project_in_->forward(x);
-  if (positions_) x = x + positions_->forward(position_ids + config_.position_offset);
+  if (positions_) {
+    // Per-row gradients need positions of every row's own.
+    const Tensor places =
+        detail::recording() ? position_ids.expand({ids.size(0), -1}) : position_ids;
+    x = x + positions_->forward(places + config_.position_offset);
+  }
   if (embedding_norm_) x = embedding_norm_->forward(x);
   return dropped(x, config_.embedding_dropout);
 }
@@ -209,7 +204,7 @@ Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tens
 }
 
 Tensor Decoder::head(const Tensor& hidden) const {
-  return head_ ? head_->forward(hidden) : dense_product(hidden, tokens_->weight(), {});
+  return head_ ? head_->forward(hidden) : tokens_->as_head(hidden);
 }
 
 Tensor Decoder::all_logits(const Tensor& ids, const Tensor& mask, const Tensor& positions,

@@ -38,17 +38,4 @@ Tensor padding_bias(const Tensor& mask) {
       .view({mask.size(0), 1, 1, mask.size(1)});
 }
 
-Tensor activated(Activation activation, const Tensor& x) {
-  switch (activation) {
-    case Activation::relu:
-      return x.relu();
-    case Activation::gelu:
-      return at::gelu(x);
-    case Activation::gelu_tanh:
-      return at::gelu(x, "tanh");
-    default:
-      return at::silu(x);
-  }
-}
-
 }  // namespace lethe

@@ -1,8 +1,7 @@
-// What the encoder-decoder and the encoder share: attention of any queries over any keys, dropout,
-// activations.
+// What the encoder-decoder and the encoder share: attention of any queries over any keys, dropout.
 #pragma once
 
-#include "core/models/decoder_config.h"
+#include "core/models/activation.h"
 
 namespace lethe {
 
@@ -30,7 +29,5 @@ Tensor attend_fused(const Tensor& q, const Tensor& k, const Tensor& v, double sc
 /// What hides padding in attend(): 0 at tokens and the lowest float32 elsewhere, (B, 1, 1, T) from
 /// a mask (B, T) true at tokens; undefined from an undefined one.
 Tensor padding_bias(const Tensor& mask);
-
-Tensor activated(Activation activation, const Tensor& x);  ///< same shape
 
 }  // namespace lethe

@@ -7,15 +7,11 @@
 namespace lethe {
 namespace {
 
-// Plain ranges: the functions of <cctype> depend on the locale.
-bool digit(char c) { return c >= '0' && c <= '9'; }
-bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
   bool inside = false;
   for (const char c : text) {
-    const bool part = letter(c) || digit(c);
+    const bool part = is_ascii_letter(c) || is_ascii_digit(c);
     if (part && !inside) words.emplace_back();
     if (part) words.back() += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     inside = part;
@@ -43,15 +39,17 @@ double common(const std::vector<Unit>& a, const std::vector<Unit>& b) {
 std::string_view last_number(std::string_view text) {
   std::string_view found;
   for (size_t at = 0; at < text.size(); ++at) {
-    if (!digit(text[at])) continue;
+    if (!is_ascii_digit(text[at])) continue;
     size_t begin = at, end = at;
-    while (end < text.size() && (digit(text[end]) || text[end] == ',')) ++end;
-    if (end + 1 < text.size() && text[end] == '.' && digit(text[end + 1])) {
-      for (++end; end < text.size() && digit(text[end]);) ++end;
+    while (end < text.size() && (is_ascii_digit(text[end]) || text[end] == ',')) ++end;
+    if (end + 1 < text.size() && text[end] == '.' && is_ascii_digit(text[end + 1])) {
+      for (++end; end < text.size() && is_ascii_digit(text[end]);) ++end;
     }
     // "5-3" is no "-3".
     const bool sign = begin > 0 && text[begin - 1] == '-';
-    const bool minus = sign && (begin < 2 || !(digit(text[begin - 2]) || letter(text[begin - 2])));
+    const bool minus =
+        sign &&
+        (begin < 2 || !(is_ascii_digit(text[begin - 2]) || is_ascii_letter(text[begin - 2])));
     if (minus) --begin;
     found = text.substr(begin, end - begin);
     at = end - 1;

@@ -3,20 +3,19 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/formats/utf8.h"
 
 namespace lethe {
 namespace {
 
-// Plain ranges: the functions of <cctype> depend on the locale.
-bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool printable(char c) { return c > ' ' && c <= '~'; }
 
 // Bytes of the piece that starts at `text`, which is not empty.
 size_t piece_length(std::string_view text) {
   const size_t start = text.size() > 1 && text[0] == ' ' && printable(text[1]) ? 1 : 0;
   size_t end = start + 1;
-  if (!letter(text[start])) return end;
-  while (end < text.size() && letter(text[end])) ++end;
+  if (!is_ascii_letter(text[start])) return end;
+  while (end < text.size() && is_ascii_letter(text[end])) ++end;
   return end;
 }
 

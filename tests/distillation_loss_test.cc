@@ -1,0 +1,101 @@
+// Distillation losses by hand: student (2, 1, 0), teacher (1, 2, -1).
+#include "tests/catch.h"
+// After Catch.
+#include <cmath>
+
+#include "core/distillation_loss.h"
+
+using namespace lethe;
+
+namespace {
+
+const Tensor kStudentLogits = at::tensor({2.0, 1.0, 0.0}).view({1, 3});
+const Tensor kTeacherLogits = at::tensor({1.0, 2.0, -1.0}).view({1, 3});
+
+double loss(const std::string& form, double temperature, const Tensor& student = kStudentLogits) {
+  return soft_loss(form, soft_targets(form, kTeacherLogits, temperature), student, temperature)
+      .item<double>();
+}
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+}  // namespace
+
+TEST_CASE("the losses have the golden values") {
+  CHECK(loss("kl", 2) == Approx(0.12268845).epsilon(1e-7));
+  CHECK(4 * loss("kl", 2) == Approx(0.49075381).epsilon(1e-7));
+  CHECK(loss("cross_entropy", 2) == Approx(1.07549602).epsilon(1e-7));
+  CHECK(loss("reverse_kl", 2) == Approx(0.11666505).epsilon(1e-7));
+  CHECK(loss("kl", 1) == Approx(0.46936277).epsilon(1e-7));
+  CHECK(loss("cross_entropy", 1) == Approx(1.18322853).epsilon(1e-7));
+  // What cross-entropy exceeds KL by is the teacher's entropy.
+  CHECK(loss("cross_entropy", 2) - loss("kl", 2) == Approx(0.95280756).epsilon(1e-7));
+  CHECK(loss("cross_entropy", 2, kTeacherLogits) == Approx(0.95280756).epsilon(1e-7));
+}
+
+TEST_CASE("every divergence is 0 where student and teacher agree") {
+  for (const std::string form : {"kl", "reverse_kl"}) {
+    CHECK(loss(form, 2, kTeacherLogits) == Approx(0).margin(1e-12));
+  }
+}
+
+TEST_CASE(
+    "cross-entropy and KL have one gradient, (softmax difference) / T; binary has sigmoids'") {
+  for (const std::string form : {"cross_entropy", "kl", "binary"}) {
+    CAPTURE(form);
+    Tensor student = kStudentLogits.clone().set_requires_grad(true);
+    const Tensor value = soft_loss(form, soft_targets(form, kTeacherLogits, 2), student, 2);
+    const Tensor found = torch::autograd::grad({value}, {student})[0];
+    const bool binary = form == "binary";
+    const Tensor s = kStudentLogits / 2, t = kTeacherLogits / 2;
+    const Tensor expected = (binary ? s.sigmoid() - t.sigmoid() : s.softmax(1) - t.softmax(1)) / 2;
+    CHECK((found - expected).abs().max().item<double>() < 1e-12);
+  }
+}
+
+TEST_CASE("the gradient of the reverse divergence equals finite differences") {
+  Tensor student = kStudentLogits.clone().set_requires_grad(true);
+  const Tensor targets = soft_targets("reverse_kl", kTeacherLogits, 2);
+  const Tensor found =
+      torch::autograd::grad({soft_loss("reverse_kl", targets, student, 2)}, {student})[0];
+  for (int64_t i = 0; i < 3; ++i) {
+    const auto moved = [&](double by) {
+      Tensor at_point = kStudentLogits.clone();
+      at_point[0][i] += by;
+      return soft_loss("reverse_kl", targets, at_point, 2).item<double>();
+    };
+    CHECK(found[0][i].item<double>() == Approx((moved(1e-5) - moved(-1e-5)) / 2e-5).epsilon(1e-7));
+  }
+}
+
+TEST_CASE("binary distillation sums the units' cross-entropies of sigmoids") {
+  double expected = 0;
+  for (int64_t i = 0; i < 3; ++i) {
+    const double s = sigmoid(kStudentLogits[0][i].item<double>() / 2);
+    const double t = sigmoid(kTeacherLogits[0][i].item<double>() / 2);
+    expected -= t * std::log(s) + (1 - t) * std::log(1 - s);
+  }
+  CHECK(loss("binary", 2) == Approx(expected).epsilon(1e-12));
+  // Large logits stay finite.
+  CHECK(loss("binary", 1, at::full({1, 3}, 1000.0)) ==
+        Approx(3000 - 1000 * (sigmoid(1) + sigmoid(2) + sigmoid(-1))).epsilon(1e-9));
+}
+
+TEST_CASE("units that a row may not take have no part in any loss, nor a gradient") {
+  const double inf = std::numeric_limits<double>::infinity();
+  const Tensor teacher =
+      at::cat({kTeacherLogits, at::full({1, 2}, -inf, kTeacherLogits.options())}, 1);
+  for (const std::string form : {"cross_entropy", "kl", "reverse_kl", "binary"}) {
+    CAPTURE(form);
+    Tensor raw = at::cat({kStudentLogits, at::full({1, 2}, 7.0, kStudentLogits.options())}, 1);
+    raw = raw.set_requires_grad(true);
+    Tensor hidden = at::zeros({1, 5}, at::kBool);
+    hidden.narrow(1, 3, 2).fill_(true);
+    const Tensor student = raw.masked_fill(hidden, -inf);
+    const Tensor value = soft_loss(form, soft_targets(form, teacher, 2), student, 2);
+    CHECK(value.item<double>() == Approx(loss(form, 2)).epsilon(1e-12));
+    const Tensor gradient = torch::autograd::grad({value}, {raw})[0];
+    CHECK(gradient.isfinite().all().item<bool>());
+    CHECK(gradient.narrow(1, 3, 2).abs().max().item<double>() == 0);
+  }
+}

@@ -1,12 +1,12 @@
 #include "core/image_rows.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <numbers>
 
 #include "core/error.h"
+#include "core/kernels/pixels.h"
 
 namespace lethe {
 namespace {
@@ -33,26 +33,26 @@ class Fingerprint {
   uint64_t hash_ = 0xcbf29ce484222325ULL;
 };
 
-constexpr std::array<float, 256> brightness_table() {
-  std::array<float, 256> table{};
-  for (int value = 0; value < 256; ++value) table[value] = static_cast<float>(value) / 255.0F;
-  return table;
+/// Pixels between others: the mean of four, by weight.
+void show_between(const PixelMap& map, const uint8_t* stored, int64_t features, float* shown) {
+  const int32_t* from = map.from.data();
+  const float* weight = map.weight.data();
+  for (int64_t p = 0; p < features; ++p, from += 4, weight += 4) {
+    float sum = 0;
+    for (int corner = 0; corner < 4; ++corner) {
+      sum += weight[corner] * (static_cast<float>(stored[from[corner]]) / 255.0F);
+    }
+    shown[p] = sum;
+  }
 }
-constexpr std::array<float, 256> kBrightness = brightness_table();
 
 void show(const PixelMap* map, const uint8_t* stored, int64_t features, float* shown) {
   if (map == nullptr) {
-    for (int64_t p = 0; p < features; ++p) shown[p] = kBrightness[stored[p]];
+    kernels::brightness(stored, features, shown);
   } else if (map->weight.empty()) {
-    for (int64_t p = 0; p < features; ++p) shown[p] = kBrightness[stored[map->from[p]]];
+    kernels::brightness_from(stored, map->from.data(), features, shown);
   } else {
-    const int32_t* from = map->from.data();
-    const float* weight = map->weight.data();
-    for (int64_t p = 0; p < features; ++p, from += 4, weight += 4) {
-      shown[p] =
-          weight[0] * kBrightness[stored[from[0]]] + weight[1] * kBrightness[stored[from[1]]] +
-          weight[2] * kBrightness[stored[from[2]]] + weight[3] * kBrightness[stored[from[3]]];
-    }
+    show_between(*map, stored, features, shown);
   }
 }
 

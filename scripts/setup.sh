@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build needs: Debian packages (as root or through sudo) and libtorch, into .prefix/.
 # A second call finds everything there and does nothing. LETHE_TORCH=folder uses a libtorch that exists.
-# LETHE_DEV=1 adds clang-format and clang-tidy. LETHE_CUDA=1 adds what a build with -DLETHE_CUDA=ON loads.
+# LETHE_DEV=1 adds clang, for the fuzzers, clang-format and clang-tidy. LETHE_CUDA=1 adds what a build with -DLETHE_CUDA=ON loads.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 torch_version=2.11.0
@@ -11,7 +11,7 @@ packages=(
   librapidcheck-dev libbenchmark-dev zlib1g-dev libssl-dev
   libsentencepiece-dev libpcre2-dev libutf8proc-dev
 )
-if [[ ${LETHE_DEV:-0} == 1 ]]; then packages+=(clang-format clang-tidy); fi
+if [[ ${LETHE_DEV:-0} == 1 ]]; then packages+=(clang-format clang-tidy clang libclang-rt-dev); fi
 
 is_installed() { [[ $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) == "install ok installed" ]]; }
 

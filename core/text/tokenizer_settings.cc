@@ -70,8 +70,9 @@ void read_config(const JsonAt& file, TokenizerSettings& settings) {
 
 void read_added_file(const JsonAt& file, TokenizerSettings& settings) {
   for (const auto& [content, id] : file.object().items()) {
-    const bool known = std::any_of(settings.added.begin(), settings.added.end(),
-                                   [&](const AddedToken& t) { return t.content == content; });
+    const bool known =
+        std::any_of(settings.added.begin(), settings.added.end(),
+                    [&content = content](const AddedToken& t) { return t.content == content; });
     if (!known) settings.added.push_back({content, file.at(content).integer()});
   }
 }

@@ -1,0 +1,20 @@
+// Any bytes as tokenizer.json: a tokenizer, whose ids of some text are within its vocabulary, or an
+// error.
+#include "core/error.h"
+#include "core/text/load_tokenizer.h"
+#include "tests/fuzz/input_folder.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static InputFolder folder;
+  folder.put("tokenizer.json", data, size);
+  try {
+    const auto tokenizer = lethe::load_tokenizer(folder.path());
+    const auto ids = tokenizer->encode("ab<x> ABba 12\n\xc3\xa9 [CLS] \xff");
+    for (const int64_t id : ids) {
+      if (id < 0) std::abort();
+    }
+    tokenizer->decode_with_special(ids);
+  } catch (const lethe::Error&) {
+  }
+  return 0;
+}

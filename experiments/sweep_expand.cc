@@ -113,7 +113,7 @@ class Expansion {
     trial.spec.stream = {sweep_.stream, stream};
     trial.spec.training = options_text(parse_options<TrainOptions>("train", train));
     trial.sweep = sweep_.name;
-    trial.label = choice.method->label.empty() ? method_label(trial.spec) : choice.method->label;
+    trial.label = own_label(*choice.method, trial.spec);
     trial.label += choice.chosen.varying + training.varying;
     trial.stream = request;
     trial.stream_label = label_of(sweep_.stream, stream, stream_entry(sweep_.stream).docs());
@@ -129,6 +129,12 @@ class Expansion {
       trial.spec.seed = seed;
       add(trial, choice.method->line);
     }
+  }
+
+  /// An alias by itself keeps its name: `joint` beside `multitask` is two methods to a reader.
+  std::string own_label(const SweepMethod& method, const TrialSpec& spec) const {
+    if (!method.label.empty()) return method.label;
+    return registry_.aliases().count(method.name) > 0 ? method.name : method_label(spec);
   }
 
   /// Contents decide a trial, paths do not: an option whose name ends in "_file" holds the digest

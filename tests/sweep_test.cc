@@ -180,6 +180,25 @@ TEST_CASE("how a value is written makes no other trial") {
   CHECK(text("lambda = 3") != text("lambda = 4"));
 }
 
+TEST_CASE("a method is called by its strategies, an alias by its own name, unless it has a label") {
+  const auto trials = trials_of(R"(
+[[method]]
+name = "si+ewc"
+[[method]]
+name = "joint"
+[[method]]
+name = "multitask"
+[[method]]
+name = "lwf"
+label = "before"
+[[method]]
+name = "qlora"
+)");
+  Words labels;
+  for (const Trial& trial : trials) labels.push_back(trial.label);
+  CHECK(labels == Words{"ewc+si", "joint", "multitask", "before", "qlora"});
+}
+
 TEST_CASE("a trial's canonical text is the one recorded") {
   const auto trials = trials_of(R"(
 seeds = [5]

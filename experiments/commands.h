@@ -22,6 +22,7 @@ Command add_check(CLI::App& app);
 Command add_list(CLI::App& app);
 Command add_show(CLI::App& app);
 Command add_inspect(CLI::App& app);
+Command add_plan(CLI::App& app);
 Command add_export(CLI::App& app);
 Command add_predict(CLI::App& app);
 Command add_tokenizer(CLI::App& app);

@@ -1,7 +1,6 @@
 #include "core/models/tensor_shapes.h"
 
 #include <functional>
-#include <map>
 #include <numeric>
 
 #include "core/models/pretrained.h"
@@ -33,28 +32,6 @@ std::vector<TensorShape> tensor_shapes(const HfConfig& config) {
     std::erase_if(shapes, [](const TensorShape& s) { return s.name.starts_with("classifier."); });
   }
   return shapes;
-}
-
-std::vector<std::string> lora_targets(const std::string& model_type) {
-  static const std::map<std::string, std::vector<std::string>> known = {
-      {"gpt2", {"c_attn"}},
-      {"opt", {"q_proj", "v_proj"}},
-      {"bloom", {"query_key_value"}},
-      {"llama", {"q_proj", "v_proj"}},
-      {"mistral", {"q_proj", "v_proj"}},
-      {"qwen2", {"q_proj", "v_proj"}},
-      {"t5", {"q", "v"}},
-      {"mt5", {"q", "v"}},
-      {"bert", {"query", "value"}}};
-  const auto found = known.find(model_type);
-  return found == known.end() ? std::vector<std::string>() : found->second;
-}
-
-bool is_target(const std::string& name, const std::vector<std::string>& targets) {
-  for (const std::string& target : targets) {
-    if (name == target || name.ends_with("." + target)) return true;
-  }
-  return false;
 }
 
 }  // namespace lethe

@@ -1,0 +1,256 @@
+#include "core/plan/method.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <numeric>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/formats/peft_targets.h"
+
+namespace lethe::plan {
+namespace {
+
+/// Names as methods/ia3.cc takes for targets = auto.
+const std::vector<std::string> kKeysAndValues = {"k_proj", "v_proj", "k",      "v",
+                                                 "key",    "value",  "c_attn", "query_key_value"};
+const std::vector<std::string> kFeedForward = {"down_proj",     "mlp.c_proj", "fc2",
+                                               "dense_4h_to_h", "wo",         "output.dense"};
+
+struct Rule {
+  enum class What { all, adapters, scales, biases, norms, last_layers } what = What::all;
+  AdapterKind kind = AdapterKind::none;
+  int64_t twins = 0;
+  bool rewrites = false;
+  std::string base = "float";
+};
+
+const std::map<std::string, Rule>& rules() {
+  using What = Rule::What;
+  static const std::map<std::string, Rule> known = {
+      {"finetune", {}},
+      {"full", {}},
+      {"multitask", {}},
+      {"joint", {}},
+      {"replay", {}},
+      {"lora", {What::adapters, AdapterKind::low_rank}},
+      {"qlora", {What::adapters, AdapterKind::low_rank, 0, false, "nf4"}},
+      {"olora", {What::adapters, AdapterKind::low_rank}},
+      {"inclora", {What::adapters, AdapterKind::low_rank}},
+      {"dora", {What::adapters, AdapterKind::dora}},
+      {"adalora", {What::adapters, AdapterKind::adalora, 2}},
+      {"ia3", {What::scales}},
+      {"bitfit", {What::biases}},
+      {"norm-tuning", {What::norms}},
+      {"freeze", {What::last_layers}},
+      {"ewc", {What::all, AdapterKind::none, 2}},
+      {"l2", {What::all, AdapterKind::none, 2}},
+      {"mas", {What::all, AdapterKind::none, 2}},
+      {"si", {What::all, AdapterKind::none, 3}},
+      {"rwalk", {What::all, AdapterKind::none, 7}},
+      {"a-gem", {What::all, AdapterKind::none, 1, true}},
+      {"distill", {What::all, AdapterKind::none, 1}},
+      {"lwf", {What::all, AdapterKind::none, 1}}};
+  return known;
+}
+
+const Rule& rule_of(const std::string& name) {
+  const auto found = rules().find(name);
+  if (found == rules().end()) {
+    fail("no plan for method '{}'; methods with one: {}", name, fmt::join(planned_methods(), ", "));
+  }
+  return found->second;
+}
+
+std::vector<std::string> split(const std::string& text, char at) {
+  std::vector<std::string> parts;
+  std::stringstream stream(text);
+  for (std::string part; std::getline(stream, part, at);) parts.push_back(part);
+  return parts;
+}
+
+void freeze_all(MethodPlan& plan) {
+  for (SeamPlan& seam : plan.seams) seam.weight = seam.bias = false;
+}
+
+void adapt(const ModelFacts& model, const PlanRequest& request, const Rule& rule,
+           MethodPlan& plan) {
+  freeze_all(plan);
+  const std::vector<std::string> targets =
+      request.targets == "peft" ? lora_targets(model.model_type) : split(request.targets, ',');
+  bool found = false;
+  for (SeamPlan& seam : plan.seams) {
+    const bool linear = seam.seam.role == SeamRole::linear;
+    const bool head = seam.seam.role == SeamRole::head;
+    const bool chosen =
+        request.targets == "all" ? linear : (linear || head) && is_target(seam.seam.name, targets);
+    if (!chosen) continue;
+    seam.adapter = rule.kind;
+    seam.rank = request.rank;
+    found = true;
+  }
+  if (!found) {
+    fail(
+        "{}: no Linear of a {} ends with one of '{}'; set --targets all, peft, or names of its own",
+        request.method, model.model_type, fmt::join(targets, ","));
+  }
+}
+
+void scale(const ModelFacts& model, MethodPlan& plan) {
+  freeze_all(plan);
+  bool found = false;
+  for (SeamPlan& seam : plan.seams) {
+    if (seam.seam.role != SeamRole::linear) continue;
+    if (is_target(seam.seam.name, kKeysAndValues)) {
+      seam.adapter = AdapterKind::scaled_output;
+    } else if (is_target(seam.seam.name, kFeedForward)) {
+      seam.adapter = AdapterKind::scaled_input;
+    } else {
+      continue;
+    }
+    found = true;
+  }
+  if (!found) fail("ia3: no Linear of a {} makes keys or values", model.model_type);
+}
+
+/// "h.3" of "h.3.attn.c_attn"; empty where no part is a number.
+std::string block_of(const std::string& name) {
+  size_t start = 0;
+  while (start < name.size()) {
+    const size_t end = std::min(name.find('.', start), name.size());
+    const std::string part = name.substr(start, end - start);
+    if (part.find_first_not_of("0123456789") == std::string::npos) return name.substr(0, end);
+    start = end + 1;
+  }
+  return {};
+}
+
+/// All but the last `layers` blocks, and what stands behind them, are frozen.
+void keep_last(int64_t layers, MethodPlan& plan) {
+  std::vector<size_t> starts;
+  std::string present;
+  for (size_t i = 0; i < plan.seams.size(); ++i) {
+    const std::string block = block_of(plan.seams[i].seam.name);
+    if (block.empty() || block == present) continue;
+    starts.push_back(i);
+    present = block;
+  }
+  if (layers < 1 || layers > static_cast<int64_t>(starts.size())) {
+    fail("freeze: --layers {}, but the model has {}; give 1 to {}", layers, starts.size(),
+         starts.size());
+  }
+  const size_t first = starts[starts.size() - static_cast<size_t>(layers)];
+  for (size_t i = 0; i < first; ++i) plan.seams[i].weight = plan.seams[i].bias = false;
+}
+
+void apply(const Rule& rule, const ModelFacts& model, const PlanRequest& request,
+           MethodPlan& plan) {
+  plan.twins += rule.twins;
+  plan.rewrites_gradient = plan.rewrites_gradient || rule.rewrites;
+  if (rule.base != "float") plan.base = rule.base;
+  switch (rule.what) {
+    case Rule::What::adapters:
+      return adapt(model, request, rule, plan);
+    case Rule::What::scales:
+      return scale(model, plan);
+    case Rule::What::biases:
+      for (SeamPlan& seam : plan.seams) seam.weight = false;
+      break;
+    case Rule::What::norms:
+      for (SeamPlan& seam : plan.seams) {
+        if (seam.seam.role != SeamRole::norm) seam.weight = seam.bias = false;
+      }
+      break;
+    case Rule::What::last_layers:
+      return keep_last(request.layers, plan);
+    case Rule::What::all:
+      break;
+  }
+}
+
+/// Linears in blocks alone: embeddings, norms and the head stay dense.
+void quantise(const std::string& method, MethodPlan& plan) {
+  for (SeamPlan& seam : plan.seams) {
+    if (seam.seam.role != SeamRole::linear) continue;
+    if (seam.weight) {
+      fail("{} trains '{}', which is {}; set --base float, or choose lora", method, seam.seam.name,
+           plan.base);
+    }
+    seam.quantised = true;
+  }
+}
+
+}  // namespace
+
+std::vector<int64_t> SeamPlan::adapter_sizes() const {
+  switch (adapter) {
+    case AdapterKind::low_rank:
+      return {rank * seam.in, seam.out * rank};
+    case AdapterKind::dora:
+      return {rank * seam.in, seam.out * rank, seam.out};
+    case AdapterKind::adalora:
+      return {rank * seam.in, rank, seam.out * rank};
+    case AdapterKind::scaled_input:
+      return {seam.in};
+    case AdapterKind::scaled_output:
+      return {seam.out};
+    default:
+      return {};
+  }
+}
+
+std::vector<int64_t> SeamPlan::trained_sizes() const {
+  std::vector<int64_t> sizes;
+  if (weight) sizes.push_back(seam.weight_size());
+  if (bias && seam.bias) sizes.push_back(seam.bias_size());
+  return sizes;
+}
+
+int64_t MethodPlan::trainable() const {
+  int64_t count = 0;
+  for (const SeamPlan& seam : seams) {
+    for (const auto& sizes : {seam.adapter_sizes(), seam.trained_sizes()}) {
+      count += std::accumulate(sizes.begin(), sizes.end(), int64_t{0});
+    }
+  }
+  return count;
+}
+
+std::vector<std::string> planned_methods() {
+  std::vector<std::string> names;
+  for (const auto& [name, rule] : rules()) names.push_back(name);
+  return names;
+}
+
+MethodPlan method_plan(const ModelFacts& model, const PlanRequest& request) {
+  MethodPlan plan;
+  for (const SeamFacts& seam : model.seams) plan.seams.push_back({seam, true, true});
+  plan.base = "float";
+  std::string adapter;
+  std::vector<const Rule*> order;
+  for (const std::string& name : split(request.method, '+')) {
+    const Rule& rule = rule_of(name);
+    if (rule.what == Rule::What::all) {
+      order.push_back(&rule);
+      continue;
+    }
+    if (!adapter.empty()) {
+      fail("{}: both {} and {} choose what is trained; keep one", request.method, adapter, name);
+    }
+    adapter = name;
+    order.insert(order.begin(), &rule);
+  }
+  if (order.empty()) rule_of(request.method);
+  for (const Rule* rule : order) apply(*rule, model, request, plan);
+  if (!request.base.empty()) plan.base = request.base;
+  if (plan.base != "float") quantise(request.method, plan);
+  if (plan.trainable() == 0) {
+    fail("{} trains nothing of a {}; choose another method", request.method, model.model_type);
+  }
+  return plan;
+}
+
+}  // namespace lethe::plan

@@ -1,0 +1,221 @@
+#include "core/plan/operators.h"
+
+#include <algorithm>
+
+namespace lethe::plan {
+
+const SeamPlan* Operators::next() { return &method.seams.at(next_++); }
+
+Ghost Operators::view(const Ghost& x, int64_t bytes, int64_t gradient) {
+  Effect effect;
+  effect.view = true;
+  effect.bytes = bytes;
+  return tape_->run({{x, gradient}}, effect);
+}
+
+Ghost Operators::add(const Ghost& a, const Ghost& b) {
+  Effect effect;
+  effect.bytes = a.bytes;
+  // The gradient of what counts for every row is summed over them.
+  return tape_->run({{a, 0}, {b, b.bytes < a.bytes ? b.bytes : 0}}, effect);
+}
+
+Ghost Operators::multiply(const Ghost& a, const Ghost& b) {
+  Effect effect;
+  effect.bytes = a.bytes;
+  if (b.graded()) effect.saved.push_back(a);
+  if (a.graded()) effect.saved.push_back(b);
+  return tape_->run({{a, a.bytes}, {b, b.bytes}}, effect);
+}
+
+Ghost Operators::scaled(const Ghost& x) {
+  Effect effect;
+  effect.bytes = x.bytes;
+  return tape_->run({{x, x.bytes}}, effect);
+}
+
+/// core/embedding.cc, Embedding::forward: keeps the batch's ids; a trained table's gradient is made
+/// dense.
+Ghost Operators::look_up(const SeamPlan& table, int64_t tokens) {
+  Effect effect;
+  effect.bytes = bytes_of(tokens * table.seam.in);
+  effect.trains = table.weight;
+  if (table.weight) effect.parameter_gradient = table.seam.weight_size() * shapes.value;
+  effect.scratch_part = Part::workspace;
+  return tape_->run({}, effect);
+}
+
+Ghost Operators::look_up(const SeamPlan& table, const Ghost& gathered, int64_t tokens) {
+  Effect effect;
+  effect.bytes = bytes_of(tokens * table.seam.in);
+  return tape_->run({{gathered, bytes_of(table.seam.weight_size())}}, effect);
+}
+
+Ghost Operators::norm(const SeamPlan& seam, const Ghost& x) {
+  const int64_t rows = x.bytes / bytes_of(seam.seam.in);
+  return model.rms ? rms_norm(seam, x, rows) : layer_norm(seam, x, rows);
+}
+
+/// core/embedding.cc, Norm::forward, layer: native_layer_norm keeps x, mean and deviation of each
+/// token, trained or not.
+Ghost Operators::layer_norm(const SeamPlan& seam, const Ghost& x, int64_t rows) {
+  Effect effect;
+  effect.bytes = x.bytes;
+  effect.saved = {x};
+  effect.saves_more = bytes_of(2 * rows);
+  effect.trains = seam.weight || seam.bias;
+  if (effect.trains) effect.parameter_gradient = bytes_of(2 * seam.seam.in);
+  return tape_->run({{x, x.bytes}}, effect);
+}
+
+/// The same for rms: plain = x rsqrt(mean(x^2) + epsilon), plain weight, each operator by itself.
+Ghost Operators::rms_norm(const SeamPlan& seam, const Ghost& x, int64_t rows) {
+  Effect square;
+  square.bytes = x.bytes;
+  square.saved = {x};
+  square.backward_scratch = 2 * x.bytes;  // x and 2 x
+  Effect mean;
+  mean.bytes = bytes_of(rows);
+  Effect root = mean;
+  root.saves_result = true;
+  const Ghost squared = tape_->run({{x, x.bytes}}, square);
+  const Ghost r = tape_->run({{tape_->run({{squared, x.bytes}}, mean), bytes_of(rows)}}, root);
+  Effect divide;
+  divide.bytes = x.bytes;
+  divide.saved = {x};
+  divide.backward_scratch = x.bytes;  // before it is summed for the root
+  const Ghost plain = tape_->run({{x, x.bytes}, {r, bytes_of(rows)}}, divide);
+  Effect gain;
+  gain.bytes = x.bytes;
+  gain.trains = seam.weight;
+  if (seam.weight) {
+    gain.saved = {plain};
+    gain.parameter_gradient = bytes_of(seam.seam.in);
+    gain.backward_scratch = x.bytes;
+  }
+  return tape_->run({{plain, x.bytes}}, gain);
+}
+
+/// core/models/activation.cc.
+Ghost Operators::activated(const Ghost& x) {
+  Effect effect;
+  effect.bytes = x.bytes;
+  if (model.activation == "relu") {
+    effect.saves_result = true;
+  } else if (model.activation == "gelu_tanh") {
+    effect.saves_more = x.bytes;  // the slope in place of x
+  } else {
+    effect.saved = {x};
+  }
+  return tape_->run({{x, x.bytes}}, effect);
+}
+
+/// core/linear.cc, Linear::forward.
+Ghost Operators::linear(const SeamPlan& seam, const Ghost& x) {
+  const int64_t rows = x.bytes / bytes_of(seam.seam.in);
+  Ghost input = x;
+  if (seam.adapter == AdapterKind::scaled_input) input = scaled_by_parameter(x, seam.seam.in);
+  Ghost y = base_product(seam, input, rows);
+  if (seam.adapter != AdapterKind::none) y = adapted(seam, x, y, rows);
+  return y;
+}
+
+/// core/dense_product.cc for dense weights: a trained one keeps x, a frozen one nothing.
+/// core/base_weight.cc for quantised ones, whose dense values live during the product.
+Ghost Operators::base_product(const SeamPlan& seam, const Ghost& x, int64_t rows) {
+  Effect effect;
+  effect.bytes = bytes_of(rows * seam.seam.out);
+  if (seam.weight) effect.saved = {x};
+  effect.trains = seam.weight || (seam.bias && seam.seam.bias);
+  if (seam.bias && seam.seam.bias) effect.parameter_gradient = bytes_of(seam.seam.out);
+  if (seam.quantised) {
+    effect.scratch = effect.backward_scratch = seam.seam.weight_size() * 4;
+    effect.scratch_part = Part::workspace;
+  }
+  return tape_->run({{x, x.bytes}}, effect);
+}
+
+/// at::linear with a small trained weight: keeps x, its gradient is made apart.
+Ghost Operators::trained_product(const Ghost& x, int64_t rows, int64_t in, int64_t out) {
+  Effect effect;
+  effect.bytes = bytes_of(rows * out);
+  effect.saved = {x};
+  effect.trains = true;
+  effect.parameter_gradient = bytes_of(in * out);
+  return tape_->run({{x, x.bytes}}, effect);
+}
+
+Ghost Operators::scaled_by_parameter(const Ghost& x, int64_t width) {
+  Effect effect;
+  effect.bytes = x.bytes;
+  effect.saved = {x};
+  effect.trains = true;
+  effect.parameter_gradient = bytes_of(width);
+  effect.backward_scratch = x.bytes;  // before it is summed over tokens
+  return tape_->run({{x, x.bytes}}, effect);
+}
+
+/// core/adapters/: low_rank.cc, dora.cc, ia3.cc; methods/adalora.cc.
+Ghost Operators::adapted(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows) {
+  if (seam.adapter == AdapterKind::scaled_input) return so_far;
+  if (seam.adapter == AdapterKind::scaled_output) {
+    return scaled_by_parameter(so_far, seam.seam.out);
+  }
+  if (seam.adapter == AdapterKind::dora) return dora(seam, x, so_far, rows);
+  const Ghost inner = trained_product(x, rows, seam.seam.in, seam.rank);
+  return add(so_far, scaled(trained_product(inner, rows, seam.rank, seam.seam.out)));
+}
+
+/// so_far + (ratio - 1) plain + ratio turned, with a trained ratio of each output.
+Ghost Operators::dora(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows) {
+  const Ghost plain = seam.seam.bias ? scaled(so_far) : so_far;
+  const Ghost inner = trained_product(x, rows, seam.seam.in, seam.rank);
+  const Ghost turned = scaled(trained_product(inner, rows, seam.rank, seam.seam.out));
+  return add(add(so_far, scaled_by_parameter(plain, seam.seam.out)),
+             scaled_by_parameter(turned, seam.seam.out));
+}
+
+Ghost Operators::chosen(const Ghost& x, int64_t width) {
+  Effect effect;
+  effect.bytes = bytes_of(shapes.predicted * width);
+  return tape_->run({{x, x.bytes}}, effect);
+}
+
+/// core/models/decoder.cc, head(): as a Linear, or with a tied table as core/embedding.cc,
+/// as_head(), which keeps the states like a trained Linear.
+Ghost Operators::logits(const SeamPlan& head, const Ghost& states) {
+  if (request.levers.chunk > 0) return states;
+  Effect effect;
+  effect.bytes = bytes_of(shapes.predicted * head.seam.out);
+  effect.part = Part::logits;
+  effect.trains = head.weight || (head.bias && head.seam.bias);
+  if (head.weight) effect.saved = {states};
+  if (head.adapter == AdapterKind::none) return tape_->run({{states, states.bytes}}, effect);
+  return adapted(head, states, tape_->run({{states, states.bytes}}, effect), shapes.predicted);
+}
+
+Ghost Operators::blocks(std::vector<Ghost> inputs, int64_t count,
+                        const std::function<Ghost(int64_t, std::vector<Ghost>&)>& block) {
+  const int64_t segment = request.levers.checkpoint;
+  for (int64_t first = 0; first < count; first += std::max<int64_t>(segment, 1)) {
+    const std::string moment = "block " + std::to_string(first);
+    tape_->meter().at("forward, " + moment);
+    if (segment == 0) {
+      inputs[0] = block(first, inputs);
+    } else {
+      inputs[0] = tape_->checkpoint(
+          inputs, [this, block, first, count, segment](Tape& tape, std::vector<Ghost> given) {
+            Tape* const before = std::exchange(tape_, &tape);
+            for (int64_t i = first; i < std::min(count, first + segment); ++i) {
+              given[0] = block(i, given);
+            }
+            tape_ = before;
+            return given[0];
+          });
+    }
+    if (request.levers.offload_activations) tape_->end_stretch();
+  }
+  return inputs[0];
+}
+
+}  // namespace lethe::plan

@@ -1,0 +1,135 @@
+#include "core/plan/states.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/error.h"
+
+namespace lethe::plan {
+namespace {
+
+constexpr int64_t kFloat = 4;
+
+int64_t ceil_over(int64_t n, int64_t by) { return (n + by - 1) / by; }
+
+/// As the arena lays its ranges out: in multiples of 16 values (core/arena.cc, kAlign).
+int64_t aligned(int64_t n) { return ceil_over(n, 16) * 16; }
+
+int64_t moments_of(const std::string& optimizer) {
+  return optimizer == "sgd" ? 0 : optimizer == "sgd-momentum" ? 1 : 2;
+}
+
+class Counting {
+ public:
+  Counting(const MethodPlan& method, const PlanRequest& request)
+      : method_(method),
+        request_(request),
+        bf16_(request.levers.bf16 || request.levers.stochastic),
+        dense_(bf16_ ? 2 : value_bytes(request.dtype)),
+        adapter_(value_bytes(request.adapter_dtype)) {}
+
+  States run() {
+    for (const SeamPlan& seam : method_.seams) {
+      add_frozen(seam);
+      int64_t gradient = 0;
+      for (const int64_t n : seam.adapter_sizes()) gradient += add_trained(n, adapter_);
+      for (const int64_t n : seam.trained_sizes()) gradient += add_trained(n, dense_);
+      largest_gradient_ = std::max(largest_gradient_, gradient);
+    }
+    PartBytes& device = states_.device;
+    if (request_.levers.backward_update) device[Part::gradients] = largest_gradient_;
+    if (request_.levers.offload_weights) offload_weights();
+    if (request_.levers.offload_moments) {
+      for (const Part part : {Part::optimizer, Part::master}) {
+        std::swap(states_.host[part], device[part]);
+      }
+    }
+    return states_;
+  }
+
+ private:
+  void add_frozen(const SeamPlan& seam) {
+    PartBytes own;
+    if (!seam.weight && seam.quantised) {
+      const Quantised bytes =
+          quantised_bytes(method_.base, seam.seam.out, seam.seam.in, request_.block);
+      own[Part::weights] = bytes.codes;
+      own[Part::constants] = bytes.constants;
+    } else if (!seam.weight) {
+      own[Part::weights] = seam.seam.weight_size() * dense_;
+    }
+    if (!seam.bias) own[Part::weights] += seam.seam.bias_size() * dense_;
+    states_.device += own;
+    const size_t first = seam.seam.name.find_first_of("0123456789");
+    if (first == std::string::npos) return;
+    const size_t last = seam.seam.name.find('.', first);
+    blocks_[seam.seam.name.substr(0, last)] += own;
+  }
+
+  /// Returns the bytes of its gradient.
+  int64_t add_trained(int64_t n, int64_t bytes) {
+    PartBytes& device = states_.device;
+    device[Part::trainable] += aligned(n) * bytes;
+    device[Part::gradients] += aligned(n) * bytes;
+    device[Part::optimizer] +=
+        moment_bytes(n, moments_of(request_.optimizer), request_.levers.moments_8bit);
+    device[Part::method_state] += method_.twins * aligned(n) * kFloat;
+    if (bytes < kFloat && !request_.levers.stochastic) {
+      device[Part::master] += aligned(n) * kFloat;
+    }
+    return aligned(n) * bytes;
+  }
+
+  /// All frozen blocks to the host, but room on the device for the one that computes and the next.
+  void offload_weights() {
+    int64_t largest = 0, all = 0;
+    PartBytes room, moved;
+    for (const auto& [name, bytes] : blocks_) {
+      moved += bytes;
+      all += bytes.total();
+      if (bytes.total() <= largest) continue;
+      largest = bytes.total();
+      room = bytes;
+    }
+    if (all == 0) {
+      fail("offload-weights excludes {}: no block is frozen; drop one of them", request_.method);
+    }
+    for (const Part part : {Part::weights, Part::constants}) {
+      states_.host[part] += moved[part];
+      states_.device[part] += std::min<int64_t>(2 * room[part], moved[part]) - moved[part];
+    }
+  }
+
+  const MethodPlan& method_;
+  const PlanRequest& request_;
+  bool bf16_;
+  int64_t dense_, adapter_, largest_gradient_ = 0;
+  std::map<std::string, PartBytes> blocks_;  // frozen bytes by "encoder.block.3"
+  States states_;
+};
+
+}  // namespace
+
+Quantised quantised_bytes(const std::string& format, int64_t out, int64_t in, int64_t block) {
+  const int64_t n = out * in;
+  if (format == "int8") return {n, out * kFloat};
+  const int64_t constants = ceil_over(n, block);
+  if (!format.ends_with("-dq")) return {ceil_over(n, 2), constants * kFloat};
+  // One byte a constant, a float32 per 256 of them, and their mean.
+  return {ceil_over(n, 2), constants + ceil_over(constants, 256) * kFloat + kFloat};
+}
+
+int64_t moment_bytes(int64_t n, int64_t moments, bool eight_bit) {
+  if (!eight_bit || n < 4096) return moments * aligned(n) * kFloat;
+  return moments * (n + ceil_over(n, 256) * kFloat);
+}
+
+States states(const MethodPlan& method, const PlanRequest& request) {
+  if (request.levers.backward_update && method.rewrites_gradient) {
+    fail("optimizer-in-backward excludes {}: it rewrites the whole gradient; drop one of them",
+         request.method);
+  }
+  return Counting(method, request).run();
+}
+
+}  // namespace lethe::plan

@@ -1,0 +1,84 @@
+#include "core/plan/step.h"
+
+#include <algorithm>
+
+namespace lethe::plan {
+namespace {
+
+/// Buffers of one chunk's logits: themselves, their log-softmax, their gradient.
+constexpr int64_t kChunkBuffers = 3;
+
+/// Ids, targets, positions and rows of positions in 8 bytes each, masks in 1.
+int64_t batch_bytes(const ModelFacts& model, const Shapes& shapes, bool padded) {
+  int64_t tokens = shapes.rows * shapes.length;
+  if (model.form == Form::seq2seq) tokens += shapes.rows * shapes.target;
+  return 8 * (tokens + 3 * shapes.predicted + shapes.rows) +
+         (padded ? shapes.rows * shapes.length : 0);
+}
+
+/// core/loss.cc, task_loss: the log-softmax keeps its result, and so does the loss of it. The
+/// trainer holds the logits until the step is done (core/trainer_step.cc, one_step).
+void whole_loss(Tape& tape, const Ghost& logits) {
+  tape.meter().at("loss");
+  Effect softmax;
+  softmax.bytes = logits.bytes;
+  softmax.saves_result = true;
+  softmax.part = Part::logits;
+  Ghost loss;
+  {
+    const Ghost logarithms = tape.run({{logits, logits.bytes}}, softmax);
+    Effect nll;
+    nll.bytes = 4;
+    nll.saved = {logarithms};
+    loss = tape.run({{logarithms, logits.bytes}}, nll);
+  }
+  tape.meter().at("backward");
+  tape.backward(loss);
+}
+
+/// A few positions at a time: their logits, the gradient of the states, and the head's gradient
+/// where it lies.
+void chunked_loss(Tape& tape, const Operators& ops, Ghost states, int64_t vocabulary) {
+  tape.meter().at("loss");
+  const int64_t held = std::min(ops.request.levers.chunk, ops.shapes.predicted);
+  auto gradient = tape.leaf(Part::activations, states.bytes).storage;
+  tape.leaf(Part::logits, kChunkBuffers * ops.bytes_of(held * vocabulary));
+  tape.meter().at("backward");
+  tape.backward(states, std::move(gradient));
+}
+
+int64_t classes_of(const ModelFacts& model) {
+  return model.tied ? model.seams.front().out : model.seams.back().out;
+}
+
+}  // namespace
+
+Shapes shapes_of(const ModelFacts& model, const PlanRequest& request) {
+  Shapes shapes;
+  shapes.rows = request.batch / request.levers.accumulate;
+  shapes.length = request.length;
+  shapes.target = request.target_length > 0 ? request.target_length : request.length;
+  const int64_t all = model.form == Form::seq2seq ? shapes.target : shapes.length;
+  const int64_t each = request.predicted > 0 ? std::min(request.predicted, all) : all;
+  shapes.predicted = model.classifies ? shapes.rows : shapes.rows * each;
+  shapes.value = value_bytes(request.compute);
+  return shapes;
+}
+
+void run_step(Meter& meter, const ModelFacts& model, const MethodPlan& method,
+              const PlanRequest& request) {
+  const Shapes shapes = shapes_of(model, request);
+  Tape tape(meter);
+  Operators ops(tape, model, method, request, shapes);
+  const Ghost batch = tape.leaf(Part::workspace, batch_bytes(model, shapes, request.padded));
+  Ghost result = model.form == Form::decoder   ? decoder_pass(ops)
+                 : model.form == Form::seq2seq ? seq2seq_pass(ops)
+                                               : encoder_pass(ops);
+  if (request.levers.chunk > 0) {
+    chunked_loss(tape, ops, std::move(result), classes_of(model));
+  } else {
+    whole_loss(tape, result);
+  }
+}
+
+}  // namespace lethe::plan

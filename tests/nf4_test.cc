@@ -1,69 +1,24 @@
 #include "core/kernels/nf4.h"
 
-#include <zlib.h>
-
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "tests/fourbit_case.h"
+
 namespace lethe::kernels {
 namespace {
 
 constexpr float kLowestNf4Tie = -0.8480963706970215f;
 
-struct Quantized {
-  std::vector<uint8_t> packed;
-  std::vector<float> absmax;
-  std::vector<float> values;  // dequantised
-};
-
-Quantized quantized(const std::vector<float>& x, int64_t block = 64) {
-  const auto n = static_cast<int64_t>(x.size());
-  Quantized q;
-  q.packed.assign((x.size() + 1) / 2, 0xee);
-  q.absmax.assign(static_cast<size_t>((n + block - 1) / block), -1);
-  q.values.assign(x.size(), -9);
-  quantize_nf4(x.data(), n, block, q.packed.data(), q.absmax.data());
-  dequantize_nf4(q.packed.data(), q.absmax.data(), n, block, q.values.data());
-  return q;
+FourBitCase quantized(const std::vector<float>& x, int64_t block = 64) {
+  return four_bit_case(FourBit::nf4, x, block);
 }
 
-int code_at(const Quantized& q, size_t i) {
+int code_at(const FourBitCase& q, size_t i) {
   return i % 2 == 0 ? q.packed[i / 2] >> 4 : q.packed[i / 2] & 15;
-}
-
-template <class T>
-uint32_t crc(const std::vector<T>& data) {
-  return static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(data.data()),
-                                     static_cast<uInt>(data.size() * sizeof(T))));
-}
-
-std::string hex(const std::vector<uint8_t>& bytes) {
-  std::string out;
-  for (const uint8_t byte : bytes) {
-    out += "0123456789abcdef"[byte >> 4];
-    out += "0123456789abcdef"[byte & 15];
-  }
-  return out;
-}
-
-std::vector<float> growing_sine() {
-  std::vector<float> x(128);
-  for (int i = 0; i < 128; ++i) {
-    x[static_cast<size_t>(i)] = static_cast<float>(std::sin(0.37 * i) * (1 + 0.01 * i));
-  }
-  return x;
-}
-
-double rms_error(const std::vector<float>& x, const std::vector<float>& values) {
-  double sum = 0;
-  for (size_t i = 0; i < x.size(); ++i) {
-    const double error = static_cast<double>(values[i]) - x[i];
-    sum += error * error;
-  }
-  return std::sqrt(sum / static_cast<double>(x.size()));
 }
 
 }  // namespace
@@ -71,10 +26,10 @@ double rms_error(const std::vector<float>& x, const std::vector<float>& values) 
 TEST_CASE("two blocks of a sine have the golden codes and scales", "[nf4]") {
   const auto q = quantized(growing_sine());
   CHECK(q.absmax == std::vector<float>{1.5785399675369263f, 2.2279298305511475f});
-  CHECK(hex(q.packed) ==
+  CHECK(hex_of(q.packed) ==
         "7acdeddb9632111247adeeedc9531111247bdefeec9521001147befffed95210"
         "11247bdeeedc9531111247bdeeeec9521001247beeffec9521001148cefffec9");
-  CHECK(crc(q.packed) == 0x38842094);
+  CHECK(crc_of(q.packed) == 0x38842094);
 }
 
 TEST_CASE("two blocks of a sine come back as the golden floats", "[nf4]") {
@@ -87,19 +42,15 @@ TEST_CASE("two blocks of a sine come back as the golden floats", "[nf4]") {
   const std::vector<float> second(q.values.begin() + 64, q.values.begin() + 70);
   CHECK(second == std::vector<float>{-1.551068663597107f, -1.551068663597107f, -1.1698259115219116f,
                                      -0.6337154507637024f, 0, 0.7528514266014099f});
-  CHECK(crc(q.values) == 0x68c3a41f);
+  CHECK(crc_of(q.values) == 0x68c3a41f);
   CHECK(rms_error(x, q.values) == Approx(0.11217222626604126));
   CHECK(std::fabs(q.values[116] - x[116]) == 0.33563995361328125f);
 }
 
 TEST_CASE("300 blocks have the golden digest", "[nf4]") {
-  std::vector<float> y(19200);
-  for (size_t i = 0; i < y.size(); ++i) {
-    const auto at = static_cast<double>(i);
-    y[i] = static_cast<float>(0.02 * std::sin(0.37 * at) * (1 + 0.5 * std::sin(0.0013 * at)));
-  }
+  const auto y = beating_sine();
   const auto q = quantized(y);
-  CHECK(crc(q.packed) == 0x9f153b8d);
+  CHECK(crc_of(q.packed) == 0x9f153b8d);
   REQUIRE(q.absmax.size() == 300);
   CHECK(q.absmax[0] == 0.020663149654865265f);
   CHECK(q.absmax[1] == 0.02157214842736721f);
@@ -120,7 +71,7 @@ TEST_CASE("an all-zero block has absmax 0, code 7 and comes back as zeros", "[nf
 
 TEST_CASE("a negative zero gets the code of zero", "[nf4]") {
   const auto q = quantized({1.0f, -0.0f, 0.0f, -1.0f});
-  CHECK(hex(q.packed) == "f770");
+  CHECK(hex_of(q.packed) == "f770");
   CHECK_FALSE(std::signbit(q.values[1]));
 }
 
@@ -137,15 +88,15 @@ TEST_CASE("a tie goes to the lower code", "[nf4]") {
 
 TEST_CASE("every code value keeps its code", "[nf4]") {
   const auto q = quantized(std::vector<float>(kNf4Values, kNf4Values + 16));
-  CHECK(hex(q.packed) == "0123456789abcdef");
+  CHECK(hex_of(q.packed) == "0123456789abcdef");
   CHECK(q.values == std::vector<float>(kNf4Values, kNf4Values + 16));
 }
 
 TEST_CASE("an odd length is padded with the code of zero", "[nf4]") {
   const auto q = quantized({1.0f, -1.0f, 0.5f});
-  CHECK(hex(q.packed) == "f0c7");
+  CHECK(hex_of(q.packed) == "f0c7");
   CHECK(q.values[2] == kNf4Values[12]);
-  CHECK(hex(quantized({2.0f}).packed) == "f7");
+  CHECK(hex_of(quantized({2.0f}).packed) == "f7");
   CHECK(quantized({}).packed.empty());
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "core/kernels/isa.h"
 #include "core/kernels/update.h"
 
 namespace lethe::kernels {
@@ -48,13 +49,5 @@ double update_avx2(const Update& step);
 double update_avx512(const Update& step);
 double squared_norm_avx2(const Update& step);
 double squared_norm_avx512(const Update& step);
-
-/// Whether processor and system offer x86-64-v4.
-bool has_avx512();
-
-/// Whether to run the AVX-512 version: what is offered, unless `forced` (the environment's
-/// LETHE_ISA, may be null or empty) says avx2 or avx512. Throws Error for another word and for what
-/// is not offered.
-bool choose_avx512(const char* forced, bool offered);
 
 }  // namespace lethe::kernels

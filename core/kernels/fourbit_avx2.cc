@@ -1,0 +1,17 @@
+// The 4-bit kernels for x86-64-v3. The build adds -march=x86-64-v3 -O3 -fno-math-errno
+// -ffp-contract=off.
+#include "core/kernels/fourbit_loop.h"
+
+namespace lethe::kernels {
+
+void quantize_4bit_avx2(FourBit format, const float* x, int64_t n, int64_t block, uint8_t* packed,
+                        float* absmax) {
+  quantize(four_bit_table(format), x, n, block, packed, absmax);
+}
+
+void dequantize_4bit_avx2(FourBit format, const uint8_t* packed, const float* absmax, int64_t begin,
+                          int64_t n, int64_t block, float* out) {
+  dequantize(four_bit_values(format), packed, absmax, begin, n, block, out);
+}
+
+}  // namespace lethe::kernels

@@ -1,0 +1,23 @@
+// The tile products and the int8 product for x86-64-v3. The build adds -march=x86-64-v3 -O3
+// -fno-math-errno -ffp-contract=off.
+#include "core/kernels/int8_loop.h"
+#include "core/kernels/tile_loop.h"
+
+namespace lethe::kernels {
+
+void multiply_avx2(const float* x, int64_t tokens, const TiledWeight& w, const float* bias,
+                   float* scratch, float* y) {
+  run_multiply(x, tokens, w, bias, scratch, y);
+}
+
+void multiply_back_avx2(const float* gy, int64_t tokens, const TiledWeight& w, float* scratch,
+                        float* gx) {
+  run_multiply_back(gy, tokens, w, scratch, gx);
+}
+
+void multiply_int8_avx2(const int8_t* x, int64_t tokens, const Int8Matrix& w,
+                        const Int8Scratch& scratch, int32_t* out) {
+  run_multiply_int8(x, tokens, w, scratch, out);
+}
+
+}  // namespace lethe::kernels

@@ -83,6 +83,7 @@ struct TaskStream {
   std::vector<Probe> probes;
   int64_t classes = 0;                              ///< output units a classifier needs; 0 for text
   int64_t features = 0;                             ///< input width of a classifier; 0 for text
+  std::vector<std::string> class_names = {};        ///< of a classifier of text, by class
   int64_t longest = 0;                              ///< tokens of the longest row; 0 for images
   std::vector<std::string> warnings;                ///< such as rows shared by training and test
   std::shared_ptr<const Tokenizer> tokenizer = {};  ///< of text rows; null for images

@@ -61,9 +61,12 @@ std::string predicted_line(const PredictRow& row, const std::string& generated, 
 }
 
 std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& prompt) {
-  std::vector<int64_t> ids = tokenizer.encode(prompt);
-  if (const auto begin = tokenizer.begin_id()) ids.insert(ids.begin(), *begin);
-  if (ids.empty()) fail("a prompt is empty, and this tokenizer has no begin mark; give it a text");
+  std::vector<int64_t> ids = tokenizer.marks().before;
+  const std::vector<int64_t> text = tokenizer.encode(prompt);
+  ids.insert(ids.end(), text.begin(), text.end());
+  if (ids.empty()) {
+    fail("a prompt is empty, and this tokenizer puts no mark before a text; give it a text");
+  }
   return ids;
 }
 

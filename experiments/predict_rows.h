@@ -22,8 +22,8 @@ std::vector<PredictRow> read_predict_rows(const std::string& path, const std::st
 /// The record with `generated` and `ended` added (replaced where they were there), one line.
 std::string predicted_line(const PredictRow& row, const std::string& generated, bool ended);
 
-/// The ids that a model is given for a prompt: the tokenizer's begin mark, if it has one, and the
-/// text. Throws Error for a prompt without a token.
+/// The ids that a decoder is given for a prompt: what the tokenizer itself puts before a text, and
+/// the text. Throws Error for a prompt without a token.
 std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& prompt);
 
 /// The whole characters (UTF-8) that `text` has beyond its first `shown` bytes; what could still

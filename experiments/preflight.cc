@@ -60,6 +60,8 @@ class Preflight {
     TrialSpec spec;
     spec.stream = trial.spec.stream;
     spec.model.name = trial.model.name;
+    spec.model.options["rows"] =
+        fmt::format("{} {}", static_cast<int>(trial.stream.rows.form), trial.stream.rows.start_id);
     const std::string text = canonical_text(spec);
     const auto known = grounds_.find(text);
     if (known != grounds_.end()) return known->second;

@@ -122,7 +122,7 @@ class Expansion {
     }
     say_only_the_unusual(trial.spec);
     name_model(trial, model);
-    take_tokenizer(trial);
+    take_rows(trial);
     trial.position = choice.position;
     trial.keep = sweep_.keep;
     for (const int64_t seed : seeds_for(choice.method->shown(), stream)) {
@@ -171,20 +171,26 @@ class Expansion {
     }
   }
 
-  /// Rows of text are made with the model's tokenizer, whose digest decides them. The built-in one
-  /// is part of the build.
-  void take_tokenizer(Trial& trial) {
+  /// Rows of text are made in the model's form, which its config.json decides, and with its
+  /// tokenizer, whose digest decides them. The built-in one is part of the build.
+  void take_rows(Trial& trial) {
     if (!stream_entry(sweep_.stream).text) return;
-    auto found = tokenizers_.find(trial.model.options);
-    if (found == tokenizers_.end()) {
+    auto found = read_.find(trial.model.options);
+    if (found == read_.end()) {
       const ModelTokenizer its =
           tokenizer_of_ ? tokenizer_of_(trial.model) : model_tokenizer(trial.model, sweep_.stream);
-      found = tokenizers_.emplace(trial.model.options, its).first;
+      found = read_.emplace(trial.model.options, Read{its, model_rows(trial.model)}).first;
     }
-    trial.stream.tokenizer = found->second.tokenizer;
-    if (!found->second.digest.empty()) {
-      trial.spec.stream.options["tokenizer_sha256"] = found->second.digest;
-    }
+    const auto& [its, rows] = found->second;
+    trial.stream.tokenizer = its.tokenizer;
+    trial.stream.rows = rows;
+    if (!its.digest.empty()) trial.spec.stream.options["tokenizer_sha256"] = its.digest;
+    const auto pack = trial.spec.training.find("pack");
+    if (pack == trial.spec.training.end() || rows.form == RowForm::text) return;
+    fail(
+        "train.pack = {} puts several rows into one sequence, which {} can't keep apart; set it "
+        "to 0",
+        pack->second, rows.model);
   }
 
   void add(const Trial& trial, int64_t line) {
@@ -205,7 +211,11 @@ class Expansion {
   const Sweep& sweep_;
   const StrategyRegistry& registry_;
   const TokenizerOf& tokenizer_of_;
-  std::map<OptionMap, ModelTokenizer> tokenizers_;  // by the model's options
+  struct Read {
+    ModelTokenizer tokenizer;
+    ModelRows rows;
+  };
+  std::map<OptionMap, Read> read_;  // by the model's options
   std::vector<Trial> trials_;
   std::map<std::string, Seen> seen_;
 };

@@ -30,7 +30,7 @@ class Letters : public Tokenizer {
   int64_t vocabulary_size() const override { return 103; }
   int64_t end_id() const override { return 102; }
   int64_t pad_id() const override { return 0; }
-  std::optional<int64_t> begin_id() const override { return 101; }
+  Marks marks() const override { return {{101}, {102}, {102}}; }
 };
 
 std::shared_ptr<const ClassRows> rows(const std::vector<LabelledText>& texts,
@@ -53,6 +53,15 @@ TEST_CASE("one text stands between the marks, a pair has two types") {
   const Batch pair = rows({{"ab", "cd", "warm"}, {"e", "", "warm"}})->batch({0, 1});
   CHECK(integers(pair.inputs) == Ids{101, 1, 2, 102, 3, 4, 102, 101, 5, 102, 0, 0, 0, 0});
   CHECK(integers(pair.token_types) == Ids{0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0});
+}
+
+TEST_CASE("a tokenizer that marks nothing, as GPT-2's, leaves texts alone") {
+  const auto bytes = std::make_shared<WordTokenizer>(std::vector<std::string>{});
+  const Batch batch =
+      make_class_rows(bytes, {{"ab", "c", "x"}, {"d", "", "x"}}, {"x"}, {})->batch({0, 1});
+  CHECK(integers(batch.inputs) == Ids{2 + 'a', 2 + 'b', 2 + 'c', 2 + 'd', 0, 0});
+  CHECK(integers(batch.token_types) == Ids{0, 0, 1, 0, 0, 0});
+  CHECK(batch.tokens == 4);
 }
 
 TEST_CASE("classes that may win are the task's") {

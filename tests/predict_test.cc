@@ -132,7 +132,7 @@ TEST_CASE("wrong rows are named by file and line") {
   arguments.input.clear();
   arguments.prompts = {""};
   CHECK(predicted(arguments) ==
-        "a prompt is empty, and this tokenizer has no begin mark; give it a text");
+        "a prompt is empty, and this tokenizer puts no mark before a text; give it a text");
   arguments.prompts = {"a"};
   arguments.output = "no/where";
   CHECK(predicted(arguments) ==

@@ -21,7 +21,7 @@ const WordTokenizer& byte_words() {
 class BeginningBytes : public WordTokenizer {
  public:
   BeginningBytes() : WordTokenizer({}) {}
-  std::optional<int64_t> begin_id() const override { return 2; }
+  Marks marks() const override { return {.before = {2}}; }
 };
 
 TextTaskSpec plain(int64_t window, int64_t stride = 0) {

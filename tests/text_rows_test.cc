@@ -5,6 +5,7 @@
 #include "tests/tensors.h"
 
 using lethe::Batch;
+using lethe::integers;
 using lethe::Predict;
 using lethe::TextRow;
 using lethe::TextRows;
@@ -22,6 +23,13 @@ std::shared_ptr<const lethe::WordTokenizer> words() {
 class Beginning : public lethe::WordTokenizer {
  public:
   Beginning() : WordTokenizer({"good", " film", " yes", " no"}) {}
+  lethe::Marks marks() const override { return {.before = {2}}; }
+};
+
+/// One that has a begin mark and puts it before no text, as GPT-2's.
+class Unbegun : public lethe::WordTokenizer {
+ public:
+  Unbegun() : WordTokenizer({"good", " film", " yes", " no"}) {}
   std::optional<int64_t> begin_id() const override { return 2; }
 };
 
@@ -47,6 +55,7 @@ TEST_CASE("a row is its prompt and its response with the end mark") {
   CHECK(row.response == Ids{260, 1});
   CHECK(row.tokens() == 5);
   CHECK(text_row(Beginning(), "good", " no").prompt == Ids{2, 258});
+  CHECK(text_row(Unbegun(), "good", " no").prompt == Ids{258});
 }
 
 TEST_CASE("a batch of two rows holds inputs, mask and targets as written out by hand") {

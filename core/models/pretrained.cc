@@ -20,6 +20,7 @@ PretrainedFamily decoder_family() {
   family.make = [](const HfConfig& config, const PretrainedMaking& making) {
     DecoderConfig made = decoder_config(config);
     if (!making.dropout) made.embedding_dropout = made.attention_dropout = made.dropout = 0;
+    if (made.labels > 0 && making.classes > 0) made.labels = making.classes;
     return std::make_unique<Decoder>(std::move(made), making.weights);
   };
   family.rules = [](const HfConfig& config) { return decoder_rules(config); };
@@ -101,6 +102,18 @@ const PretrainedFamily& pretrained_family(const HfConfig& config) {
   std::vector<std::string> known;
   for (const auto& [name, family] : families) known.push_back(name);
   config.refuse({"model_type"}, fmt::format("one of {}", fmt::join(known, ", ")));
+}
+
+ModelRows pretrained_rows(const std::string& folder) {
+  const HfConfig config = HfConfig::read(folder);
+  ModelRows rows;
+  rows.form = pretrained_family(config).rows;
+  if (rows.form == RowForm::pairs) rows.start_id = seq2seq_config(config).start_id;
+  if (rows.form == RowForm::text && decoder_config(config).labels > 0) {
+    rows.form = RowForm::classes;
+  }
+  rows.model = fmt::format("the {} model of {}", config.model_type(), folder);
+  return rows;
 }
 
 std::unique_ptr<Model> open_pretrained(const PretrainedOptions& options, at::Generator generator,

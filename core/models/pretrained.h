@@ -9,6 +9,7 @@
 #include "core/formats/hf_config.h"
 #include "core/models/load_checkpoint.h"
 #include "core/models/models.h"
+#include "core/text/row_form.h"
 
 namespace lethe {
 
@@ -28,16 +29,9 @@ struct PretrainedOptions {
 /// What a model of a folder is made with.
 struct PretrainedMaking {
   bool dropout = false;   ///< whether config.json's counts
-  int64_t classes = 0;    ///< of the stream, for BERT's head; 0 = as many as config.json has labels
+  int64_t classes = 0;    ///< of the stream, for the head; 0 = as many as config.json has labels
   at::Generator weights;  ///< from which they are drawn; undefined = shapes, to be loaded
   at::Generator head;     ///< draws BERT's pooler and head, which a checkpoint may lack
-};
-
-/// What a model's rows are.
-enum class RowForm {
-  text,     ///< prompt and response as one text: TextRows
-  pairs,    ///< sources and targets: PairRows
-  classes,  ///< texts and their classes: ClassRows
 };
 
 /// How the models of one model_type are made.
@@ -53,6 +47,11 @@ struct PretrainedFamily {
 const std::map<std::string, PretrainedFamily>& pretrained_families();
 /// Throws "PATH: 'model_type' is "x", expected one of ...".
 const PretrainedFamily& pretrained_family(const HfConfig& config);
+
+/// The rows of a folder's model: those of its family, or classes for a decoder whose architecture
+/// is one for sequence classification. Throws Error as pretrained_family and the family's config
+/// do.
+ModelRows pretrained_rows(const std::string& folder);
 
 /// The model of a folder. Frozen weights that stay in the mapped file are shared by processes.
 /// `generator` is for init = random and for a head that the checkpoint lacks; `classes` as in

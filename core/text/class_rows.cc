@@ -9,11 +9,19 @@
 #include "core/text/token_fingerprint.h"
 
 namespace lethe {
+namespace {
+
+int64_t* put(const std::vector<int64_t>& ids, int64_t* at) {
+  return std::copy(ids.begin(), ids.end(), at);
+}
+
+}  // namespace
 
 ClassRows::ClassRows(std::shared_ptr<const Tokenizer> tokenizer, std::vector<ClassRow> rows,
                      const ClassRowsOptions& options)
     : Rows(options.first_id),
       tokenizer_(std::move(tokenizer)),
+      marks_(tokenizer_->marks()),
       rows_(std::move(rows)),
       name_(options.name),
       classes_(options.classes),
@@ -30,7 +38,8 @@ ClassRows::ClassRows(std::shared_ptr<const Tokenizer> tokenizer, std::vector<Cla
 }
 
 int64_t ClassRows::marks(const ClassRow& row) const {
-  return (tokenizer_->begin_id() ? 1 : 0) + (row.second.empty() ? 1 : 2);
+  const size_t between = row.second.empty() ? 0 : marks_.between.size();
+  return static_cast<int64_t>(marks_.before.size() + between + marks_.after.size());
 }
 
 int64_t ClassRows::tokens(const ClassRow& row) const {
@@ -61,14 +70,13 @@ const ClassRow& ClassRows::at(int64_t index) const {
 int64_t ClassRows::length(int64_t index) const { return tokens(at(index)); }
 
 void ClassRows::write(const ClassRow& row, int64_t* ids, int64_t* types) const {
-  if (const auto begin = tokenizer_->begin_id()) *ids++ = *begin;
-  ids = std::copy(row.first.begin(), row.first.end(), ids);
-  *ids++ = tokenizer_->end_id();
-  if (row.second.empty()) return;
-  ids = std::copy(row.second.begin(), row.second.end(), ids);
-  *ids = tokenizer_->end_id();
-  const auto second = static_cast<int64_t>(row.second.size()) + 1;
-  std::fill_n(types + tokens(row) - second, second, 1);
+  int64_t* at = put(row.first, put(marks_.before, ids));
+  if (!row.second.empty()) {
+    int64_t* const second = put(marks_.between, at);
+    at = put(row.second, second);
+    std::fill_n(types + (second - ids), row.second.size() + marks_.after.size(), 1);
+  }
+  put(marks_.after, at);
 }
 
 Batch ClassRows::batch(const std::vector<int64_t>& indices) const {

@@ -24,10 +24,10 @@ struct ClassRowsOptions {
   std::vector<int64_t> active = {};  ///< classes that may win; empty = all
 };
 
-/// Rows as BERT reads them: begin mark (where the tokenizer has one), first text, end mark, and for
-/// a pair the second text and another end mark, which have token type 1. A row longer than
-/// max_length loses tokens from the right of its longer text, and of its second where both are as
-/// long (BERT's own rule), never a mark.
+/// Rows between the tokenizer's own marks, as transformers makes them: of BERT [CLS], first text,
+/// [SEP], and for a pair the second text and another [SEP], which have token type 1. A row longer
+/// than max_length loses tokens from the right of its longer text, and of its second where both are
+/// as long (BERT's own rule), never a mark.
 class ClassRows : public Rows {
  public:
   /// Throws Error naming the row for a text without tokens and for a label outside the classes, and
@@ -54,6 +54,7 @@ class ClassRows : public Rows {
   void write(const ClassRow& row, int64_t* ids, int64_t* types) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
+  Marks marks_;
   std::vector<ClassRow> rows_;
   std::string name_;
   int64_t classes_;

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/text/made_text.h"
+#include "core/text/marked_text.h"
 #include "core/text/token_fingerprint.h"
 
 namespace lethe {
@@ -13,11 +14,14 @@ constexpr int64_t kNotPredicted = -100;
 
 }  // namespace
 
+std::vector<int64_t> ended_ids(const Tokenizer& tokenizer, std::string_view text) {
+  std::vector<int64_t> ids = encode_marked(tokenizer, text);
+  if (tokenizer.marks().after.empty()) ids.push_back(tokenizer.end_id());
+  return ids;
+}
+
 TextRow pair_row(const Tokenizer& tokenizer, std::string_view source, std::string_view target) {
-  TextRow row{tokenizer.encode(source), tokenizer.encode(target)};
-  row.prompt.push_back(tokenizer.end_id());
-  row.response.push_back(tokenizer.end_id());
-  return row;
+  return {ended_ids(tokenizer, source), ended_ids(tokenizer, target)};
 }
 
 Batch with_labels(Batch batch, const Tensor& labels, int64_t start, int64_t pad) {
@@ -37,7 +41,12 @@ PairRows::PairRows(std::shared_ptr<const Tokenizer> tokenizer, std::vector<TextR
       tokenizer_(std::move(tokenizer)),
       rows_(std::move(rows)),
       name_(options.name),
-      start_id_(options.start_id) {
+      start_id_(options.start_id),
+      labels_(options.labels),
+      normalised_(options.normalised) {
+  for (const auto& label : labels_) {
+    longest_target_ = std::max(longest_target_, static_cast<int64_t>(label.size()));
+  }
   for (size_t index = 0; index < rows_.size(); ++index) {
     TextRow& row = rows_[index];
     fit(row, static_cast<int64_t>(index), options);
@@ -50,7 +59,8 @@ void PairRows::fit(TextRow& row, int64_t index, const PairRowsOptions& options) 
   if (row.prompt.size() < 2) {
     fail("row {} of {} has an empty source; an encoder reads at least one token", index, name_);
   }
-  const auto target = static_cast<int64_t>(row.response.size());
+  int64_t target = static_cast<int64_t>(row.response.size());
+  for (const auto& label : labels_) target = std::max(target, static_cast<int64_t>(label.size()));
   if (options.max_target > 0 && target > options.max_target) {
     fail(
         "the target of row {} of {} takes {} tokens, end mark included, but max_target is {}; "
@@ -76,15 +86,37 @@ const TextRow& PairRows::at(int64_t index) const {
 }
 
 Batch PairRows::batch(const std::vector<int64_t>& indices) const {
+  return batch_of(indices, nullptr);
+}
+
+Batch PairRows::label_batch(const std::vector<int64_t>& indices, int64_t label) const {
+  return batch_of(indices, &labels_.at(static_cast<size_t>(label)));
+}
+
+int64_t PairRows::label_of(int64_t index) const {
+  const auto found = std::find(labels_.begin(), labels_.end(), at(index).response);
+  if (found == labels_.end()) {
+    fail("the target '{}' of row {} of {} is none of its labels", expected(index), index, name_);
+  }
+  return found - labels_.begin();
+}
+
+Batch PairRows::batch_of(const std::vector<int64_t>& indices,
+                         const std::vector<int64_t>* target) const {
   const auto count = static_cast<int64_t>(indices.size());
+  const auto target_of = [&](const TextRow& row) -> const std::vector<int64_t>& {
+    return target == nullptr ? row.response : *target;
+  };
   int64_t sources = 0, targets = 0, source_tokens = 0;
   Batch batch;
   for (const int64_t index : indices) {
     const TextRow& row = at(index);
-    sources = std::max(sources, static_cast<int64_t>(row.prompt.size()));
-    targets = std::max(targets, static_cast<int64_t>(row.response.size()));
-    source_tokens += static_cast<int64_t>(row.prompt.size());
-    batch.tokens += row.tokens();
+    const auto source = static_cast<int64_t>(row.prompt.size());
+    const auto wanted = static_cast<int64_t>(target_of(row).size());
+    sources = std::max(sources, source);
+    targets = std::max(targets, wanted);
+    source_tokens += source;
+    batch.tokens += source + wanted;
   }
   batch.inputs = at::full({count, sources}, tokenizer_->pad_id(), at::kLong);
   if (source_tokens < count * sources) batch.mask = at::zeros({count, sources}, at::kBool);
@@ -92,8 +124,9 @@ Batch PairRows::batch(const std::vector<int64_t>& indices) const {
   const Tensor labels = at::full({count, targets}, kNotPredicted, at::kLong);
   for (int64_t b = 0; b < count; ++b) {
     const TextRow& row = at(indices[static_cast<size_t>(b)]);
+    const auto& wanted = target_of(row);
     std::copy(row.prompt.begin(), row.prompt.end(), batch.inputs.data_ptr<int64_t>() + b * sources);
-    std::copy(row.response.begin(), row.response.end(), labels.data_ptr<int64_t>() + b * targets);
+    std::copy(wanted.begin(), wanted.end(), labels.data_ptr<int64_t>() + b * targets);
     if (batch.mask.defined()) {
       std::fill_n(batch.mask.data_ptr<bool>() + b * sources, row.prompt.size(), true);
     }

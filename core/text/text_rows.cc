@@ -38,8 +38,9 @@ void write_inputs(const TextRow& row, int64_t* inputs) {
 }  // namespace
 
 TextRow text_row(const Tokenizer& tokenizer, std::string_view prompt, std::string_view response) {
+  const std::vector<int64_t> before = tokenizer.marks().before;
   TextRow row{tokenizer.encode(prompt), tokenizer.encode(response)};
-  if (const auto begin = tokenizer.begin_id()) row.prompt.insert(row.prompt.begin(), *begin);
+  row.prompt.insert(row.prompt.begin(), before.begin(), before.end());
   row.response.push_back(tokenizer.end_id());
   return row;
 }
@@ -69,8 +70,11 @@ void TextRows::fit(TextRow& row, int64_t index) {
          options_.name);
   }
   const int64_t response = std::max(static_cast<int64_t>(row.response.size()), longest_label_);
-  const bool begins = !row.prompt.empty() && tokenizer_->begin_id() == row.prompt[0];
-  const int64_t kept = needs_prompt || begins ? 1 : 0;
+  const std::vector<int64_t> before = tokenizer_->marks().before;
+  const bool begins = row.prompt.size() >= before.size() &&
+                      std::equal(before.begin(), before.end(), row.prompt.begin());
+  const auto marks = begins ? static_cast<int64_t>(before.size()) : 0;
+  const int64_t kept = std::max<int64_t>(needs_prompt ? 1 : 0, marks);
   if (row.tokens() < 2 || row.response.empty()) {
     fail("row {} of {} is empty; expected text", index, options_.name);
   }
@@ -83,7 +87,7 @@ void TextRows::fit(TextRow& row, int64_t index) {
         "stand before it, but max_length is {}; raise max_length to {} or shorten the response",
         index, options_.name, response, kept, options_.max_length, kept + response);
   }
-  const auto first = row.prompt.begin() + (begins ? 1 : 0);
+  const auto first = row.prompt.begin() + marks;
   row.prompt.erase(first, first + (longest - options_.max_length));
   ++truncated_;
 }

@@ -17,8 +17,8 @@ struct TextRow {
   int64_t tokens() const { return static_cast<int64_t>(prompt.size() + response.size()); }
 };
 
-/// The row of a prompt and its response: the begin mark where the tokenizer has one, then the
-/// prompt; the response, then the end mark.
+/// The row of a prompt and its response: what the tokenizer itself puts before a text (LLaMA's
+/// begin mark; GPT-2's puts nothing), then the prompt; the response, then the end mark.
 TextRow text_row(const Tokenizer& tokenizer, std::string_view prompt, std::string_view response);
 
 /// What the loss and the metric count.
@@ -37,7 +37,7 @@ struct TextRowsOptions {
 };
 
 /// Text rows held as ids. A row longer than max_length loses tokens from the left of its prompt
-/// (after a begin mark), never of its response; with labels every label fits as well.
+/// (after the tokenizer's own mark), never of its response; with labels every label fits as well.
 class TextRows : public Rows, public TextSource, public LabelSource {
  public:
   /// Throws Error naming the row where a prompt is empty or a response (or a label) alone does not

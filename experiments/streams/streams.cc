@@ -64,6 +64,12 @@ StreamEntry instruction_entry() {
                   text_probe_text(request.probes));
   };
   entry.make = [](const StreamRequest& request, int64_t seed) {
+    if (request.rows.form != RowForm::text) {
+      fail(
+          "stream 'instructions' makes rows of one text for a decoder, which {} does not read; "
+          "choose the stream 'text'",
+          request.rows.model);
+    }
     TaskStream stream = make_instruction_stream(
         parse_options<InstructionOptions>("instructions", request.options), seed);
     add_probes(stream, request.probes, {});
@@ -89,8 +95,8 @@ StreamEntry text_entry() {
   };
   entry.make = [](const StreamRequest& request, int64_t) {
     const auto options = parse_options<TextStreamOptions>("text", request.options);
-    TaskStream stream = make_text_stream(request.texts, options, request.tokenizer);
-    add_probes(stream, request.probes, options);
+    TaskStream stream = make_text_stream(request.texts, options, request.tokenizer, request.rows);
+    add_probes(stream, request.probes, options, request.rows);
     return stream;
   };
   return entry;

@@ -20,6 +20,7 @@ struct StreamRequest {
   std::vector<TextTaskSpec> texts;                  ///< of the stream "text"
   std::vector<TextTaskSpec> probes = {};            ///< of a stream of text
   std::shared_ptr<const Tokenizer> tokenizer = {};  ///< of the model; null = the built-in one
+  ModelRows rows = {};                              ///< what the model reads
 };
 
 struct StreamEntry {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/task.h"
+#include "core/text/row_form.h"
 #include "core/text/tokenizer.h"
 #include "experiments/streams/text_task.h"
 
@@ -19,26 +20,29 @@ struct TextStreamOptions {
   int64_t split_seed = 1;
   template <class Visit>
   void fields(Visit&& visit) {
-    visit("max_length", max_length, at_least(2), "tokens of a row; a prompt loses its left end");
+    visit("max_length", max_length, at_least(2),
+          "tokens of a row (T5: of prompt and of response); a prompt loses its left end");
     visit("validation_part", validation_part, between(0.0, 0.9), "share of the rows of one file");
     visit("test_part", test_part, between(0.0, 0.9), "share of the rows of one file");
     visit("split_seed", split_seed, at_least(0), "seed of the split of one file");
   }
 };
 
-/// The tasks in order, in ids of `tokenizer` (null: the built-in one). What is left out or cut is
-/// counted in the stream's warnings. Throws Error for a file that can't be read, what read_items()
-/// and encoded() refuse, a metric that is unknown or does not fit the task, and a split without
-/// rows.
+/// The tasks in order, in ids of `tokenizer` (null: the built-in one) and in the form of `rows`.
+/// For a classifier the classes are the labels of all tasks; where tasks differ in them, a task's
+/// own alone may win (task-incremental). What is left out or cut is counted in the stream's
+/// warnings. Throws Error for a file that can't be read, what read_items() and encoded() refuse, a
+/// task or metric that is unknown or does not fit the form, and a split without rows.
 TaskStream make_text_stream(const std::vector<TextTaskSpec>& tasks,
                             const TextStreamOptions& options,
-                            std::shared_ptr<const Tokenizer> tokenizer = nullptr);
+                            std::shared_ptr<const Tokenizer> tokenizer = nullptr,
+                            const ModelRows& rows = {});
 
-/// Adds probes to a stream of text, each measured in loss and in token_accuracy, their row ids
+/// Adds probes to a stream of text of that form, each measured in probe_metrics(), their row ids
 /// behind those of all other rows. Throws Error as make_text_stream() does, and for two probes of
 /// one name.
 void add_probes(TaskStream& stream, const std::vector<TextTaskSpec>& probes,
-                const TextStreamOptions& options);
+                const TextStreamOptions& options, const ModelRows& rows = {});
 
 /// What decides the stream's rows, for a trial's canonical text: the options, and of every task its
 /// name, templates, labels, metric and data digest ("task.0.data").

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/formats/records.h"
 #include "core/formats/utf8.h"
+#include "core/text/pair_rows.h"
 
 namespace lethe {
 namespace {
@@ -19,6 +20,21 @@ std::string whole_text(const std::string& file) {
 
 void limit(std::vector<TextRow>& rows, int64_t most) {
   if (most > 0 && static_cast<int64_t>(rows.size()) > most) rows.resize(static_cast<size_t>(most));
+}
+
+TextRow row_of(const TextTaskSpec& task, const RowLimits& limits, const std::string& prompt,
+               const std::string& response) {
+  const bool pairs = limits.form == RowForm::pairs;
+  TextRow row = pairs ? pair_row(limits.tokenizer, prompt, response)
+                      : text_row(limits.tokenizer, prompt, response);
+  if (!task.end_mark) row.response.pop_back();
+  return row;
+}
+
+/// How many tokens have to stand before a response in the same sequence.
+int64_t tokens_kept(const TextTaskSpec& task, const RowLimits& limits) {
+  if (limits.form == RowForm::pairs) return 0;
+  return task.predict == "response" || !limits.tokenizer.marks().before.empty() ? 1 : 0;
 }
 
 RowSplits text_splits(const TextTaskSpec& task, const RowLimits& limits) {
@@ -45,28 +61,24 @@ RowSplits text_splits(const TextTaskSpec& task, const RowLimits& limits) {
 
 }  // namespace
 
-std::vector<std::vector<int64_t>> label_ids(const TextTaskSpec& task, const Tokenizer& tokenizer) {
+std::vector<std::vector<int64_t>> label_ids(const TextTaskSpec& task, const RowLimits& limits) {
   std::vector<std::vector<int64_t>> all;
   for (const std::string& label : task.labels) {
-    std::vector<int64_t>& ids = all.emplace_back(tokenizer.encode(label));
-    if (task.end_mark) ids.push_back(tokenizer.end_id());
+    all.push_back(row_of(task, limits, "", label).response);
   }
   return all;
 }
 
 std::vector<TextRow> encoded(const TextTaskSpec& task, const std::vector<TextItem>& items,
                              const RowLimits& limits, LeftOut& left_out) {
-  const Tokenizer& tokenizer = limits.tokenizer;
   size_t longest_label = 0;
-  for (const auto& ids : label_ids(task, tokenizer)) {
+  for (const auto& ids : label_ids(task, limits)) {
     longest_label = std::max(longest_label, ids.size());
   }
-  const bool needs_prompt = task.predict == "response" || tokenizer.begin_id().has_value();
-  const int64_t kept = needs_prompt ? 1 : 0;
+  const int64_t kept = tokens_kept(task, limits);
   std::vector<TextRow> rows;
   for (const TextItem& item : items) {
-    TextRow row = text_row(tokenizer, item.prompt, item.response);
-    if (!task.end_mark) row.response.pop_back();
+    TextRow row = row_of(task, limits, item.prompt, item.response);
     const auto needed = static_cast<int64_t>(std::max(row.response.size(), longest_label));
     if (kept + needed <= limits.max_length) {
       rows.push_back(std::move(row));
@@ -74,11 +86,14 @@ std::vector<TextRow> encoded(const TextTaskSpec& task, const std::vector<TextIte
       ++left_out[fmt::format("with a response too long for max_length = {}", limits.max_length)];
     } else {
       fail(
-          "{}: the response of task '{}' takes {} tokens, end mark included, and at least {} of "
-          "its "
-          "prompt stand before it, but max_length is {}; raise max_length to {} or shorten the "
-          "response, or set skip = true to leave such rows out, counted",
-          item.place, task.name, needed, kept, limits.max_length, kept + needed);
+          "{}: the response of task '{}' takes {} tokens, end mark included,{} but max_length is "
+          "{}; raise max_length to {} or shorten the response, or set skip = true to leave such "
+          "rows out, counted",
+          item.place, task.name, needed,
+          limits.form == RowForm::pairs
+              ? ""
+              : fmt::format(" and at least {} of its prompt stand before it,", kept),
+          limits.max_length, kept + needed);
     }
   }
   return rows;
@@ -129,6 +144,13 @@ RowSplits row_splits(const TextTaskSpec& task, const RowLimits& limits, LeftOut&
           encoded(task, items.test, limits, left_out)};
 }
 
+std::vector<TextItem> probe_items(const TextTaskSpec& probe, const SplitShares& shares,
+                                  LeftOut& left_out) {
+  if (!probe.test_records.empty()) return read_splits(probe, shares, left_out).test;
+  files_of(probe);
+  return read_items(probe, probe.file.empty() ? probe.test : probe.file, left_out);
+}
+
 std::vector<TextRow> probe_rows(const TextTaskSpec& probe, const RowLimits& limits,
                                 LeftOut& left_out) {
   files_of(probe);
@@ -138,10 +160,8 @@ std::vector<TextRow> probe_rows(const TextTaskSpec& probe, const RowLimits& limi
     rows = text_windows(probe, whole_text(file), limits);
   } else if (probe.form == "ids") {
     rows = read_id_rows(probe, file, limits, left_out);
-  } else if (!probe.test_records.empty()) {
-    return row_splits(probe, limits, left_out).test;
   } else {
-    rows = encoded(probe, read_items(probe, file, left_out), limits, left_out);
+    rows = encoded(probe, probe_items(probe, limits.shares, left_out), limits, left_out);
   }
   limit(rows, probe.test_rows);
   return rows;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/text/row_form.h"
 #include "core/text/text_rows.h"
 #include "experiments/streams/text_items.h"
 
@@ -16,18 +17,20 @@ struct RowSplits {
   std::vector<TextRow> train, validation, test;
 };
 
-/// What rows must fit: a tokenizer, tokens of a row, and the shares by which one file is split.
+/// What rows must fit: a tokenizer, tokens of a row (of pairs: of source and of target), the shares
+/// by which one file is split, and whether they are text or pairs.
 struct RowLimits {
   const Tokenizer& tokenizer;
   int64_t max_length = 256;
   SplitShares shares = {};
+  RowForm form = RowForm::text;
 };
 
 /// The ids of the task's labels, each with the end mark where the task has one.
-std::vector<std::vector<int64_t>> label_ids(const TextTaskSpec& task, const Tokenizer& tokenizer);
+std::vector<std::vector<int64_t>> label_ids(const TextTaskSpec& task, const RowLimits& limits);
 
 /// Rows of (prompt, response). Throws Error with the record's place for a response that does not
-/// fit max_length with one token of its prompt; with `skip` it is left out and counted.
+/// fit max_length, of text with one token of its prompt; with `skip` it is left out and counted.
 std::vector<TextRow> encoded(const TextTaskSpec& task, const std::vector<TextItem>& items,
                              const RowLimits& limits, LeftOut& left_out);
 
@@ -37,7 +40,7 @@ TextRow halved(const std::vector<int64_t>& ids);
 /// The ids of a JSON list of whole numbers; nullopt for any other text.
 std::optional<std::vector<int64_t>> read_ids(std::string_view text);
 
-/// Windows over `text`: the begin mark where the tokenizer has one, then ids, `window` tokens in
+/// Windows over `text`: what the tokenizer itself puts before a text, then ids, `window` tokens in
 /// all, each `stride` ids after the one before (0 = where that one ends). With a separator every
 /// document, without white space at its ends, has windows of its own. A window that predicts
 /// nothing is left out.
@@ -60,6 +63,10 @@ std::vector<TextRow> read_id_rows(const TextTaskSpec& task, const std::string& f
 
 /// The task's training, validation and test rows, whatever its form.
 RowSplits row_splits(const TextTaskSpec& task, const RowLimits& limits, LeftOut& left_out);
+
+/// The records of a probe: all of its file, or the test records of a task with splits.
+std::vector<TextItem> probe_items(const TextTaskSpec& probe, const SplitShares& shares,
+                                  LeftOut& left_out);
 
 /// The rows of a probe: all of its file, or the test rows of a task with splits.
 std::vector<TextRow> probe_rows(const TextTaskSpec& probe, const RowLimits& limits,

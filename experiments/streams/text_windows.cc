@@ -58,8 +58,12 @@ std::vector<TextRow> text_windows(const TextTaskSpec& task, std::string_view tex
     fail("window = {} of text task '{}' is out of range; expected 2 to max_length = {}", window,
          task.name, limits.max_length);
   }
-  const auto begin = limits.tokenizer.begin_id();
-  const int64_t held = window - (begin ? 1 : 0);
+  const std::vector<int64_t> before = limits.tokenizer.marks().before;
+  const int64_t held = window - static_cast<int64_t>(before.size());
+  if (held < 1) {
+    fail("window = {} of text task '{}' has no room after the tokenizer's {} marks; raise it",
+         window, task.name, before.size());
+  }
   const int64_t stride = task.stride == 0 ? held : task.stride;
   std::vector<TextRow> rows;
   for (const std::string_view document : documents(text, task.separator)) {
@@ -67,8 +71,8 @@ std::vector<TextRow> text_windows(const TextTaskSpec& task, std::string_view tex
     const auto count = static_cast<int64_t>(ids.size());
     for (int64_t start = 0; start < count; start += stride) {
       const int64_t end = std::min(start + held, count);
-      std::vector<int64_t> row(ids.begin() + start, ids.begin() + end);
-      if (begin) row.insert(row.begin(), *begin);
+      std::vector<int64_t> row = before;
+      row.insert(row.end(), ids.begin() + start, ids.begin() + end);
       if (row.size() > 1) rows.push_back(halved(row));
       if (end == count) break;
     }

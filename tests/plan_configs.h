@@ -37,12 +37,12 @@ inline std::string llama_config(int width, int mlp, int layers, int heads) {
       width, mlp, layers, heads);
 }
 
-/// GPT-2 with 32 tokens, 8 positions and blocks of width 16, two heads and an MLP of 64.
-inline std::string small_gpt2_config(int layers) {
+/// GPT-2 with 8 positions and blocks of width 16, two heads and an MLP of 64.
+inline std::string small_gpt2_config(int layers, int vocabulary = 32) {
   return fmt::format(
-      R"({{"model_type": "gpt2", "vocab_size": 32, "n_positions": 8, "n_embd": 16, "n_layer": {},
+      R"({{"model_type": "gpt2", "vocab_size": {}, "n_positions": 8, "n_embd": 16, "n_layer": {},
           "n_head": 2}})",
-      layers);
+      vocabulary, layers);
 }
 
 }  // namespace lethe

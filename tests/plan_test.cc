@@ -41,9 +41,12 @@ PlanRequest small(const std::string& method, const std::string& levers = "none")
   return request;
 }
 
-plan::Account small_account(const PlanRequest& request, int layers = 1) {
-  return plan::account(facts_of_config(small_gpt2_config(layers)), request);
+plan::Account small_account(const PlanRequest& request, int layers = 1, int vocabulary = 32) {
+  return plan::account(facts_of_config(small_gpt2_config(layers, vocabulary)), request);
 }
+
+/// The loss, its own gradient, and the ids of four positions.
+constexpr int64_t kScalars = 4 + 4, kPlaces = 4 * 8;
 
 }  // namespace
 
@@ -118,7 +121,7 @@ TEST_CASE("a full step keeps what the operators keep") {
   const int64_t attention = c + stats + c + 3 * c + c + sums;  // x, its norm, q k v, result
   const int64_t mlp = c + stats + c + f + f;                   // x, its norm, slope, inner
   const int64_t head = c + stats + c;                          // x, states at positions
-  CHECK(made.device[plan::Part::activations] == attention + mlp + head + 4);
+  CHECK(made.device[plan::Part::activations] == attention + mlp + head + kPlaces + kScalars);
   // Logits, log-softmax, the gradient of each.
   CHECK(made.device[plan::Part::logits] == 4 * n * 32 * 4);
   CHECK(made.device[plan::Part::workspace] == 8 * (n + 3 * n + 2) + n);
@@ -127,15 +130,15 @@ TEST_CASE("a full step keeps what the operators keep") {
 }
 
 TEST_CASE("LoRA keeps the inputs of its factors and nothing of the frozen products") {
-  const plan::Account made = small_account(small("lora"));
+  const plan::Account made = small_account(small("lora"), 1, 128);
   CHECK(made.trainable == 2 * (16 + 48 + 16 + 16 + 16 + 64 + 64 + 16));
   const int64_t n = 8, c = n * 16 * 4, f = n * 64 * 4, stats = n * 2 * 4, sums = n * 2 * 4;
   const int64_t inner = n * 2 * 4;  // of rank 2
   // The first norm has no gradient to pass on: its input is not kept.
   const int64_t attention = c + inner + 3 * c + c + sums + inner;
   const int64_t mlp = c + stats + c + inner + f + f + inner;
-  CHECK(made.device[plan::Part::activations] == attention + mlp + c + stats + 4);
-  CHECK(made.device[plan::Part::logits] == 4 * n * 32 * 4);
+  CHECK(made.device[plan::Part::activations] == attention + mlp + c + stats + kScalars);
+  CHECK(made.device[plan::Part::logits] == 4 * n * 128 * 4);
 }
 
 TEST_CASE("a checkpointed block keeps its input and is made again") {
@@ -145,7 +148,7 @@ TEST_CASE("a checkpointed block keeps its input and is made again") {
   // Of the first block the input, the second whole; beside it, in the backward pass, the last
   // activation's gradient, that of the last bias, the block's result, and the gradient that waits.
   const int64_t bias = 16 * 4;
-  CHECK(made.device[plan::Part::activations] == c + block + f + bias + c + c + 4);
+  CHECK(made.device[plan::Part::activations] == c + block + f + bias + c + c + kPlaces + kScalars);
   CHECK(made.device[plan::Part::logits] == n * 32 * 4);
   CHECK(made.peak() < small_account(small("finetune"), 2).peak());
 }
@@ -168,8 +171,9 @@ TEST_CASE("levers lower what they name") {
   CHECK(with("bf16-stochastic").device[plan::Part::master] == 0);
   const plan::Account half = with("accumulate=2");
   CHECK(half.states == plain.states);
-  CHECK(2 * (half.device[plan::Part::activations] - 4) ==
-        plain.device[plan::Part::activations] - 4);
+  const int64_t fixed = kPlaces + kScalars;
+  CHECK(2 * (half.device[plan::Part::activations] - fixed) ==
+        plain.device[plan::Part::activations] - fixed);
 }
 
 TEST_CASE("activations of all blocks but those at work lie on the host") {

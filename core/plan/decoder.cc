@@ -11,11 +11,14 @@ class DecoderPass {
 
   Ghost run() {
     const SeamPlan& table = *ops_.next();
+    const Ghost places = ops_.tape().leaf(Part::activations, 8 * ops_.shapes.length);
     Ghost x = embedded(table);
     for (int64_t i = 0; i < model_.layers; ++i) blocks_.push_back(block());
     attention_inputs();
-    x = ops_.blocks({std::move(x)}, model_.layers, [this](int64_t i, std::vector<Ghost>& inputs) {
-      return layer(blocks_[static_cast<size_t>(i)], std::move(inputs[0]));
+    std::vector<Ghost> inputs;  // no list, which would hold a copy
+    inputs.push_back(std::move(x));
+    x = ops_.blocks(std::move(inputs), model_.layers, [this](int64_t i, std::vector<Ghost>& given) {
+      return layer(blocks_[static_cast<size_t>(i)], std::move(given[0]));
     });
     ops_.tape().meter().at("forward, head");
     if (model_.final_norm) x = ops_.norm(*ops_.next(), x);
@@ -54,7 +57,8 @@ class DecoderPass {
     const SeamPlan* positions = ops_.next_if(model_.learned_positions);
     const SeamPlan* project = ops_.next_if(model_.projected);
     if (project != nullptr) x = ops_.linear(*project, x);
-    if (positions != nullptr) x = ops_.add(x, ops_.look_up(*positions, ops_.shapes.length));
+    if (positions != nullptr)
+      x = ops_.add(x, ops_.look_up(*positions, ops_.shapes.length, ops_.shapes.length));
     if (model_.embedding_norm) x = ops_.norm(*ops_.next(), x);
     return x;
   }

@@ -12,16 +12,20 @@ class EncoderPass {
   Ghost run() {
     ops_.tape().meter().at("forward, embedding");
     const SeamPlan &words = *ops_.next(), &positions = *ops_.next(), &types = *ops_.next();
-    Ghost x = ops_.norm(*ops_.next(), ops_.add(ops_.add(ops_.look_up(words, tokens_),
-                                                        ops_.look_up(types, ops_.shapes.length)),
-                                               ops_.look_up(positions, ops_.shapes.length)));
+    Ghost x =
+        ops_.norm(*ops_.next(),
+                  ops_.add(ops_.add(ops_.look_up(words, tokens_),
+                                    ops_.look_up(types, ops_.shapes.length, ops_.shapes.length)),
+                           ops_.look_up(positions, ops_.shapes.length, ops_.shapes.length)));
     for (int64_t i = 0; i < model_.layers; ++i) layers_.push_back(layer());
     if (ops_.request.padded) {
       bias_ = ops_.tape().leaf(Part::activations, ops_.bytes_of(tokens_));
       bias_.storage->shared = true;
     }
-    x = ops_.blocks({std::move(x)}, model_.layers, [this](int64_t i, std::vector<Ghost>& inputs) {
-      return forward(layers_[static_cast<size_t>(i)], std::move(inputs[0]));
+    std::vector<Ghost> inputs;  // no list, which would hold a copy
+    inputs.push_back(std::move(x));
+    x = ops_.blocks(std::move(inputs), model_.layers, [this](int64_t i, std::vector<Ghost>& given) {
+      return forward(layers_[static_cast<size_t>(i)], std::move(given[0]));
     });
     ops_.tape().meter().at("forward, head");
     const SeamPlan &pooler = *ops_.next(), &classifier = *ops_.next();

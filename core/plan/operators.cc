@@ -34,10 +34,11 @@ Ghost Operators::scaled(const Ghost& x) {
   return tape_->run({{x, x.bytes}}, effect);
 }
 
-/// core/embedding.cc, Embedding::forward: keeps the batch's ids; a trained table's gradient is made
-/// dense.
-Ghost Operators::look_up(const SeamPlan& table, int64_t tokens) {
+/// core/embedding.cc, Embedding::forward: keeps the ids, `own_ids` of which are no part of the
+/// batch; a trained table's gradient is made dense.
+Ghost Operators::look_up(const SeamPlan& table, int64_t tokens, int64_t own_ids) {
   Effect effect;
+  effect.saves_more = 8 * own_ids;
   effect.bytes = bytes_of(tokens * table.seam.in);
   effect.trains = table.weight;
   if (table.weight) effect.parameter_gradient = table.seam.weight_size() * shapes.value;
@@ -132,7 +133,7 @@ Ghost Operators::base_product(const SeamPlan& seam, const Ghost& x, int64_t rows
     effect.scratch = effect.backward_scratch = seam.seam.weight_size() * 4;
     effect.scratch_part = Part::workspace;
   }
-  return tape_->run({{x, x.bytes}}, effect);
+  return tape_->run({{x, x.bytes, /*viewed=*/true}}, effect);
 }
 
 /// at::linear with a small trained weight: keeps x, its gradient is made apart.
@@ -142,7 +143,7 @@ Ghost Operators::trained_product(const Ghost& x, int64_t rows, int64_t in, int64
   effect.saved = {x};
   effect.trains = true;
   effect.parameter_gradient = bytes_of(in * out);
-  return tape_->run({{x, x.bytes}}, effect);
+  return tape_->run({{x, x.bytes, /*viewed=*/true}}, effect);
 }
 
 Ghost Operators::scaled_by_parameter(const Ghost& x, int64_t width) {

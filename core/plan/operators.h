@@ -48,7 +48,7 @@ class Operators {
   Ghost multiply(const Ghost& a, const Ghost& b);
   Ghost scaled(const Ghost& x);  ///< by a number
   Ghost view(const Ghost& x, int64_t bytes, int64_t gradient);
-  Ghost look_up(const SeamPlan& table, int64_t tokens);
+  Ghost look_up(const SeamPlan& table, int64_t tokens, int64_t own_ids = 0);
   /// A table that is used several times: `gathered` is a leaf, in which its gradient lies until the
   /// last use is done.
   Ghost look_up(const SeamPlan& table, const Ghost& gathered, int64_t tokens);

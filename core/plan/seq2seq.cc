@@ -75,8 +75,9 @@ class Seq2SeqPass {
 
   /// (1, heads, T, T), the decoder's masked; with padding one for every row of the encoder's.
   Ghost position_bias(const SeamPlan& relative, bool decoder, int64_t length) {
-    Ghost bias = ops_.look_up(relative, length * length);
+    Ghost bias = ops_.look_up(relative, length * length, length * length);
     Effect effect;
+    if (decoder) effect.saves_more = length * length;  // which tokens are later ones
     effect.bytes = bias.bytes * (decoder ? 1 : rows_);
     if (decoder || ops_.request.padded) bias = ops_.tape().run({{bias, bias.bytes}}, effect);
     bias.storage->shared = true;

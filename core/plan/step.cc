@@ -8,12 +8,12 @@ namespace {
 /// Buffers of one chunk's logits: themselves, their log-softmax, their gradient.
 constexpr int64_t kChunkBuffers = 3;
 
-/// Ids, targets, positions and rows of positions in 8 bytes each, masks in 1.
+/// Ids, targets, and but for classifiers positions and their rows, in 8 bytes each; masks in 1.
 int64_t batch_bytes(const ModelFacts& model, const Shapes& shapes, bool padded) {
   int64_t tokens = shapes.rows * shapes.length;
   if (model.form == Form::seq2seq) tokens += shapes.rows * shapes.target;
-  return 8 * (tokens + 3 * shapes.predicted + shapes.rows) +
-         (padded ? shapes.rows * shapes.length : 0);
+  const int64_t predicted = (model.classifies ? 1 : 3) * shapes.predicted;
+  return 8 * (tokens + predicted + shapes.rows) + (padded ? shapes.rows * shapes.length : 0);
 }
 
 /// core/loss.cc, task_loss: the log-softmax keeps its result, and so does the loss of it. The
@@ -30,10 +30,13 @@ void whole_loss(Tape& tape, const Ghost& logits) {
     Effect nll;
     nll.bytes = 4;
     nll.saved = {logarithms};
+    nll.saves_more = 4;  // the sum of weights
     loss = tape.run({{logarithms, logits.bytes}}, nll);
   }
   tape.meter().at("backward");
-  tape.backward(loss);
+  // Whoever starts the pass holds its first gradient.
+  const auto one = tape.leaf(Part::activations, loss.bytes).storage;
+  tape.backward(loss, one);
 }
 
 /// A few positions at a time: their logits, the gradient of the states, and the head's gradient

@@ -46,7 +46,8 @@ Node& Tape::node_of(const std::vector<Operand>& operands, const Effect& effect,
   node.number = static_cast<int64_t>(nodes_.size()) - 1;
   for (const Operand& operand : operands) {
     if (!operand.of.graded()) continue;
-    node.edges.push_back({operand.of.node, operand.gradient, operand.of.storage->part});
+    node.edges.push_back(
+        {operand.of.node, operand.gradient, operand.of.storage->part, operand.viewed});
   }
   for (const Ghost& kept : effect.saved) node.saved.push_back(kept.storage);
   if (effect.saves_result) node.saved.push_back(result.storage);
@@ -81,7 +82,7 @@ Ghost Tape::checkpoint(const std::vector<Ghost>& inputs,
   for (const Ghost& input : inputs) {
     node.saved.push_back(input.storage);
     graded.push_back(input.graded());
-    if (input.graded()) node.edges.push_back({input.node, input.bytes, input.storage->part});
+    if (input.graded()) node.edges.push_back({input.node, input.bytes, input.storage->part, false});
   }
   node.replay = [this, inputs, work](Node& self) {
     Tape again(meter_);
@@ -131,8 +132,8 @@ void Tape::deliver(Node& to, std::shared_ptr<Storage> gradient) {
   if (!to.leaf) ready_[to.number] = &to;
   if (!to.gradient) {
     to.gradient = std::move(gradient);
-  } else if (to.gradient.use_count() > 1) {
-    // Someone else still reads the first one, so that the sum is a new tensor.
+  } else if (to.gradient.use_count() > 1 || to.gradient->viewed) {
+    // Someone else still holds the first one, so that the sum is a new tensor.
     to.gradient = made(gradient->part, gradient->bytes);
   }
 }
@@ -148,6 +149,7 @@ void Tape::execute(Node& node) {
   std::vector<std::pair<Node*, std::shared_ptr<Storage>>> sent;
   for (const Node::Edge& edge : node.edges) {
     sent.emplace_back(edge.to, edge.bytes > 0 ? made(edge.part, edge.bytes) : node.gradient);
+    if (edge.viewed) sent.back().second->viewed = true;
   }
   std::shared_ptr<Storage> parameter;
   if (node.parameter_gradient > 0) parameter = made(node.scratch_part, node.parameter_gradient);

@@ -28,6 +28,9 @@ struct Storage {
   int64_t bytes;
   bool on_host = false;
   bool shared = false;  ///< by all blocks: never moved
+  /// A gradient that is a view: autograd's views hold what they are views of, so that nothing is
+  /// added into them in place.
+  bool viewed = false;
 };
 
 struct Node;
@@ -45,6 +48,7 @@ struct Ghost {
 struct Operand {
   Ghost of;
   int64_t gradient = 0;
+  bool viewed = false;  ///< the gradient is made in another shape, so that it is a view
 };
 
 /// What an operator makes and keeps.
@@ -67,6 +71,7 @@ struct Node {
     Node* to;
     int64_t bytes;
     Part part;
+    bool viewed;
   };
   int64_t number = 0;
   std::vector<std::shared_ptr<Storage>> saved;

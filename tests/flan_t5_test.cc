@@ -1,13 +1,16 @@
-// FLAN-T5 under LoRA with rank 4, alpha 8, targets q and v, dropout 0.05, bias none: what is
-// trained and what the adapter takes on disk, from config.json alone. No weight is made.
+// sweeps/flan_t5_lora.toml: FLAN-T5 under LoRA with rank 4, alpha 8, targets q and v, dropout 0.05,
+// bias none: what is trained and what the exported adapter takes on disk, from config.json alone.
+// No weight of the base is made.
 #include "tests/catch.h"
 // After Catch.
 #include <filesystem>
 
-#include "core/formats/safetensors.h"
+#include "core/adapters/learned.h"
+#include "core/formats/peft_write.h"
 #include "core/models/hf_encoder.h"
 #include "core/models/hf_seq2seq.h"
 #include "core/models/seq2seq.h"
+#include "experiments/sweep.h"
 #include "tests/engine_case.h"
 #include "tests/files.h"
 
@@ -38,29 +41,41 @@ std::unique_ptr<Seq2Seq> shape_of(const HfConfig& file) {
 
 int64_t parameters(const HfConfig& file) { return shape_of(file)->count(false); }
 
+const std::string kSweep = std::string(LETHE_SOURCE_DIR) + "/sweeps/flan_t5_lora.toml";
+
+/// The options of the shipped sweep's entry of that name, as given.
+OptionMap options_of(const std::string& method) {
+  const Sweep sweep = read_sweep(kSweep);
+  OptionMap options;
+  for (const SweepMethod& entry : sweep.methods) {
+    if (entry.name != method) continue;
+    for (const auto& [key, option] : entry.options) options[key] = option.values.at(0);
+  }
+  return options;
+}
+
 struct Figures {
   int64_t trained = 0, all = 0, bytes = 0;
+  PeftConfig config = {};  ///< of the adapter's folder
 };
 
-Figures under_lora(const HfConfig& file) {
+Figures under_lora(const HfConfig& file, const std::string& method = "lora") {
   const auto model = shape_of(file);
   Arena arena;
   TaskStream stream;
-  const auto lora = builtin_methods().at("lora").make(
-      {{"rank", "4"}, {"alpha", "8"}, {"targets", "q,v"}, {"dropout", "0.05"}, {"bias", "none"}});
+  const MethodSpec spec = parse_method(builtin_methods(), method, options_of(method));
+  const auto lora = builtin_methods().at("lora").make(spec.parts.at(0).options);
   Setup setup{*model, arena, stream, make_generator(1), {}};
   lora->prepare(setup);
-  std::map<std::string, StoredTensor> stored;
-  for (Parameter& parameter : model->trainable()) {
-    stored["base_model.model." + parameter.name] = {
-        "F32", parameter.value.sizes().vec(),
-        static_cast<const uint8_t*>(parameter.value.data_ptr()), parameter.value.nbytes()};
-  }
+  std::set<std::string> trained;
+  for (const Parameter& parameter : model->trainable()) trained.insert(parameter.name);
   const Scratch scratch;
-  const std::string path = scratch.path("adapter_model.safetensors");
-  write_safetensors(path, stored, {{"format", "pt"}});
-  return {model->count(true), model->count(false),
-          static_cast<int64_t>(std::filesystem::file_size(path))};
+  write_peft(scratch.folder(), learned_of(*model, trained), *model, peft_family("t5"),
+             {.name_or_path = "google/flan-t5-small"});
+  return {
+      model->count(true), model->count(false),
+      static_cast<int64_t>(std::filesystem::file_size(scratch.path("adapter_model.safetensors"))),
+      read_peft_config(scratch.folder())};
 }
 
 }  // namespace
@@ -76,6 +91,45 @@ TEST_CASE("flan-t5-small under lora trains 0.223 % in 701 kB") {
   CHECK(percent == Approx(0.22303).margin(5e-6));
   // 8 for the header's length, a header of 96 names padded to a multiple of 8, the values.
   CHECK(figures.bytes == 8 + 13'120 + 4 * 172'032);
+  CHECK(figures.bytes == 701'256);
+  CHECK(figures.config.rank == 4);
+  CHECK(figures.config.alpha == 8);
+  CHECK(figures.config.dropout == Approx(0.05));
+  CHECK(figures.config.bias == "none");
+  CHECK(figures.config.task_type == "SEQ_2_SEQ_LM");
+  CHECK(figures.config.target_modules.names == std::vector<std::string>{"q", "v"});
+  // With EWC beside it the adapter is the same.
+  CHECK(under_lora(flan_small(), "lora+ewc").bytes == figures.bytes);
+}
+
+TEST_CASE("the shipped sweep has the settings that the figures are of, and no others") {
+  const OptionMap lora = {
+      {"rank", "4"}, {"alpha", "8"}, {"targets", "q,v"}, {"dropout", "0.05"}, {"bias", "none"}};
+  CHECK(options_of("lora") == lora);
+  for (const auto& [key, value] : lora) CHECK(options_of("lora+ewc").at("lora." + key) == value);
+  const Sweep sweep = read_sweep(kSweep);
+  CHECK(sweep.model == "pretrained");
+  CHECK(sweep.keep);
+  REQUIRE(sweep.texts.size() == 3);
+  CHECK(sweep.texts[0].name == "dbpedia");
+  CHECK(sweep.texts[0].metric == "exact_match");
+}
+
+TEST_CASE("a merged adapter leaves nothing to compute beside the base") {
+  Seq2SeqConfig config =
+      seq2seq_config(t5_file(R"("d_model": 16, "d_ff": 8, "num_layers": 1, "num_heads": 2)"));
+  Seq2Seq model(config, make_generator(1));
+  const int64_t base = model.count(false);
+  Arena arena;
+  TaskStream stream;
+  const auto lora = builtin_methods().at("lora").make(
+      parse_method(builtin_methods(), "lora", options_of("lora")).parts.at(0).options);
+  Setup setup{model, arena, stream, make_generator(1), {}};
+  lora->prepare(setup);
+  CHECK(model.count(false) > base);
+  for (Linear* seam : model.linears()) seam->merge_adapters();
+  CHECK(model.count(false) == base);
+  for (const Linear* seam : model.linears()) CHECK(seam->adapters().empty());
 }
 
 TEST_CASE("flan-t5-base under lora trains 0.178 % in 1.79 MB") {

@@ -9,6 +9,8 @@
 #include "core/formats/hf_write.h"
 #include "core/formats/peft_write.h"
 #include "core/models/decoder.h"
+#include "core/models/seq2seq.h"
+#include "core/text/pair_rows.h"
 #include "experiments/cli.h"
 #include "experiments/deploy.h"
 #include "experiments/export.h"
@@ -55,6 +57,10 @@ PeftBase base_of(const StartingPoint& start, Model& model) {
     base.layers = decoder->config().layers;
     base.heads = decoder->config().heads;
   }
+  if (const auto* seq2seq = dynamic_cast<const Seq2Seq*>(&model)) {
+    base.layers = seq2seq->config().layers;
+    base.heads = seq2seq->config().heads;
+  }
   return base;
 }
 
@@ -88,21 +94,46 @@ std::string merge_base(const Deployed& deployed, const std::string& asked) {
   return asked;
 }
 
-std::vector<std::vector<int64_t>> rows_for(const ExportArguments& arguments,
-                                           const StartingPoint& start, Model& model) {
-  if (!arguments.rows.empty()) {
-    std::vector<std::vector<int64_t>> rows;
-    const auto tokenizer = tokenizer_of(start);
-    for (const PredictRow& row : read_predict_rows(arguments.rows, "prompt")) {
-      rows.push_back(prompt_ids(*tokenizer, row.prompt));
-    }
-    return rows;
+using Ids = std::vector<int64_t>;
+
+constexpr int64_t kDrawnRows = 8, kDrawnTokens = 32;
+
+/// The prompts of --rows, as the model is given them.
+std::vector<Ids> given_rows(const ExportArguments& arguments, const StartingPoint& start,
+                            bool pairs) {
+  std::vector<Ids> rows;
+  const auto tokenizer = tokenizer_of(start);
+  for (const PredictRow& row : read_predict_rows(arguments.rows, "prompt")) {
+    rows.push_back(pairs ? ended_ids(*tokenizer, row.prompt) : prompt_ids(*tokenizer, row.prompt));
   }
+  return rows;
+}
+
+/// Sources with what the trained model answers to them, or with drawn ids where they are drawn.
+Batch pairs_for(const ExportArguments& arguments, const StartingPoint& start, Seq2Seq& model) {
+  const Seq2SeqConfig& config = model.config();
+  std::vector<Ids> sources, reads;
+  if (arguments.rows.empty()) {
+    sources = drawn_rows(kDrawnRows, kDrawnTokens, config.vocabulary, 1);
+    reads = drawn_rows(kDrawnRows, kDrawnTokens - 1, config.vocabulary, 2);
+  } else {
+    sources = given_rows(arguments, start, true);
+    reads = model.generate(sources, kDrawnTokens - 1, tokenizer_of(start)->end_id());
+  }
+  for (Ids& read : reads) read.insert(read.begin(), config.start_id);
+  return compared_pairs(sources, reads);
+}
+
+/// The rows on which logits are compared, at all their positions.
+Batch rows_for(const ExportArguments& arguments, const StartingPoint& start, Model& model) {
+  if (auto* seq2seq = dynamic_cast<Seq2Seq*>(&model)) return pairs_for(arguments, start, *seq2seq);
+  if (!arguments.rows.empty()) return compared_rows(given_rows(arguments, start, false));
   const auto* decoder = dynamic_cast<const Decoder*>(&model);
   if (decoder == nullptr) fail("give the rows on which to measure the drift with --rows FILE");
   const int64_t limit = decoder->config().max_length;
-  return drawn_rows(8, limit > 0 ? std::min<int64_t>(limit, 32) : 32, decoder->config().vocabulary,
-                    1);
+  return compared_rows(drawn_rows(kDrawnRows,
+                                  limit > 0 ? std::min(limit, kDrawnTokens) : kDrawnTokens,
+                                  decoder->config().vocabulary, 1));
 }
 
 Tensor logits_of(Model& model, const Batch& batch) {
@@ -127,17 +158,15 @@ void write_settings(const StartingPoint& start, Model& model, const std::string&
 struct Measured {
   Measured(const ExportArguments& arguments, const Deployed& deployed) {
     const auto model = make_deployed(deployed);
-    const auto ids = rows_for(arguments, deployed.start, *model);
-    rows = ids.size();
-    batch = compared_rows(ids);
+    batch = rows_for(arguments, deployed.start, *model);
     logits = logits_of(*model, batch);
   }
-  size_t rows = 0;
   Batch batch;
   Tensor logits;  // (P, C)
 };
 
-/// input_ids and attention_mask (B, L), logits (P, C) of the positions that the mask counts.
+/// input_ids and attention_mask (B, L), of an encoder-decoder decoder_input_ids (B, T) too, and
+/// logits (P, C): of the positions that the mask counts, or of the decoder's own tokens.
 void write_logits(const std::string& path, const Measured& measured) {
   const Tensor mask = measured.batch.mask.to(at::kLong);
   const Tensor logits = measured.logits.contiguous();
@@ -148,6 +177,9 @@ void write_logits(const std::string& path, const Measured& measured) {
   };
   add("input_ids", "I64", measured.batch.inputs);
   add("attention_mask", "I64", mask);
+  if (measured.batch.decoder_inputs.defined()) {
+    add("decoder_input_ids", "I64", measured.batch.decoder_inputs);
+  }
   add("logits", "F32", logits);
   write_safetensors(path, stored);
 }
@@ -164,7 +196,7 @@ std::string export_merged(const ExportArguments& arguments, const Deployed& depl
   return fmt::format(
       "merged into the {} base: against the trained model logits differ by at most {:.3g}, mean KL "
       "{:.3g} nats, over {} positions of {} {} rows\n",
-      base, drift.largest, drift.mean_kl, drift.positions, measured.rows,
+      base, drift.largest, drift.mean_kl, drift.positions, measured.batch.rows(),
       arguments.rows.empty() ? "drawn" : "given");
 }
 

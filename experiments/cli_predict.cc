@@ -6,8 +6,12 @@
 #include "core/error.h"
 #include "core/formats/hf_config.h"
 #include "core/formats/peft_read.h"
+#include "core/models/pretrained.h"
 #include "core/text/made_text.h"
+#include "core/text/pair_rows.h"
+#include "core/text/text_metrics.h"
 #include "experiments/deploy.h"
+#include "experiments/growing_text.h"
 #include "experiments/predict.h"
 #include "experiments/predict_rows.h"
 #include "experiments/start_adapter.h"
@@ -83,6 +87,9 @@ class Prediction {
       attach(*model_, read_peft(arguments.adapter, *model_, family).learned, "adapter");
     }
     model_->train(false);
+    if (const std::string folder = folder_of(deployed_.start); !folder.empty()) {
+      rows_ = pretrained_rows(folder);
+    }
     options_ = generation_of(arguments, deployed_.start, *tokenizer_);
   }
 
@@ -104,23 +111,28 @@ class Prediction {
  private:
   void batch(const std::vector<PredictRow>& rows, size_t first, bool given, bool live, Sink& sink) {
     std::vector<std::vector<int64_t>> prompts;
-    for (const PredictRow& row : rows) prompts.push_back(prompt_ids(*tokenizer_, row.prompt));
+    for (const PredictRow& row : rows) prompts.push_back(input_ids(row.prompt));
     options_.first_row = static_cast<int64_t>(first);
     size_t shown = 0;
-    options_.stop = [&](size_t, const std::vector<int64_t>& ids) {
-      const std::string text = made_text(*tokenizer_, ids);
-      const bool stopped = stop_at(text) != std::string::npos;
-      if (live && !stopped) {
-        const std::string fresh = fresh_text(text.substr(0, text.size() - held_back(text)), shown);
+    std::vector<GrowingText> growing(rows.size(), GrowingText(*tokenizer_));
+    const auto follow = [&](size_t row, const std::vector<int64_t>& ids) {
+      const size_t seen = growing[row].text().size();
+      growing[row].grow(ids);
+      const std::string& text = growing[row].text();
+      const bool stopped = new_stop(text, seen, arguments_.stops) != std::string::npos;
+      const size_t end = text.size() - held_back(text);
+      if (live && !stopped && end > shown) {
+        const std::string fresh = fresh_text(text.substr(shown, end - shown), 0);
         sink.put(fresh);
         shown += fresh.size();
       }
       return stopped;
     };
+    if (live || !arguments_.stops.empty()) options_.stop = follow;
     const auto made = model_->continuations(prompts, options_);
     for (size_t i = 0; i < rows.size(); ++i) {
       std::string text = made_text(*tokenizer_, made[i].ids);
-      text = text.substr(0, stop_at(text));
+      text = cut_at_stop(text, arguments_.stops);
       if (live) {
         sink.put(text.substr(std::min(shown, text.size())) + "\n");
       } else {
@@ -136,17 +148,22 @@ class Prediction {
     return std::min(text.size(), longest > 0 ? longest - 1 : 0);
   }
 
-  /// Where the first stop string begins; npos without one.
-  size_t stop_at(const std::string& text) const {
-    size_t at = std::string::npos;
-    for (const std::string& stop : arguments_.stops) at = std::min(at, text.find(stop));
-    return at;
+  /// What the model is given: of an encoder-decoder a source with its end mark.
+  std::vector<int64_t> input_ids(const std::string& prompt) const {
+    if (rows_.form == RowForm::text) return prompt_ids(*tokenizer_, prompt);
+    if (rows_.form == RowForm::classes) {
+      fail("{} predicts classes and does not continue prompts; give a model that generates text",
+           rows_.model);
+    }
+    if (prompt.empty()) fail("a prompt is empty; give {} a text to read", rows_.model);
+    return ended_ids(*tokenizer_, prompt);
   }
 
   const PredictArguments& arguments_;
   Deployed deployed_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::unique_ptr<Model> model_;
+  ModelRows rows_;
   GenerationOptions options_;
 };
 

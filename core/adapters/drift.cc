@@ -39,6 +39,17 @@ Batch compared_rows(const std::vector<std::vector<int64_t>>& rows) {
   return batch;
 }
 
+Batch compared_pairs(const std::vector<std::vector<int64_t>>& sources,
+                     const std::vector<std::vector<int64_t>>& reads) {
+  Batch batch = compared_rows(reads);
+  batch.decoder_inputs = batch.inputs;
+  const Batch source = compared_rows(sources);
+  batch.inputs = source.inputs;
+  batch.mask = source.mask;
+  batch.tokens += source.tokens;
+  return batch;
+}
+
 std::vector<std::vector<int64_t>> drawn_rows(int64_t rows, int64_t length, int64_t vocabulary,
                                              uint64_t seed) {
   Random random(seed);

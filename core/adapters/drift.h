@@ -20,6 +20,11 @@ Drift drift_between(const Tensor& reference, const Tensor& other);
 /// Rows of one length at every position of which logits are compared.
 Batch compared_rows(const std::vector<std::vector<int64_t>>& rows);
 
+/// The same of an encoder-decoder: `sources`, and what its decoder `reads` of each, at every
+/// position of which logits are compared. One list of ids a row.
+Batch compared_pairs(const std::vector<std::vector<int64_t>>& sources,
+                     const std::vector<std::vector<int64_t>>& reads);
+
 /// `rows` rows of `length` token ids below `vocabulary`, drawn evenly from a seed of their own.
 std::vector<std::vector<int64_t>> drawn_rows(int64_t rows, int64_t length, int64_t vocabulary,
                                              uint64_t seed);

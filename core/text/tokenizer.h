@@ -40,7 +40,8 @@ class Tokenizer {
   virtual int64_t end_id() const = 0;
   /// What fills short rows; the end mark where the tokenizer names no such token.
   virtual int64_t pad_id() const = 0;
-  /// What a row begins with; nullopt where the vocabulary has no such token.
+  /// The begin mark; nullopt where the vocabulary has no such token. marks() say whether a text
+  /// begins with it.
   virtual std::optional<int64_t> begin_id() const { return std::nullopt; }
   /// What stands for text that the vocabulary can't spell; nullopt where it has no such token.
   virtual std::optional<int64_t> unknown_id() const { return std::nullopt; }

@@ -17,7 +17,6 @@ namespace {
 using plan::Account;
 using plan::kParts;
 using plan::ModelFacts;
-using plan::Part;
 using plan::Plan;
 using plan::PlanRequest;
 
@@ -56,7 +55,7 @@ std::string settings_text(const PlanRequest& request, const Account& account) {
 std::string parts_text(const Account& account) {
   std::string text = fmt::format("\n  {:<24} {:>12} {:>12}\n", "MiB", "device", "host");
   for (size_t i = 0; i < kParts; ++i) {
-    const auto part = static_cast<Part>(i);
+    const auto part = static_cast<plan::Part>(i);
     if (account.device[part] + account.host[part] == 0) continue;
     text += fmt::format("  {:<24} {:>12} {:>12}\n", plan::part_name(part),
                         mib(account.device[part]), mib(account.host[part]));
@@ -165,7 +164,7 @@ std::string plan_json(const std::string& model, const ModelFacts& facts, const P
                                  {"parameters", plan.account.parameters},
                                  {"trainable", plan.account.trainable}};
   for (size_t i = 0; i < kParts; ++i) {
-    const auto part = static_cast<Part>(i);
+    const auto part = static_cast<plan::Part>(i);
     json["device"][plan::part_name(part)] = plan.account.device[part];
     json["host"][plan::part_name(part)] = plan.account.host[part];
   }

@@ -125,7 +125,7 @@ TEST_CASE("a full step keeps what the operators keep") {
   // Logits, log-softmax, the gradient of each.
   CHECK(made.device[plan::Part::logits] == 4 * n * 32 * 4);
   CHECK(made.device[plan::Part::workspace] == 8 * (n + 3 * n + 2) + n);
-  CHECK(made.moment == "backward");
+  CHECK(made.moment == "backward, loss");
   CHECK(made.host.total() == 0);
 }
 

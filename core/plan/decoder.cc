@@ -20,7 +20,7 @@ class DecoderPass {
     x = ops_.blocks(std::move(inputs), model_.layers, [this](int64_t i, std::vector<Ghost>& given) {
       return layer(blocks_[static_cast<size_t>(i)], std::move(given[0]));
     });
-    ops_.tape().meter().at("forward, head");
+    ops_.tape().meter().at("head");
     if (model_.final_norm) x = ops_.norm(*ops_.next(), x);
     int64_t width = blocks_[0].attention_norm->seam.in;
     if (model_.projected_out) {
@@ -52,7 +52,7 @@ class DecoderPass {
   }
 
   Ghost embedded(const SeamPlan& table) {
-    ops_.tape().meter().at("forward, embedding");
+    ops_.tape().meter().at("embedding");
     Ghost x = ops_.look_up(table, tokens_);
     const SeamPlan* positions = ops_.next_if(model_.learned_positions);
     const SeamPlan* project = ops_.next_if(model_.projected);

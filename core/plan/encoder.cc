@@ -10,7 +10,7 @@ class EncoderPass {
       : ops_(ops), model_(ops.model), tokens_(ops.shapes.rows * ops.shapes.length) {}
 
   Ghost run() {
-    ops_.tape().meter().at("forward, embedding");
+    ops_.tape().meter().at("embedding");
     const SeamPlan &words = *ops_.next(), &positions = *ops_.next(), &types = *ops_.next();
     Ghost x =
         ops_.norm(*ops_.next(),
@@ -27,7 +27,7 @@ class EncoderPass {
     x = ops_.blocks(std::move(inputs), model_.layers, [this](int64_t i, std::vector<Ghost>& given) {
       return forward(layers_[static_cast<size_t>(i)], std::move(given[0]));
     });
-    ops_.tape().meter().at("forward, head");
+    ops_.tape().meter().at("head");
     const SeamPlan &pooler = *ops_.next(), &classifier = *ops_.next();
     Effect tanh;
     tanh.bytes = ops_.bytes_of(ops_.shapes.predicted * pooler.seam.out);

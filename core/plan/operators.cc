@@ -199,8 +199,7 @@ Ghost Operators::blocks(std::vector<Ghost> inputs, int64_t count,
                         const std::function<Ghost(int64_t, std::vector<Ghost>&)>& block) {
   const int64_t segment = request.levers.checkpoint;
   for (int64_t first = 0; first < count; first += std::max<int64_t>(segment, 1)) {
-    const std::string moment = "block " + std::to_string(first);
-    tape_->meter().at("forward, " + moment);
+    tape_->meter().at("block " + std::to_string(first));
     if (segment == 0) {
       inputs[0] = block(first, inputs);
     } else {

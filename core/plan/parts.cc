@@ -34,7 +34,8 @@ void Meter::add(Part part, int64_t bytes) {
   if (live_total_ <= peak_) return;
   peak_ = live_total_;
   at_peak_ = live_;
-  peak_moment_ = moment_;
+  peak_phase_ = phase_;
+  peak_place_ = place_;
 }
 
 void Meter::add_host(Part part, int64_t bytes) {

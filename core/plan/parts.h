@@ -36,19 +36,24 @@ class Meter {
  public:
   void add(Part part, int64_t bytes);
   void add_host(Part part, int64_t bytes);
-  /// What happens from now on, for the report of the peak.
-  void at(const std::string& moment) { moment_ = moment; }
+  /// Where the step is from now on, for the report of the peak: "forward" or "backward", and the
+  /// place, "block 3".
+  void phase(const char* name) { phase_ = name; }
+  void at(const std::string& place) { place_ = place; }
+  const std::string& place() const { return place_; }
 
   int64_t live() const { return live_total_; }
   const PartBytes& at_peak() const { return at_peak_; }
   const PartBytes& host_peak() const { return host_peak_; }  ///< each part's own
   int64_t peak() const { return peak_; }
-  const std::string& moment() const { return peak_moment_; }
+  /// Of the peak: "backward, block 3".
+  std::string moment() const { return peak_phase_ + std::string(", ") + peak_place_; }
 
  private:
   PartBytes live_, at_peak_, host_, host_peak_;
   int64_t live_total_ = 0, peak_ = 0;
-  std::string moment_, peak_moment_;
+  const char *phase_ = "between steps", *peak_phase_ = phase_;
+  std::string place_, peak_place_;
 };
 
 }  // namespace lethe::plan

@@ -16,7 +16,7 @@ struct Account {
   int64_t parameters = 0, trainable = 0;
   std::string base;        ///< format of the blocks' frozen weights
   PartBytes device, host;  ///< at the device's peak; each part's own peak on the host
-  std::string moment;      ///< of the peak: "loss", "backward", "forward, block 3"
+  std::string moment;      ///< of the peak: "backward, loss", "forward, block 3"
   int64_t states = 0;      ///< of `device`: what lies there between steps too
 
   int64_t peak() const { return device.total(); }

@@ -12,12 +12,12 @@ class Seq2SeqPass {
     const SeamPlan& shared = *ops_.next();
     const Ghost table = ops_.tape().leaf(Part::workspace, 0, shared.weight);
     const int64_t source = ops_.shapes.length, target = ops_.shapes.target;
-    ops_.tape().meter().at("forward, embedding");
+    ops_.tape().meter().at("embedding");
     const Ghost memory =
         stack(/*decoder=*/false, ops_.look_up(shared, table, rows_ * source), {}, source);
     const Ghost states =
         stack(/*decoder=*/true, ops_.look_up(shared, table, rows_ * target), memory, target);
-    ops_.tape().meter().at("forward, head");
+    ops_.tape().meter().at("head");
     const Ghost read = ops_.chosen(states, shared.seam.in);
     if (!model_.tied) return ops_.logits(*ops_.next(), read);
     return tied_logits(shared, table, ops_.scaled(read));

@@ -33,7 +33,7 @@ void whole_loss(Tape& tape, const Ghost& logits) {
     nll.saves_more = 4;  // the sum of weights
     loss = tape.run({{logarithms, logits.bytes}}, nll);
   }
-  tape.meter().at("backward");
+  tape.meter().phase("backward");
   // Whoever starts the pass holds its first gradient.
   const auto one = tape.leaf(Part::activations, loss.bytes).storage;
   tape.backward(loss, one);
@@ -46,7 +46,7 @@ void chunked_loss(Tape& tape, const Operators& ops, Ghost states, int64_t vocabu
   const int64_t held = std::min(ops.request.levers.chunk, ops.shapes.predicted);
   auto gradient = tape.leaf(Part::activations, states.bytes).storage;
   tape.leaf(Part::logits, kChunkBuffers * ops.bytes_of(held * vocabulary));
-  tape.meter().at("backward");
+  tape.meter().phase("backward");
   tape.backward(states, std::move(gradient));
 }
 
@@ -72,6 +72,8 @@ void run_step(Meter& meter, const ModelFacts& model, const MethodPlan& method,
               const PlanRequest& request) {
   const Shapes shapes = shapes_of(model, request);
   Tape tape(meter);
+  meter.phase("forward");
+  meter.at("batch");
   Operators ops(tape, model, method, request, shapes);
   const Ghost batch = tape.leaf(Part::workspace, batch_bytes(model, shapes, request.padded));
   Ghost result = model.form == Form::decoder   ? decoder_pass(ops)

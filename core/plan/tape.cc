@@ -44,6 +44,7 @@ Node& Tape::node_of(const std::vector<Operand>& operands, const Effect& effect,
   nodes_.emplace_back();
   Node& node = nodes_.back();
   node.number = static_cast<int64_t>(nodes_.size()) - 1;
+  node.place = meter_.place();
   for (const Operand& operand : operands) {
     if (!operand.of.graded()) continue;
     node.edges.push_back(
@@ -78,6 +79,7 @@ Ghost Tape::checkpoint(const std::vector<Ghost>& inputs,
   nodes_.emplace_back();
   Node& node = nodes_.back();
   node.number = static_cast<int64_t>(nodes_.size()) - 1;
+  node.place = meter_.place();
   std::vector<bool> graded;
   for (const Ghost& input : inputs) {
     node.saved.push_back(input.storage);
@@ -140,6 +142,7 @@ void Tape::deliver(Node& to, std::shared_ptr<Storage> gradient) {
 
 void Tape::execute(Node& node) {
   fetch_for(node.number);
+  meter_.at(node.place);
   if (node.replay) {
     node.replay(node);
     node.gradient.reset();

@@ -74,6 +74,7 @@ struct Node {
     bool viewed;
   };
   int64_t number = 0;
+  std::string place;  // where its operator stands
   std::vector<std::shared_ptr<Storage>> saved;
   std::vector<Edge> edges;
   int64_t scratch = 0, parameter_gradient = 0;

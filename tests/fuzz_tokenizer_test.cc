@@ -6,7 +6,7 @@
 
 namespace {
 
-std::string damaged(std::string bytes, lethe::Random& random) {
+std::string damaged_text(std::string bytes, lethe::Random& random) {
   if (random.below(4) == 0)
     return bytes.substr(0, random.below(static_cast<int64_t>(bytes.size())));
   for (int64_t left = 1 + random.below(2); left > 0; --left) {
@@ -20,13 +20,13 @@ std::string damaged(std::string bytes, lethe::Random& random) {
 const std::string kText = "ab<x> ABba 12\n\xc3\xa9 [CLS] \xff";
 
 /// How many of the damaged files were read.
-int fuzz(const Scratch& scratch, const std::string& name, const std::string& bytes) {
+int fuzz_folder(const Scratch& scratch, const std::string& name, const std::string& bytes) {
   scratch.write(name, bytes);
   CHECK(lethe::load_tokenizer(scratch.folder())->vocabulary_size() > 0);
   lethe::Random random(2025);
   int read = 0;
   for (int round = 0; round < 150; ++round) {
-    scratch.write(name, damaged(bytes, random));
+    scratch.write(name, damaged_text(bytes, random));
     try {
       const auto tokenizer = lethe::load_tokenizer(scratch.folder());
       ++read;
@@ -59,18 +59,19 @@ const std::string kWordPiece =
 
 TEST_CASE("damaged tokenizer.json files are read or refused, never worse") {
   const Scratch scratch;
-  CHECK(fuzz(scratch, "tokenizer.json", kByteBpe) > 5);
-  CHECK(fuzz(scratch, "tokenizer.json", kWordPiece) > 5);
+  CHECK(fuzz_folder(scratch, "tokenizer.json", kByteBpe) > 5);
+  CHECK(fuzz_folder(scratch, "tokenizer.json", kWordPiece) > 5);
 }
 
 TEST_CASE("damaged settings and vocabularies are read or refused, never worse") {
   const Scratch scratch;
   scratch.write("vocab.json", "{\"a\": 0, \"b\": 1, \"ab\": 2, \"<x>\": 3}");
   scratch.write("merges.txt", "a b\n");
-  CHECK(fuzz(scratch, "tokenizer_config.json",
-             "{\"eos_token\": {\"content\": \"<x>\", \"rstrip\": true}, \"add_eos_token\": true, "
-             "\"added_tokens_decoder\": {\"4\": {\"content\": \"12\", \"single_word\": true}}}") >
+  CHECK(fuzz_folder(
+            scratch, "tokenizer_config.json",
+            "{\"eos_token\": {\"content\": \"<x>\", \"rstrip\": true}, \"add_eos_token\": true, "
+            "\"added_tokens_decoder\": {\"4\": {\"content\": \"12\", \"single_word\": true}}}") >
         5);
-  CHECK(fuzz(scratch, "vocab.json", "{\"a\": 0, \"b\": 1, \"ab\": 2, \"<x>\": 3}") > 0);
-  CHECK(fuzz(scratch, "merges.txt", "#version: 0.2\na b\n") > 5);
+  CHECK(fuzz_folder(scratch, "vocab.json", "{\"a\": 0, \"b\": 1, \"ab\": 2, \"<x>\": 3}") > 0);
+  CHECK(fuzz_folder(scratch, "merges.txt", "#version: 0.2\na b\n") > 5);
 }

@@ -13,7 +13,7 @@ namespace lethe {
 namespace {
 
 using Row = std::vector<std::string>;
-using Table = std::vector<Row>;
+using CsvTable = std::vector<Row>;
 using nlohmann::json;
 
 const MetricInfo kLoss = {"loss", "nats", false};
@@ -57,8 +57,8 @@ std::string plain(std::string text) {
   return text;
 }
 
-std::vector<Table> markdown_tables(const std::string& text) {
-  std::vector<Table> tables;
+std::vector<CsvTable> markdown_tables(const std::string& text) {
+  std::vector<CsvTable> tables;
   bool inside = false;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
@@ -88,8 +88,8 @@ std::vector<std::string> between(const std::string& text, const std::string& ope
   return parts;
 }
 
-std::vector<Table> html_tables(const std::string& text) {
-  std::vector<Table> tables;
+std::vector<CsvTable> html_tables(const std::string& text) {
+  std::vector<CsvTable> tables;
   for (const std::string& table : between(text, "<table", "</table>")) {
     tables.emplace_back();
     for (const std::string& row : between(table, "<tr", "</tr>")) {
@@ -105,9 +105,9 @@ std::vector<Table> html_tables(const std::string& text) {
 
 // The cell of a row label and a column title, in the first table that has both and, for
 // differences, no column n.
-std::string cell(const std::vector<Table>& tables, const std::string& method,
+std::string cell(const std::vector<CsvTable>& tables, const std::string& method,
                  const std::string& title, bool difference) {
-  for (const Table& table : tables) {
+  for (const CsvTable& table : tables) {
     const Row& head = table.at(0);
     const auto column = std::find(head.begin(), head.end(), title);
     if (column == head.end() || (head.size() > 1 && head[1] == "n") == difference) continue;

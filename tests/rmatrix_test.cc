@@ -11,7 +11,7 @@ namespace lethe {
 namespace {
 
 const MetricInfo kAccuracy = {"accuracy", "fraction", true};
-const MetricInfo kLoss = {"loss", "nats", false};
+const MetricInfo kLossInNats = {"loss", "nats", false};
 
 // Four tasks, in turn in accuracy and in loss: R of each is a stream of two columns.
 TrialResult two_metrics() {
@@ -20,7 +20,7 @@ TrialResult two_metrics() {
   for (int64_t after = 0; after <= 4; ++after) {
     for (int64_t on = 1; on <= 4; ++on) {
       const double score = static_cast<double>(10 * after + on) / 100;
-      result.evaluations.push_back(scored(after, on, score, on % 2 == 1 ? kAccuracy : kLoss));
+      result.evaluations.push_back(scored(after, on, score, on % 2 == 1 ? kAccuracy : kLossInNats));
     }
   }
   return result;
@@ -33,7 +33,7 @@ TEST_CASE("R holds sum over total of the evaluations between tasks", "[rmatrix]"
   Evaluation within = scored(2, 1, .01);
   within.within_task = true;
   result.evaluations.push_back(within);
-  result.evaluations.push_back(scored(0, 0, 3.5, kLoss));
+  result.evaluations.push_back(scored(0, 0, 3.5, kLossInNats));
   result.evaluations.push_back(scored(-1, 2, .05));
   const RMatrix r = rmatrix_of(result, "accuracy");
   CHECK(r.tasks == std::vector<std::string>{"task 1", "task 2"});
@@ -107,7 +107,7 @@ TEST_CASE("a stage before random initialisation is refused", "[rmatrix]") {
 TEST_CASE("probes keep their first and their last score", "[rmatrix]") {
   TrialResult result = finished("x", 1, {{.1, .2}, {.9, .3}, {.7, .8}}).result;
   for (int64_t after : {0, 1, 2}) {
-    result.evaluations.push_back(scored(after, 0, 2.0 + static_cast<double>(after), kLoss));
+    result.evaluations.push_back(scored(after, 0, 2.0 + static_cast<double>(after), kLossInNats));
   }
   const auto probes = probe_scores(result);
   REQUIRE(probes.size() == 1);

@@ -21,7 +21,7 @@ SearchSpace range(double from, double to, bool log = false, bool whole = false) 
   return {{}, from, to, log, whole, 0};
 }
 
-std::string joined(const std::vector<OptionMap>& candidates) {
+std::string in_one_line(const std::vector<OptionMap>& candidates) {
   std::string text;
   for (const OptionMap& candidate : candidates) {
     for (const auto& [key, value] : candidate) text += key + "=" + value + " ";
@@ -40,7 +40,7 @@ Choice only_choice(const TunePlan& plan, const std::vector<TrialRecord>& records
 
 TEST_CASE("a grid has every combination, the last option's values fastest") {
   const SearchSpaces spaces = {{"b", list({"x", "y"})}, {"a", list({"1", "2"})}};
-  CHECK(joined(grid_candidates(spaces)) == "a=1 b=x | a=1 b=y | a=2 b=x | a=2 b=y | ");
+  CHECK(in_one_line(grid_candidates(spaces)) == "a=1 b=x | a=1 b=y | a=2 b=x | a=2 b=y | ");
   CHECK(candidate_count(spaces) == 4);
   CHECK_THROWS_WITH(grid_candidates({{"lr", range(0, 1)}}),
                     "'tune.lr' is a range, which has no grid; give a list, or search with --search "
@@ -53,20 +53,22 @@ TEST_CASE("random candidates are recorded: uniform, log and whole draws of one s
                                {"b", range(0, 1)},
                                {"c", range(1, 4, false, true)},
                                {"d", list({"x", "y", "z"})}};
-  CHECK(joined(random_candidates(spaces, 4, 7)) ==
+  CHECK(in_one_line(random_candidates(spaces, 4, 7)) ==
         "a=0.00126 b=0.279 c=4 d=z | a=0.00939 b=0.873 c=1 d=x | a=0.000163 b=0.152 c=3 d=z | "
         "a=0.00656 b=0.881 c=2 d=y | ");
   const auto more = random_candidates(spaces, 9, 7);
-  CHECK(joined({more.begin(), more.begin() + 4}) == joined(random_candidates(spaces, 4, 7)));
-  CHECK(joined(random_candidates(spaces, 4, 8)) != joined(random_candidates(spaces, 4, 7)));
+  CHECK(in_one_line({more.begin(), more.begin() + 4}) ==
+        in_one_line(random_candidates(spaces, 4, 7)));
+  CHECK(in_one_line(random_candidates(spaces, 4, 8)) !=
+        in_one_line(random_candidates(spaces, 4, 7)));
 }
 
 TEST_CASE("random candidates of lists are a permutation of the grid, cut at the budget") {
   const SearchSpaces spaces = {{"a", list({"1", "2"})}, {"b", list({"x", "y", "z"})}};
   const auto grid = grid_candidates(spaces);
   const auto all = random_candidates(spaces, 100, 5);
-  CHECK(joined(all) == joined({grid[0], grid[5], grid[4], grid[2], grid[3], grid[1]}));
-  CHECK(joined(random_candidates(spaces, 2, 5)) == joined({grid[0], grid[5]}));
+  CHECK(in_one_line(all) == in_one_line({grid[0], grid[5], grid[4], grid[2], grid[3], grid[1]}));
+  CHECK(in_one_line(random_candidates(spaces, 2, 5)) == in_one_line({grid[0], grid[5]}));
 }
 
 TEST_CASE("draws of a range are different, inside it, and even on its scale") {

@@ -63,7 +63,7 @@ struct FormCase {
   Scratch scratch;
 };
 
-const std::string kFinetune = "[[method]]\nname = \"finetune\"\n";
+const std::string kFinetuneTable = "[[method]]\nname = \"finetune\"\n";
 
 Evaluation last_score(const TrialResult& result) {
   Evaluation last;
@@ -90,14 +90,14 @@ TEST_CASE("a folder's config.json says which rows its model reads") {
       R"({"model_type": "t5", "vocab_size": 600, "d_model": 8, "d_kv": 4, "d_ff": 12,
           "num_layers": 1, "num_heads": 2, "decoder_start_token_id": 3})");
   CHECK(pretrained_rows(started.scratch.folder()).start_id == 3);
-  CHECK(t5.trials(kFinetune).at(0).stream.rows.form == RowForm::pairs);
+  CHECK(t5.trials(kFinetuneTable).at(0).stream.rows.form == RowForm::pairs);
 }
 
 TEST_CASE("a sweep trains an encoder-decoder on pairs and writes down what it says") {
   const FormCase t5(kT5);
   const std::string lora =
       "[[method]]\nname = \"lora\"\nrank = 2\ntargets = \"q,v\"\ndropout = 0.05\n";
-  for (const std::string& method : {kFinetune, lora}) {
+  for (const std::string& method : {kFinetuneTable, lora}) {
     const TrialResult result = t5.result(method);
     const Evaluation last = last_score(result);
     CHECK(last.metric.name == "exact_match");
@@ -109,21 +109,21 @@ TEST_CASE("a sweep trains an encoder-decoder on pairs and writes down what it sa
   }
   // q and v of one encoder and two decoder attentions: A (2, 8) and B (8, 2).
   CHECK(t5.result(lora).trainable_parameters == 6 * 2 * (8 + 8));
-  CHECK(last_score(t5.result(kFinetune, "metric = \"label_accuracy\"\n")).total == 8);
-  const Evaluation loss = last_score(t5.result(kFinetune, "metric = \"loss\"\n"));
+  CHECK(last_score(t5.result(kFinetuneTable, "metric = \"label_accuracy\"\n")).total == 8);
+  const Evaluation loss = last_score(t5.result(kFinetuneTable, "metric = \"loss\"\n"));
   CHECK(loss.sum > 0);
   // One built-in word or some bytes each, and the end mark.
   CHECK(loss.total >= 16);
-  CHECK(last_score(t5.result(kFinetune, "metric = \"generated_match\"\n")).total == 8);
+  CHECK(last_score(t5.result(kFinetuneTable, "metric = \"generated_match\"\n")).total == 8);
 }
 
 TEST_CASE("a sweep trains classifiers, encoder or decoder, on the task's labels") {
   for (const std::string& config : {kBert, kGpt2}) {
     const FormCase model(config);
-    const Trial trial = model.trials(kFinetune).at(0);
+    const Trial trial = model.trials(kFinetuneTable).at(0);
     const TaskStream stream = stream_entry("text").make(trial.stream, 1);
     CHECK(stream.classes == 2);
-    const TrialResult result = model.result(kFinetune);
+    const TrialResult result = model.result(kFinetuneTable);
     const Evaluation last = last_score(result);
     CHECK(last.metric.name == "accuracy");
     CHECK(last.total == 8);
@@ -134,12 +134,12 @@ TEST_CASE("a sweep trains classifiers, encoder or decoder, on the task's labels"
 
 TEST_CASE("settings that a model's rows can't have are refused at their line, and both are named") {
   const FormCase t5(kT5);
-  const std::string folder = t5.scratch.folder() + "/.";
+  const std::string folder = t5.scratch.folder() + "/";
   CHECK(t5.refused("pack = 64\n") ==
         t5.scratch.path("s.toml") +
-            ":18: train.pack = 64 puts several rows into one sequence, which the t5 model of " +
+            ":19: train.pack = 64 puts several rows into one sequence, which the t5 model of " +
             folder + " can't keep apart; set it to 0");
-  Trial trial = t5.trials(kFinetune).at(0);
+  Trial trial = t5.trials(kFinetuneTable).at(0);
   trial.stream.name = "instructions";
   trial.stream.options.clear();
   CHECK_THROWS_WITH(stream_entry("instructions").make(trial.stream, 1),

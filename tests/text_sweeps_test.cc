@@ -134,10 +134,10 @@ TEST_CASE("a sweep trains classifiers, encoder or decoder, on the task's labels"
 
 TEST_CASE("settings that a model's rows can't have are refused at their line, and both are named") {
   const FormCase t5(kT5);
-  const std::string folder = t5.scratch.folder() + "/.";
+  const std::string folder = t5.scratch.folder() + "/";
   CHECK(t5.refused("pack = 64\n") ==
         t5.scratch.path("s.toml") +
-            ":18: train.pack = 64 puts several rows into one sequence, which the t5 model of " +
+            ":19: train.pack = 64 puts several rows into one sequence, which the t5 model of " +
             folder + " can't keep apart; set it to 0");
   Trial trial = t5.trials(kFinetuneTable).at(0);
   trial.stream.name = "instructions";

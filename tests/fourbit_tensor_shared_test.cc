@@ -13,7 +13,7 @@ namespace {
 
 using kernels::FourBit;
 
-std::string bytes_of(const StoredTensor& tensor) {
+std::string stored_bytes(const StoredTensor& tensor) {
   return {reinterpret_cast<const char*>(tensor.data), tensor.bytes};
 }
 
@@ -43,7 +43,7 @@ int check_model(const std::filesystem::path& folder, const std::filesystem::path
     FourBitParts parts = four_bit_parts(again, name);
     for (const auto& [part, made] : parts.tensors) {
       CAPTURE(part);
-      CHECK((bytes_of(made) == bytes_of(file.at(part))));
+      CHECK((stored_bytes(made) == stored_bytes(file.at(part))));
       CHECK(made.shape == file.at(part).shape);
       if (part != name) written[part] = made;
     }

@@ -50,11 +50,11 @@ struct IsaProducts {
   decltype(&multiply_back_avx2) back;
 };
 
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+bool bit_equal(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-void check_products(const TiledWeight& w, int64_t tokens, const IsaProducts& isa) {
+void check_tile_products(const TiledWeight& w, int64_t tokens, const IsaProducts& isa) {
   CAPTURE(tokens, w.rows(), w.columns());
   const auto x = normal_values(static_cast<size_t>(tokens * w.columns()), 31);
   const auto gy = normal_values(static_cast<size_t>(tokens * w.rows()), 32);
@@ -63,10 +63,10 @@ void check_products(const TiledWeight& w, int64_t tokens, const IsaProducts& isa
   std::vector<float> scratch(static_cast<size_t>(tile_scratch(tokens, w)), NAN);
   isa.forward(x.data(), tokens, w, bias.data(), scratch.data(), y.data());
   multiply_reference(x.data(), tokens, w, bias.data(), y_slow.data());
-  CHECK(same_bits(y, y_slow));
+  CHECK(bit_equal(y, y_slow));
   isa.back(gy.data(), tokens, w, scratch.data(), gx.data());
   multiply_back_reference(gy.data(), tokens, w, gx_slow.data());
-  CHECK(same_bits(gx, gx_slow));
+  CHECK(bit_equal(gx, gx_slow));
 }
 
 void check_shapes(const IsaProducts& isa) {
@@ -74,7 +74,7 @@ void check_shapes(const IsaProducts& isa) {
   for (const auto& [rows, columns] : shapes) {
     const TileCase made(rows, columns, 32);
     for (const auto& w : made.weights) {
-      for (const int64_t tokens : {1, 13, 50}) check_products(*w, tokens, isa);
+      for (const int64_t tokens : {1, 13, 50}) check_tile_products(*w, tokens, isa);
     }
   }
 }
@@ -94,10 +94,10 @@ TEST_CASE("many tokens go through in equal shares with the same bits", "[tile]")
   std::vector<float> scratch(static_cast<size_t>(tile_scratch(500, w)));
   multiply(x.data(), 500, w, nullptr, scratch.data(), y.data());
   multiply_reference(x.data(), 500, w, nullptr, y_slow.data());
-  CHECK(same_bits(y, y_slow));
+  CHECK(bit_equal(y, y_slow));
   multiply_back(gy.data(), 500, w, scratch.data(), gx.data());
   multiply_back_reference(gy.data(), 500, w, gx_slow.data());
-  CHECK(same_bits(gx, gx_slow));
+  CHECK(bit_equal(gx, gx_slow));
 }
 
 TEST_CASE("a tile product is the product with the dequantised weight", "[tile]") {

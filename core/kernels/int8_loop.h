@@ -10,8 +10,8 @@ namespace lethe::kernels {
 namespace {
 
 constexpr int kInt8Vectors = static_cast<int>(kInt8Panel) / kLaneCount;
-constexpr int kInt8Rows = kInt8Vectors == 1 ? 12 : 6;
-constexpr int kWidened = 2 * kLaneCount;  ///< 16-bit integers of a register
+constexpr int kInt8Rows = kInt8Vectors == 1 ? 12 : 4;  ///< 16 registers hold no more
+constexpr int kWidened = 2 * kLaneCount;               ///< 16-bit integers of a register
 
 /// c[r][j] += sum over `pairs` pairs of a's row r (stride kInt8Depth) and b[pair][j][2].
 inline void add_pair_products(int64_t pairs, const int16_t* a, const int16_t* b, int32_t* c,

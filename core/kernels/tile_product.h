@@ -81,8 +81,8 @@ class Int8Tiles : public TiledWeight {
   Int8Matrix w_;
 };
 
-/// Floats of scratch that the products need for x (tokens, columns), or gy (tokens, rows): one copy
-/// of at most 256 tokens, and less than 200,000 floats.
+/// Floats of scratch that the products need for x (tokens, columns), or gy (tokens, rows): a copy
+/// of at most 240 tokens, and less than 50,000 more.
 int64_t tile_scratch(int64_t tokens, const TiledWeight& w);
 
 /// y (tokens, rows) = x (tokens, columns) W^T + bias (rows, may be null). Each output is one chain

@@ -1,50 +1,162 @@
-// NF4 in values (N): 65,536 stay in the second-level cache, 4,194,304 are a 2048 x 2048 weight. One
-// thread.
+// Quantised kernels, one thread. Sizes are values (N) of the float32 side: 65,536 stay in the
+// second-level cache, 16,777,216 are a 4096 x 4096 weight. Products have 128 tokens and such a
+// weight; the float32 product runs in the same loops, so that what dequantising costs stands
+// beside it.
 #include <benchmark/benchmark.h>
 
 #include <cmath>
 #include <vector>
 
+#include "core/kernels/adam8.h"
+#include "core/kernels/blockwise8.h"
 #include "core/kernels/nf4.h"
+#include "core/kernels/tile_product.h"
 
 namespace lethe::kernels {
 namespace {
 
+constexpr int64_t kSide = 4096, kTokens = 128;
+
+std::vector<float> waves(int64_t n) {
+  std::vector<float> values(static_cast<size_t>(n));
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<float>(std::sin(0.37 * static_cast<double>(i)));
+  }
+  return values;
+}
+
 struct Weight {
-  explicit Weight(int64_t n)
-      : values(static_cast<size_t>(n)),
+  explicit Weight(int64_t n, FourBit format = FourBit::nf4)
+      : values(waves(n)),
         packed(static_cast<size_t>((n + 1) / 2)),
         absmax(static_cast<size_t>((n + 63) / 64)) {
-    for (size_t i = 0; i < values.size(); ++i) {
-      values[i] = static_cast<float>(std::sin(0.37 * static_cast<double>(i)));
-    }
-    quantize_nf4(values.data(), n, 64, packed.data(), absmax.data());
+    quantize_4bit(format, values.data(), n, 64, packed.data(), absmax.data());
   }
   std::vector<float> values;
   std::vector<uint8_t> packed;
   std::vector<float> absmax;
 };
 
+template <FourBit kFormat>
 void BM_Quantize(benchmark::State& state) {
-  Weight w(state.range(0));
+  Weight w(state.range(0), kFormat);
   for (auto _ : state) {
-    quantize_nf4(w.values.data(), state.range(0), 64, w.packed.data(), w.absmax.data());
+    quantize_4bit(kFormat, w.values.data(), state.range(0), 64, w.packed.data(), w.absmax.data());
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
+template <FourBit kFormat>
 void BM_Dequantize(benchmark::State& state) {
-  Weight w(state.range(0));
+  Weight w(state.range(0), kFormat);
   for (auto _ : state) {
-    dequantize_nf4(w.packed.data(), w.absmax.data(), state.range(0), 64, w.values.data());
+    dequantize_4bit(kFormat, w.packed.data(), w.absmax.data(), state.range(0), 64, w.values.data());
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
-BENCHMARK(BM_Quantize)->Arg(1 << 16)->Arg(1 << 22)->Unit(benchmark::kMicrosecond);
-BENCHMARK(BM_Dequantize)->Arg(1 << 16)->Arg(1 << 22)->Unit(benchmark::kMicrosecond);
+void BM_Quantize8(benchmark::State& state) {
+  const auto x = waves(state.range(0));
+  std::vector<uint8_t> codes(x.size());
+  std::vector<float> absmax(x.size() / 256);
+  for (auto _ : state) {
+    quantize_8bit(signed_dynamic_map(), x.data(), state.range(0), 256, codes.data(), absmax.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+
+void run_product(benchmark::State& state, const TiledWeight& w, bool back) {
+  const auto x = waves(kTokens * kSide);
+  std::vector<float> y(x.size()), scratch(static_cast<size_t>(tile_scratch(kTokens, w)));
+  for (auto _ : state) {
+    if (back) {
+      multiply_back(x.data(), kTokens, w, scratch.data(), y.data());
+    } else {
+      multiply(x.data(), kTokens, w, nullptr, scratch.data(), y.data());
+    }
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * kTokens * kSide * kSide);
+}
+
+void BM_FloatProduct(benchmark::State& state) {
+  const auto values = waves(kSide * kSide);
+  run_product(state, DenseTiles(values.data(), kSide, kSide), state.range(0) == 1);
+}
+
+void BM_Nf4Product(benchmark::State& state) {
+  const Weight w(kSide * kSide);
+  run_product(state, FourBitTiles(FourBit::nf4, w.packed.data(), w.absmax.data(), kSide, kSide, 64),
+              state.range(0) == 1);
+}
+
+void BM_NestedNf4Product(benchmark::State& state) {
+  const Weight w(kSide * kSide);
+  std::vector<uint8_t> codes(w.absmax.size());
+  std::vector<float> absmax(w.absmax.size() / kNestedBlock);
+  NestedScales nested{&signed_dynamic_map(), codes.data(), absmax.data()};
+  nested.offset = quantize_scales(w.absmax.data(), static_cast<int64_t>(w.absmax.size()),
+                                  codes.data(), absmax.data());
+  run_product(state, FourBitTiles(FourBit::nf4, w.packed.data(), nested, kSide, kSide, 64),
+              state.range(0) == 1);
+}
+
+/// Quantising the tokens and the outlier columns included.
+void BM_Int8Linear(benchmark::State& state) {
+  const auto values = waves(kSide * kSide), x = waves(kTokens * kSide);
+  std::vector<int8_t> codes(values.size());
+  std::vector<float> absmax(kSide), y(x.size());
+  quantize_rows_int8(values.data(), kSide, kSide, 0, codes.data(), absmax.data());
+  const Int8Matrix w{codes.data(), absmax.data(), kSide, kSide};
+  for (auto _ : state) {
+    linear_int8(x.data(), kTokens, w, 6, nullptr, y.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * kTokens * kSide * kSide);
+}
+
+void BM_AdamW8(benchmark::State& state) {
+  auto value = waves(state.range(0)), gradient = value;
+  std::vector<uint8_t> first(value.size()), second(value.size());
+  std::vector<float> first_absmax(value.size() / kAdam8Block), second_absmax(first_absmax);
+  Adam8Step step{.n = state.range(0),
+                 .value = value.data(),
+                 .gradient = gradient.data(),
+                 .first = first.data(),
+                 .second = second.data(),
+                 .first_absmax = first_absmax.data(),
+                 .second_absmax = second_absmax.data(),
+                 .learning_rate = 1e-3,
+                 .zero_gradient = false};
+  clear_moments(step);
+  for (auto _ : state) {
+    adamw8_step(step);
+    ++step.step;
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+
+void sizes(benchmark::internal::Benchmark* bench) {
+  bench->Arg(1 << 16)->Arg(1 << 24)->Unit(benchmark::kMicrosecond);
+}
+/// 0: x W^T; 1: the gradient for x.
+void directions(benchmark::internal::Benchmark* bench) {
+  bench->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);
+}
+
+BENCHMARK(BM_Quantize<FourBit::nf4>)->Apply(sizes);
+BENCHMARK(BM_Quantize<FourBit::fp4>)->Apply(sizes);
+BENCHMARK(BM_Dequantize<FourBit::nf4>)->Apply(sizes);
+BENCHMARK(BM_Quantize8)->Apply(sizes);
+BENCHMARK(BM_AdamW8)->Apply(sizes);
+BENCHMARK(BM_FloatProduct)->Apply(directions);
+BENCHMARK(BM_Nf4Product)->Apply(directions);
+BENCHMARK(BM_NestedNf4Product)->Apply(directions);
+BENCHMARK(BM_Int8Linear)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace lethe::kernels

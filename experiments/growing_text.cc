@@ -10,6 +10,9 @@ namespace {
 
 /// A character has at most four bytes: ids beyond so many wait for nothing that comes.
 constexpr size_t kMostWaiting = 8;
+/// Ids before the new ones that are decoded with them: a text of SentencePiece loses the space of a
+/// piece that stands first.
+constexpr size_t kContext = 8;
 
 }  // namespace
 
@@ -20,8 +23,10 @@ void GrowingText::grow(const std::vector<int64_t>& ids) {
   const bool whole = fresh_text(now, before_.size()).size() == now.size() - before_.size();
   if (!whole && ids.size() - settled_ < kMostWaiting) return;
   text_ += now.substr(before_.size());
-  from_ = settled_;
   settled_ = ids.size();
+  before_ = now;
+  if (settled_ - from_ < 2 * kContext) return;
+  from_ = settled_ - kContext;
   before_ = made_text(*tokenizer_, {at(from_), ids.end()});
 }
 

@@ -83,7 +83,8 @@ TEST_CASE("T5 equals transformers and torchtune, end mark included") {
   std::vector<ExpectedIds> expected_rows, expected_mask;
   const auto vectors = *data / "tokenizer_vectors";
   for (const char* name : {"t5_torchtune.json", "t5_transformers_integration.json"}) {
-    for (const auto& one : json_of(vectors / name).at("cases")) {
+    const nlohmann::json file = json_of(vectors / name);
+    for (const auto& one : file.at("cases")) {
       const auto ids = lethe::encode_marked(*tokenizer, one.at("text").get<std::string>());
       CHECK(ids == one.at("ids").get<ExpectedIds>());
       if (!one.contains("padded_ids")) continue;
@@ -93,6 +94,7 @@ TEST_CASE("T5 equals transformers and torchtune, end mark included") {
     }
   }
   const lethe::PaddedRows padded = lethe::padded(*tokenizer, rows);
+  CHECK(rows.size() == 3);
   CHECK(padded.ids == expected_rows);
   CHECK(padded.mask == expected_mask);
 }

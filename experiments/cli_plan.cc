@@ -14,12 +14,6 @@
 namespace lethe {
 namespace {
 
-using plan::Account;
-using plan::kParts;
-using plan::ModelFacts;
-using plan::Plan;
-using plan::PlanRequest;
-
 std::string mib(int64_t bytes) {
   return fmt::format("{:.1f}", static_cast<double>(bytes) / 0x1p20);
 }
@@ -37,12 +31,12 @@ std::string with_commas(int64_t value) {
   return text;
 }
 
-std::string dtype_of(const PlanRequest& request) {
+std::string dtype_of(const plan::PlanRequest& request) {
   const bool bf16 = request.dtype == "bf16" || request.levers.bf16 || request.levers.stochastic;
   return bf16 ? "bf16" : "float32";
 }
 
-std::string settings_text(const PlanRequest& request, const Account& account) {
+std::string settings_text(const plan::PlanRequest& request, const plan::Account& account) {
   return fmt::format(
       "  method         {}, base {}, dense weights {}, adapters {}, activations {}\n"
       "  trained        {} of {} parameters\n"
@@ -52,9 +46,9 @@ std::string settings_text(const PlanRequest& request, const Account& account) {
       request.length, request.optimizer, plan::levers_text(request.levers));
 }
 
-std::string parts_text(const Account& account) {
+std::string parts_text(const plan::Account& account) {
   std::string text = fmt::format("\n  {:<24} {:>12} {:>12}\n", "MiB", "device", "host");
-  for (size_t i = 0; i < kParts; ++i) {
+  for (size_t i = 0; i < plan::kParts; ++i) {
     const auto part = static_cast<plan::Part>(i);
     if (account.device[part] + account.host[part] == 0) continue;
     text += fmt::format("  {:<24} {:>12} {:>12}\n", plan::part_name(part),
@@ -66,7 +60,7 @@ std::string parts_text(const Account& account) {
   return text;
 }
 
-std::string verdict_text(const Plan& plan) {
+std::string verdict_text(const plan::Plan& plan) {
   if (plan.device_memory == 0) return "";
   const int64_t left = plan.device_memory - plan.account.peak();
   std::string text =
@@ -89,7 +83,7 @@ std::string verdict_text(const Plan& plan) {
   return text;
 }
 
-void add_shape_options(CLI::App& command, PlanRequest& request) {
+void add_shape_options(CLI::App& command, plan::PlanRequest& request) {
   command.add_option("--batch", request.batch, "Rows an optimizer step")->capture_default_str();
   command.add_option("--length", request.length, "Tokens a row (of an encoder-decoder's source)")
       ->capture_default_str();
@@ -100,7 +94,7 @@ void add_shape_options(CLI::App& command, PlanRequest& request) {
   command.add_flag("!--equal-lengths", request.padded, "Rows are of one length: no padding masks");
 }
 
-void add_method_options(CLI::App& command, PlanRequest& request) {
+void add_method_options(CLI::App& command, plan::PlanRequest& request) {
   command.add_option("--method", request.method, "As in a sweep: finetune, lora, qlora, lora+ewc")
       ->capture_default_str();
   command.add_option("--rank", request.rank, "Of low-rank adapters")->capture_default_str();
@@ -137,19 +131,19 @@ std::string footer() {
 
 }  // namespace
 
-ModelFacts read_model_facts(const std::string& path) {
+plan::ModelFacts read_model_facts(const std::string& path) {
   if (std::filesystem::is_directory(path)) return model_facts(HfConfig::read(path));
   return model_facts(HfConfig::parse(file_bytes(path), path));
 }
 
-std::string plan_text(const std::string& model, const ModelFacts& facts, const PlanRequest& request,
-                      const Plan& plan) {
+std::string plan_text(const std::string& model, const plan::ModelFacts& facts,
+                      const plan::PlanRequest& request, const plan::Plan& plan) {
   return fmt::format("{} ({})\n", model, facts.model_type) + settings_text(request, plan.account) +
          parts_text(plan.account) + verdict_text(plan);
 }
 
-std::string plan_json(const std::string& model, const ModelFacts& facts, const PlanRequest& request,
-                      const Plan& plan) {
+std::string plan_json(const std::string& model, const plan::ModelFacts& facts,
+                      const plan::PlanRequest& request, const plan::Plan& plan) {
   nlohmann::ordered_json json = {{"model", model},
                                  {"model_type", facts.model_type},
                                  {"method", request.method},
@@ -163,7 +157,7 @@ std::string plan_json(const std::string& model, const ModelFacts& facts, const P
                                  {"length", request.length},
                                  {"parameters", plan.account.parameters},
                                  {"trainable", plan.account.trainable}};
-  for (size_t i = 0; i < kParts; ++i) {
+  for (size_t i = 0; i < plan::kParts; ++i) {
     const auto part = static_cast<plan::Part>(i);
     json["device"][plan::part_name(part)] = plan.account.device[part];
     json["host"][plan::part_name(part)] = plan.account.host[part];
@@ -185,12 +179,12 @@ std::string plan_json(const std::string& model, const ModelFacts& facts, const P
 }
 
 int plan_command(const PlanArguments& arguments) {
-  PlanRequest request = arguments.request;
+  plan::PlanRequest request = arguments.request;
   request.levers = plan::parse_levers(arguments.levers);
   const int64_t memory =
       arguments.device_memory.empty() ? 0 : plan::parse_memory(arguments.device_memory);
-  const ModelFacts facts = read_model_facts(arguments.model);
-  const Plan made = plan::make_plan(facts, request, memory);
+  const plan::ModelFacts facts = read_model_facts(arguments.model);
+  const plan::Plan made = plan::make_plan(facts, request, memory);
   const auto text = arguments.format == "json" ? plan_json : plan_text;
   fmt::print("{}", text(arguments.model, facts, request, made));
   return made.fits ? 0 : 1;

@@ -79,7 +79,7 @@ inline void pack_gradients(const float* gy, int64_t tokens, int64_t held, int64_
   }
 }
 
-/// W[row + r][column..column + kStrip) as panels: tile[panel][r][16].
+/// W[row + r][column..column + kBackStrip) as panels: tile[panel][r][16].
 inline void read_panels(const TiledWeight& w, int64_t row, int64_t rows, int64_t column,
                         int64_t columns, float* line, float* tile) {
   for (int64_t r = 0; r < rows; ++r) {
@@ -95,25 +95,25 @@ inline void run_multiply_back(const float* gy, int64_t tokens, const TiledWeight
   const int64_t held = rounded_up(tokens, kGroupRows);
   float* packed = scratch;
   float* tile = packed + held * rounded_up(w.rows(), kDepth);
-  float* sums = tile + kStrip * kDepth;
-  float* line = sums + kStrip * held;
+  float* sums = tile + kBackStrip * kDepth;
+  float* line = sums + kBackStrip * held;
   pack_gradients(gy, tokens, held, w.rows(), packed);
   std::memset(line, 0, kDepth * sizeof(float));
-  for (int64_t column = 0; column < w.columns(); column += kStrip) {
-    const int64_t columns = at_most(kStrip, w.columns() - column);
-    std::memset(sums, 0, static_cast<size_t>(kStrip * held) * sizeof(float));
+  for (int64_t column = 0; column < w.columns(); column += kBackStrip) {
+    const int64_t columns = at_most(kBackStrip, w.columns() - column);
+    std::memset(sums, 0, static_cast<size_t>(kBackStrip * held) * sizeof(float));
     for (int64_t row = 0; row < w.rows(); row += kDepth) {
       const int64_t rows = at_most(kDepth, w.rows() - row);
       read_panels(w, row, rows, column, columns, line, tile);
       for (int64_t p = 0; p * kPanel < columns; ++p) {
         for (int64_t t = 0; t < tokens; t += kRegisterRows) {
           add_products(rows, packed + row * held + t * kDepth, tile + p * kDepth * kPanel,
-                       sums + t * kStrip + p * kPanel, kStrip);
+                       sums + t * kBackStrip + p * kPanel, kBackStrip);
         }
       }
     }
     for (int64_t t = 0; t < tokens; ++t) {
-      std::memcpy(gx + t * w.columns() + column, sums + t * kStrip,
+      std::memcpy(gx + t * w.columns() + column, sums + t * kBackStrip,
                   static_cast<size_t>(columns) * sizeof(float));
     }
   }

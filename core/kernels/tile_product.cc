@@ -56,7 +56,7 @@ int64_t tokens_of_pass(int64_t tokens) {
 int64_t tile_scratch(int64_t tokens, const TiledWeight& w) {
   const int64_t held = tokens_of_pass(tokens);
   const int64_t depth = rounded_up(std::max(w.rows(), w.columns()), kDepth);
-  return held * depth + kStrip * kDepth + kStrip * held + kDepth;
+  return held * depth + kBackStrip * kDepth + kBackStrip * held + kDepth;
 }
 
 void multiply(const float* x, int64_t tokens, const TiledWeight& w, const float* bias,

@@ -82,7 +82,7 @@ class Int8Tiles : public TiledWeight {
 };
 
 /// Floats of scratch that the products need for x (tokens, columns), or gy (tokens, rows): a copy
-/// of at most 240 tokens, and less than 50,000 more.
+/// of at most 240 tokens, and less than 100,000 more.
 int64_t tile_scratch(int64_t tokens, const TiledWeight& w);
 
 /// y (tokens, rows) = x (tokens, columns) W^T + bias (rows, may be null). Each output is one chain

@@ -136,8 +136,9 @@ Range one_of(std::vector<std::string> words) {
 void set_fields(const std::string& owner, const std::vector<Field>& fields,
                 const OptionMap& given) {
   for (const auto& [name, text] : given) {
-    const auto field = std::find_if(fields.begin(), fields.end(),
-                                    [&](const Field& known) { return known.name == name; });
+    const auto field =
+        std::find_if(fields.begin(), fields.end(),
+                     [&name = name](const Field& known) { return known.name == name; });
     if (field == fields.end()) refuse_name(owner, fields, name);
     const Place place{owner, *field, text};
     std::visit([&](auto* target) { assign(target, place); }, field->value);

@@ -4,14 +4,14 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/formats/peft_targets.h"
 
 namespace lethe {
 
 bool ends_with_one_of(const std::string& name, const std::string& endings) {
   std::stringstream stream(endings);
   for (std::string ending; std::getline(stream, ending, ',');) {
-    if (name == ending || (name.size() > ending.size() && name.ends_with("." + ending)))
-      return true;
+    if (is_target(name, {ending})) return true;
   }
   return false;
 }

@@ -10,23 +10,12 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/formats/peft_targets.h"
 #include "methods/adapters.h"
 #include "methods/methods.h"
 
 namespace lethe {
 namespace {
-
-/// "h.0" of "h.0.attn.c_attn": the name up to its first number; empty without one.
-std::string block_of(const std::string& name) {
-  size_t start = 0;
-  while (start < name.size()) {
-    const size_t end = std::min(name.find('.', start), name.size());
-    const std::string part = name.substr(start, end - start);
-    if (part.find_first_not_of("0123456789") == std::string::npos) return name.substr(0, end);
-    start = end + 1;
-  }
-  return {};
-}
 
 /// The layers from the input on, without what stands before the first block.
 std::vector<std::vector<Seam*>> layers_of(Model& model) {

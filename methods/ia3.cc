@@ -13,14 +13,12 @@
 #include "core/adapters/ia3.h"
 
 #include "core/error.h"
+#include "core/formats/peft_targets.h"
 #include "methods/adapters.h"
 #include "methods/methods.h"
 
 namespace lethe {
 namespace {
-
-const char* const kKeysAndValues = "k_proj,v_proj,k,v,key,value,c_attn,query_key_value";
-const char* const kFeedForward = "down_proj,mlp.c_proj,fc2,dense_4h_to_h,wo,output.dense";
 
 class Ia3 : public Strategy {
  public:
@@ -44,8 +42,9 @@ class Ia3 : public Strategy {
     size_t adapted = 0;
     for (size_t i = 0; i < linears.size(); ++i) {
       const std::string& name = linears[i]->name();
-      const bool output = chosen(name, options_.targets, kKeysAndValues, false);
-      const bool input = chosen(name, options_.feedforward, kFeedForward, perceptron && i > 0);
+      const bool output = chosen(name, options_.targets, ia3_keys_and_values(), false);
+      const bool input =
+          chosen(name, options_.feedforward, ia3_feed_forward(), perceptron && i > 0);
       if (output && input) {
         fail("ia3: '{}' is named by targets '{}' and by feedforward '{}'; name it in one of them",
              name, options_.targets, options_.feedforward);
@@ -64,15 +63,15 @@ class Ia3 : public Strategy {
   /// A model none of whose Linears is known to make keys and values.
   static bool is_perceptron(Model& model) {
     for (Linear* seam : model.linears()) {
-      if (ends_with_one_of(seam->name(), kKeysAndValues)) return false;
+      if (is_target(seam->name(), ia3_keys_and_values())) return false;
     }
     return true;
   }
 
-  static bool chosen(const std::string& name, const std::string& asked, const char* known,
-                     bool perceptron) {
+  static bool chosen(const std::string& name, const std::string& asked,
+                     const std::vector<std::string>& known, bool perceptron) {
     if (asked != "auto") return ends_with_one_of(name, asked);
-    return perceptron || ends_with_one_of(name, known);
+    return perceptron || is_target(name, known);
   }
 
   Options options_;

@@ -40,17 +40,27 @@ double rounded(double fisher) {
   return static_cast<double>(x) * static_cast<double>(x) / 4;
 }
 
+struct Collapsed {
+  double importance = 0, anchor = 0;
+};
+
+/// The one importance and anchor that weight i's past ones come down to.
+Collapsed collapsed(const std::vector<Past>& past, size_t i) {
+  double importance = 0, weighted = 0;
+  for (const Past& task : past) {
+    importance += rounded(task.fisher[i]);
+    weighted += rounded(task.fisher[i]) * task.anchor[i];
+  }
+  return {importance, weighted / importance};
+}
+
 /// What the separate penalties exceed the collapsed one by, in double precision.
 double constant_of(const std::vector<Past>& past) {
   double sum = 0;
   for (size_t i = 0; i < kWeights; ++i) {
-    double importance = 0, weighted = 0;
+    const auto [importance, anchor] = collapsed(past, i);
     for (const Past& task : past) {
-      importance += rounded(task.fisher[i]);
-      weighted += rounded(task.fisher[i]) * task.anchor[i];
-    }
-    for (const Past& task : past) {
-      sum += rounded(task.fisher[i]) * std::pow(task.anchor[i] - weighted / importance, 2);
+      sum += rounded(task.fisher[i]) * std::pow(task.anchor[i] - anchor, 2);
     }
   }
   return kLambda / 2 * sum;
@@ -61,12 +71,8 @@ double constant_of(const std::vector<Past>& past) {
 double rounding(const std::vector<Past>& past, const std::vector<float>& point) {
   double sum = 0;
   for (size_t i = 0; i < kWeights; ++i) {
-    double importance = 0, weighted = 0;
-    for (const Past& task : past) {
-      importance += rounded(task.fisher[i]);
-      weighted += rounded(task.fisher[i]) * task.anchor[i];
-    }
-    const double distance = std::abs(point[i] - weighted / importance);
+    const auto [importance, anchor] = collapsed(past, i);
+    const double distance = std::abs(point[i] - anchor);
     const double error = 4 * std::pow(2.0, -24) * (std::abs(point[i]) + 2);
     sum += kLambda / 2 * importance * (2 * distance * error + error * error);
   }

@@ -4,13 +4,10 @@
 #include <cstdlib>
 
 #include "analysis/report.h"
+#include "tests/near.h"
 
 namespace lethe {
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 size_t count(const std::string& text, const std::string& part) {
   size_t n = 0;

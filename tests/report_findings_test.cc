@@ -5,14 +5,11 @@
 #include "analysis/baseline.h"
 #include "analysis/reference.h"
 #include "analysis/report.h"
+#include "tests/near.h"
 #include "tests/reference_case.h"
 
 namespace lethe {
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 const std::string kReference =
     kSources + kStream +

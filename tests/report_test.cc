@@ -10,6 +10,7 @@
 #include "analysis/report_html_blocks.h"
 #include "analysis/report_numbers.h"
 #include "core/error.h"
+#include "tests/near.h"
 
 namespace lethe {
 namespace {
@@ -75,10 +76,6 @@ Comparison small() {
   return c;
 }
 
-bool says(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 // RFC 4180, read back: records of fields.
 std::vector<std::vector<std::string>> parse_csv(const std::string& text) {
   std::vector<std::vector<std::string>> records;
@@ -131,55 +128,55 @@ TEST_CASE("an interval excludes 0 only where it is known and smaller than the me
 
 TEST_CASE("the Markdown tables of a small comparison are exactly these", "[report]") {
   const std::string text = report_markdown({small()}, docs());
-  CHECK(says(text,
-             "### Scores\n\n"
-             "Forgets least: ewc, 25.00 %; most: finetune, 60.00 ± 18.00 %.\n\n"
-             "Mean over n seeds ± half width of the 95 % Student-t interval.\n\n"
-             "| Method | n | failed | Final average (%) | Forgetting (%) |\n"
-             "| :-- | :-- | :-- | --: | --: |\n"
-             "| finetune | 2 | 0 | 50.00 ± 9.00 | 60.00 ± 18.00 |\n"
-             "| ewc | 2 | 1 | 75.00 ± 9.00 | 25.00 (n = 1) |\n\n"
-             "Difference to finetune, paired by seed. ▲ better, ▼ worse: the interval excludes 0. "
-             "Metrics in which no method differs are left out.\n\n"
-             "| Method | Final average (%) | Forgetting (%) |\n"
-             "| :-- | --: | --: |\n"
-             "| ewc | +25.00 ± 9.00 ▲ | -35.00 (n = 1) |\n"));
-  CHECK(says(text,
-             "| Score on | a | b |\n"
-             "| :-- | --: | --: |\n"
-             "| before | 10.00 | - |\n"
-             "| after task 1 (a) | 90.00 | 20.00 |\n"
-             "| after task 2 (b) | 30.00 | 80.00 |\n"));
-  CHECK(says(text, "| ewc | +1.50 ± 0.80 ▼ |\n"));
-  CHECK(says(
-      text,
-      "Per trial, mean ± half width over seeds; 1 thread a trial, and as many trials at a time "
-      "as there were jobs. Times compare where the jobs are equal.\n\n"
-      "| Method | n | failed | Jobs | Training time (s) |\n"
-      "| :-- | :-- | :-- | :-- | --: |\n"
-      "| finetune | 2 | 0 | 2 | 1.50 ± 0.90 |\n"));
-  CHECK(says(text, "- ewc: seed 3 failed\n- ewc: seed 3: loss is NaN at step 7\n\n"));
+  CHECK(has(text,
+            "### Scores\n\n"
+            "Forgets least: ewc, 25.00 %; most: finetune, 60.00 ± 18.00 %.\n\n"
+            "Mean over n seeds ± half width of the 95 % Student-t interval.\n\n"
+            "| Method | n | failed | Final average (%) | Forgetting (%) |\n"
+            "| :-- | :-- | :-- | --: | --: |\n"
+            "| finetune | 2 | 0 | 50.00 ± 9.00 | 60.00 ± 18.00 |\n"
+            "| ewc | 2 | 1 | 75.00 ± 9.00 | 25.00 (n = 1) |\n\n"
+            "Difference to finetune, paired by seed. ▲ better, ▼ worse: the interval excludes 0. "
+            "Metrics in which no method differs are left out.\n\n"
+            "| Method | Final average (%) | Forgetting (%) |\n"
+            "| :-- | --: | --: |\n"
+            "| ewc | +25.00 ± 9.00 ▲ | -35.00 (n = 1) |\n"));
+  CHECK(has(text,
+            "| Score on | a | b |\n"
+            "| :-- | --: | --: |\n"
+            "| before | 10.00 | - |\n"
+            "| after task 1 (a) | 90.00 | 20.00 |\n"
+            "| after task 2 (b) | 30.00 | 80.00 |\n"));
+  CHECK(has(text, "| ewc | +1.50 ± 0.80 ▼ |\n"));
   CHECK(
-      says(text, "| Forgetting | forgetting | % | lower | best minus last | arXiv:1801.10112 |\n"));
+      has(text,
+          "Per trial, mean ± half width over seeds; 1 thread a trial, and as many trials at a time "
+          "as there were jobs. Times compare where the jobs are equal.\n\n"
+          "| Method | n | failed | Jobs | Training time (s) |\n"
+          "| :-- | :-- | :-- | :-- | --: |\n"
+          "| finetune | 2 | 0 | 2 | 1.50 ± 0.90 |\n"));
+  CHECK(has(text, "- ewc: seed 3 failed\n- ewc: seed 3: loss is NaN at step 7\n\n"));
+  CHECK(
+      has(text, "| Forgetting | forgetting | % | lower | best minus last | arXiv:1801.10112 |\n"));
 }
 
 TEST_CASE("an error that a note already tells is not told twice", "[report]") {
   Comparison c = small();
   c.notes = {"ewc: seed 3 failed: loss is NaN at step 7"};
-  CHECK(says(report_markdown({c}, docs()),
-             "### Notes\n\n- ewc: seed 3 failed: loss is NaN at step 7\n\n###"));
+  CHECK(has(report_markdown({c}, docs()),
+            "### Notes\n\n- ewc: seed 3 failed: loss is NaN at step 7\n\n###"));
 }
 
 TEST_CASE("memory at the peak adds up and stands beside the process's own", "[report]") {
   const std::string text = report_markdown({small()}, docs());
-  CHECK(says(text,
-             "| Method | Device | Phase | Peak | gradients | method state |\n"
-             "| :-- | :-- | :-- | --: | --: | --: |\n"
-             "| finetune | host | train | 3.00 | 2.00 | 1.00 |\n"));
-  CHECK(says(text,
-             "| Method | Device | train | evaluate | method state (own peak) | process peak RSS |\n"
-             "| :-- | :-- | --: | --: | --: | --: |\n"
-             "| finetune | host | 3.00 | 1.00 | 1.00 | 64.00 |\n"));
+  CHECK(has(text,
+            "| Method | Device | Phase | Peak | gradients | method state |\n"
+            "| :-- | :-- | :-- | --: | --: | --: |\n"
+            "| finetune | host | train | 3.00 | 2.00 | 1.00 |\n"));
+  CHECK(has(text,
+            "| Method | Device | train | evaluate | method state (own peak) | process peak RSS |\n"
+            "| :-- | :-- | --: | --: | --: | --: |\n"
+            "| finetune | host | 3.00 | 1.00 | 1.00 | 64.00 |\n"));
 }
 
 TEST_CASE("CSV and JSON hold the same exact numbers, Markdown and HTML their roundings",
@@ -204,8 +201,8 @@ TEST_CASE("CSV and JSON hold the same exact numbers, Markdown and HTML their rou
     CHECK(records[i][14] == (difference.is_null() ? "" : field(difference["mean"])));
     CHECK(records[i][15] == (difference.is_null() ? "" : field(difference["half_width"])));
     const std::string shown = rounded(std::stod(records[i][10]), records[i][7]);
-    CHECK(says(report_markdown({c}, docs()), "| " + shown));
-    CHECK(says(report_html({c}, docs()), "<td>" + shown));
+    CHECK(has(report_markdown({c}, docs()), "| " + shown));
+    CHECK(has(report_html({c}, docs()), "<td>" + shown));
   }
   CHECK(json["comparisons"][0]["methods"][1]["metrics"]["final_average"]["mean"] == 2.0 / 3);
 }
@@ -214,13 +211,13 @@ TEST_CASE("what was not measured is null in JSON and empty in CSV, never NaN", "
   Comparison c = small();
   c.methods[1].metrics["final_average"].over_seeds = {1, std::nan(""), {}, {}};
   const std::string text = report_json({c}, docs());
-  CHECK_FALSE(says(text, "NaN\""));
+  CHECK_FALSE(has(text, "NaN\""));
   const auto json = nlohmann::json::parse(text);
   const auto& ewc = json["comparisons"][0]["methods"][1];
   CHECK(ewc["metrics"]["final_average"]["mean"].is_null());
   CHECK(ewc["metrics"]["forgetting"]["sd"].is_null());
   CHECK(ewc["matrices"][0]["rows"][0]["scores"] == nlohmann::json({0.1, nullptr}));
-  CHECK(says(report_csv({c}, docs()), ",ewc,final_average,fraction,higher,1,,,,2,0.25,0.09,2\r\n"));
+  CHECK(has(report_csv({c}, docs()), ",ewc,final_average,fraction,higher,1,,,,2,0.25,0.09,2\r\n"));
 }
 
 TEST_CASE("a hostile label is text in every format", "[report]") {
@@ -229,10 +226,10 @@ TEST_CASE("a hostile label is text in every format", "[report]") {
   c.methods[0].samples = {{0, 1, 0, kHostile, kHostile, kHostile}};
   c.notes = {kHostile};
   const std::string html = report_html({c, c}, docs());
-  CHECK_FALSE(says(html, "<script"));
-  CHECK(says(html, "&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;"));
-  CHECK_FALSE(says(report_markdown({c}, docs()), "\n| <script"));
-  CHECK(says(report_csv({c}, docs()), ",\"<script>alert(1)</script>&\"\"'\","));
+  CHECK_FALSE(has(html, "<script"));
+  CHECK(has(html, "&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;"));
+  CHECK_FALSE(has(report_markdown({c}, docs()), "\n| <script"));
+  CHECK(has(report_csv({c}, docs()), ",\"<script>alert(1)</script>&\"\"'\","));
   CHECK(nlohmann::json::parse(report_json({c}, docs()))["comparisons"][0]["title"] == kHostile);
   CHECK(escape_markdown("a|b\nexact_match *_") == "a\\|b⏎exact_match \\*\\_");
   CHECK(escape_latex("50 % of a_b & {c} ± 1") == "50 \\% of a\\_b \\& \\{c\\} $\\pm$ 1");
@@ -249,33 +246,33 @@ TEST_CASE("the page refers to nothing outside itself", "[report]") {
   for (const char* outside :
        {"http://", "https://", "<script", "<link", "@import", "src=", "onload"}) {
     INFO(outside);
-    CHECK_FALSE(says(html, outside));
+    CHECK_FALSE(has(html, outside));
   }
-  CHECK(says(html, "<a href=\"#c2\">tiny</a>"));
-  CHECK(says(html, "<section id=\"c2\">"));
-  CHECK_FALSE(says(report_html({c}, docs()), "Contents"));
+  CHECK(has(html, "<a href=\"#c2\">tiny</a>"));
+  CHECK(has(html, "<section id=\"c2\">"));
+  CHECK_FALSE(has(report_html({c}, docs()), "Contents"));
 }
 
 TEST_CASE("heat map cells carry their number in a colour with readable contrast", "[report]") {
   CHECK(shade_style(0) == "background:#f7fbff;color:#000");
   CHECK(shade_style(0.5) == "background:#6baed6;color:#000");
   CHECK(shade_style(1) == "background:#08306b;color:#fff");
-  CHECK(says(report_html({small()}, docs()), "<td style=\"" + shade_style(0.9) + "\">90.00</td>"));
+  CHECK(has(report_html({small()}, docs()), "<td style=\"" + shade_style(0.9) + "\">90.00</td>"));
 }
 
 TEST_CASE("a sample's block in Markdown cannot be ended by its text", "[report]") {
   Comparison c = small();
   c.methods[0].samples = {{0, 1, 3, "say ```", "yes", "no|<b>"},
                           {1, 1, 3, "say ```", "yes", "yes"}};
-  CHECK(says(report_markdown({c}, docs()),
-             "Task 1 (a), row 3: wrong before, right after learning, not lost\n\n"
-             "````text\nsay ```\n````\n\n"
-             "| Stage | Right | Text |\n| :-- | :-- | :-- |\n| expected |  | yes |\n"
-             "| before | ✗ | no\\|&lt;b> |\n| after task 1 (a) | ✓ | yes |\n"));
+  CHECK(has(report_markdown({c}, docs()),
+            "Task 1 (a), row 3: wrong before, right after learning, not lost\n\n"
+            "````text\nsay ```\n````\n\n"
+            "| Stage | Right | Text |\n| :-- | :-- | :-- |\n| expected |  | yes |\n"
+            "| before | ✗ | no\\|&lt;b> |\n| after task 1 (a) | ✓ | yes |\n"));
 }
 
 TEST_CASE("an empty store still makes a report in every format", "[report]") {
-  CHECK(says(report("html", {}, docs()), "The store holds no trial that this report could show."));
+  CHECK(has(report("html", {}, docs()), "The store holds no trial that this report could show."));
   CHECK(report("md", {}, docs()) ==
         "# Lethe report\n\nThe store holds no trial that this report could show.\n");
   CHECK(parse_csv(report("csv", {}, docs())).size() == 1);
@@ -284,10 +281,9 @@ TEST_CASE("an empty store still makes a report in every format", "[report]") {
 
 TEST_CASE("the LaTeX tables need no package and are escaped", "[report]") {
   const std::string text = report("tex", {small()}, docs());
-  CHECK(
-      says(text,
-           "\\begin{tabular}{lrr}\n\\hline\nMethod & Final average (\\%) & Forgetting (\\%) \\\\\n"
-           "\\hline\newc & +25.00 $\\pm$ 9.00 $\\triangle$ & -35.00 (n = 1) \\\\\n\\hline\n"));
+  CHECK(has(text,
+            "\\begin{tabular}{lrr}\n\\hline\nMethod & Final average (\\%) & Forgetting (\\%) \\\\\n"
+            "\\hline\newc & +25.00 $\\pm$ 9.00 $\\triangle$ & -35.00 (n = 1) \\\\\n\\hline\n"));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "core/formats/peft_targets.h"
 
+#include <algorithm>
 #include <map>
 
 namespace lethe {
@@ -17,6 +18,29 @@ std::vector<std::string> lora_targets(const std::string& model_type) {
       {"bert", {"query", "value"}}};
   const auto found = known.find(model_type);
   return found == known.end() ? std::vector<std::string>() : found->second;
+}
+
+const std::vector<std::string>& ia3_keys_and_values() {
+  static const std::vector<std::string> endings = {"k_proj", "v_proj", "k",      "v",
+                                                   "key",    "value",  "c_attn", "query_key_value"};
+  return endings;
+}
+
+const std::vector<std::string>& ia3_feed_forward() {
+  static const std::vector<std::string> endings = {"down_proj",     "mlp.c_proj", "fc2",
+                                                   "dense_4h_to_h", "wo",         "output.dense"};
+  return endings;
+}
+
+std::string block_of(const std::string& name) {
+  size_t start = 0;
+  while (start < name.size()) {
+    const size_t end = std::min(name.find('.', start), name.size());
+    const std::string part = name.substr(start, end - start);
+    if (part.find_first_not_of("0123456789") == std::string::npos) return name.substr(0, end);
+    start = end + 1;
+  }
+  return {};
 }
 
 bool is_target(const std::string& name, const std::vector<std::string>& targets) {

@@ -15,11 +15,6 @@ namespace lethe::plan {
 namespace {
 
 /// Names as methods/ia3.cc takes for targets = auto.
-const std::vector<std::string> kKeysAndValues = {"k_proj", "v_proj", "k",      "v",
-                                                 "key",    "value",  "c_attn", "query_key_value"};
-const std::vector<std::string> kFeedForward = {"down_proj",     "mlp.c_proj", "fc2",
-                                               "dense_4h_to_h", "wo",         "output.dense"};
-
 struct Rule {
   enum class What { all, adapters, scales, biases, norms, last_layers } what = What::all;
   AdapterKind kind = AdapterKind::none;
@@ -104,9 +99,9 @@ void scale(const ModelFacts& model, MethodPlan& plan) {
   bool found = false;
   for (SeamPlan& seam : plan.seams) {
     if (seam.seam.role != SeamRole::linear) continue;
-    if (is_target(seam.seam.name, kKeysAndValues)) {
+    if (is_target(seam.seam.name, ia3_keys_and_values())) {
       seam.adapter = AdapterKind::scaled_output;
-    } else if (is_target(seam.seam.name, kFeedForward)) {
+    } else if (is_target(seam.seam.name, ia3_feed_forward())) {
       seam.adapter = AdapterKind::scaled_input;
     } else {
       continue;
@@ -114,18 +109,6 @@ void scale(const ModelFacts& model, MethodPlan& plan) {
     found = true;
   }
   if (!found) fail("ia3: no Linear of a {} makes keys or values", model.model_type);
-}
-
-/// "h.3" of "h.3.attn.c_attn"; empty where no part is a number.
-std::string block_of(const std::string& name) {
-  size_t start = 0;
-  while (start < name.size()) {
-    const size_t end = std::min(name.find('.', start), name.size());
-    const std::string part = name.substr(start, end - start);
-    if (part.find_first_not_of("0123456789") == std::string::npos) return name.substr(0, end);
-    start = end + 1;
-  }
-  return {};
 }
 
 /// All but the last `layers` blocks, and what stands behind them, are frozen.

@@ -130,7 +130,7 @@ int run_command(const RunArguments& arguments) {
   sweep.keep = sweep.keep || arguments.keep;
   const std::vector<Trial> trials = expand(sweep, registry);
   if (arguments.dry_run) return dry_run(trials, settings);
-  preflight(trials, registry);
+  preflight(missing_trials(trials, settings), registry);
   const WorkOutcome outcome = run_trials(trials, settings);
   tidy_checkpoints(arguments.db);
   if (!arguments.quiet) {

@@ -95,6 +95,7 @@ class Preflight {
 }  // namespace
 
 void preflight(const std::vector<Trial>& trials, const StrategyRegistry& registry) {
+  if (trials.empty()) return;
   const ChildEnd end = in_child([&] {
     hide_gpus();
     at::set_num_threads(1);

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <map>
 
@@ -199,10 +200,28 @@ class Crew {
   std::chrono::steady_clock::time_point renewed_ = std::chrono::steady_clock::now();
 };
 
+/// Not done, or done without the values that it should have kept.
+bool is_missing(const ResultStore& store, const Trial& trial, const WorkSettings& settings,
+                TrialState state) {
+  if (state != TrialState::done) return true;
+  return trial.keep && !has_kept(store, settings.db, key_of(trial, settings.device_class));
+}
+
 }  // namespace
 
 TrialKey key_of(const Trial& trial, const std::string& device_class) {
   return {canonical_text(trial.spec), build_id(), device_class};
+}
+
+std::vector<Trial> missing_trials(const std::vector<Trial>& trials, const WorkSettings& settings) {
+  if (!std::filesystem::exists(settings.db)) return trials;
+  const ResultStore store(settings.db, OpenMode::read_write);
+  std::vector<Trial> missing;
+  for (const Trial& trial : trials) {
+    const TrialState state = store.state(key_of(trial, settings.device_class));
+    if (is_missing(store, trial, settings, state)) missing.push_back(trial);
+  }
+  return missing;
 }
 
 WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& settings) {
@@ -215,9 +234,7 @@ WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& set
       const bool refused = state == TrialState::failed && settings.retry_before == 0;
       if (refused) ++failed;
       if (state == TrialState::running) ++held;
-      const bool unkept = state == TrialState::done && trial.keep &&
-                          !has_kept(store, settings.db, key_of(trial, settings.device_class));
-      if ((state != TrialState::done && !refused) || unkept) ++left;
+      if (!refused && is_missing(store, trial, settings, state)) ++left;
       keep = keep || trial.keep;
       if (state != TrialState::missing) {
         store.add_to_sweep(key_of(trial, settings.device_class), trial.sweep, trial.label,

@@ -32,6 +32,9 @@ struct WorkOutcome {
 /// place.
 WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& settings);
 
+/// Those of the trials that the store lacks, in their order: all where there is no store yet.
+std::vector<Trial> missing_trials(const std::vector<Trial>& trials, const WorkSettings& settings);
+
 /// Under what a trial is stored by this build on a device of that class.
 TrialKey key_of(const Trial& trial, const std::string& device_class);
 

@@ -4,6 +4,8 @@
 #include <chrono>
 
 #include "experiments/preflight.h"
+#include "experiments/worker.h"
+#include "results/store.h"
 #include "tests/files.h"
 #include "tests/image_set.h"
 #include "tests/sweep_case.h"
@@ -64,6 +66,26 @@ TEST_CASE("every method that stream or model can't take is named with both, all 
             on +
             "ewc: labels = exact takes one backward pass a class and is for at most 100 classes, "
             "but stream 'instructions' has a whole vocabulary; use labels = sampled");
+}
+
+TEST_CASE("trials that the store has are not looked at again, failed ones are") {
+  const Scratch scratch;
+  const std::vector<Trial> trials = trials_of(kWords + method("finetune") + method("ewc"));
+  WorkSettings settings;
+  settings.db = scratch.path("lethe.db");
+  CHECK(missing_trials(trials, settings).size() == 2);
+  CHECK(scratch.files() == 0);
+  {
+    ResultStore store(settings.db, OpenMode::read_write);
+    store.finish(store.claim(record_of(trials[0], settings), "test", 60, 0).value(), {});
+    store.fail(store.claim(record_of(trials[1], settings), "test", 60, 0).value(), "out of luck");
+  }
+  const std::vector<Trial> missing = missing_trials(trials, settings);
+  REQUIRE(missing.size() == 1);
+  CHECK(missing[0].label == "ewc");
+  std::vector<Trial> kept = trials;
+  kept[0].keep = true;  // its values were not kept
+  CHECK(missing_trials(kept, settings).size() == 2);
 }
 
 TEST_CASE("a teacher that can't be is named before it is trained") {

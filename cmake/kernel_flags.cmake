@@ -2,7 +2,7 @@
 # give equal bits; the wide ones are compiled for their instruction set and chosen at run time.
 set(_exact -ffp-contract=off)
 set(_fast -O3 -fno-math-errno ${_exact})
-set_source_files_properties(kernels/dot.cc kernels/pixels.cc PROPERTIES COMPILE_OPTIONS "${_fast}")
+set_source_files_properties(kernels/dot.cc kernels/pixels.cc kernels/sparse_product.cc PROPERTIES COMPILE_OPTIONS "${_fast}")
 set_source_files_properties(kernels/gelu.cc PROPERTIES COMPILE_OPTIONS "${_fast};-fno-trapping-math")
 set_source_files_properties(kernels/adam8.cc kernels/int8_rows.cc PROPERTIES COMPILE_OPTIONS "${_fast}")
 set_source_files_properties(

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/autograd_function.h"
+#include "core/kernels/sparse_product.h"
 
 namespace lethe {
 namespace {
@@ -14,9 +15,36 @@ std::atomic<bool> adding{false};
 
 Tensor rows_of(const Tensor& x) { return x.dim() == 2 ? x : x.reshape({-1, x.size(-1)}); }
 
+/// Whether the product runs over the nonzeros of x alone. A narrow layer gains nothing from it.
+bool over_nonzeros(const Tensor& x, const Tensor& weight) {
+  constexpr int64_t kFewOutputs = 32;
+  return x.dim() == 2 && !x.requires_grad() && x.is_cpu() && x.scalar_type() == at::kFloat &&
+         weight.scalar_type() == at::kFloat && x.is_contiguous() && weight.is_contiguous() &&
+         weight.size(0) >= kFewOutputs &&
+         kernels::mostly_zeros(x.const_data_ptr<float>(), x.numel());
+}
+
+Tensor sparse_product(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) {
+  Tensor y = at::empty({x.size(0), weight.size(0)}, x.options());
+  const Tensor added = bias ? bias->contiguous() : Tensor();
+  kernels::sparse_multiply(x.const_data_ptr<float>(), x.size(0), x.size(1),
+                           weight.const_data_ptr<float>(), weight.size(0),
+                           added.defined() ? added.const_data_ptr<float>() : nullptr,
+                           y.mutable_data_ptr<float>());
+  return y;
+}
+
+void add_sparse_gradient(const Tensor& x, const Tensor& gradient, Tensor& total) {
+  const Tensor rows = gradient.contiguous();
+  kernels::add_sparse_outer(x.const_data_ptr<float>(), x.size(0), x.size(1),
+                            rows.const_data_ptr<float>(), rows.size(1),
+                            total.mutable_data_ptr<float>());
+}
+
 /// One GEMM over all rows. at::linear would choose between that and a batched product by what
 /// requires a gradient, and so give other bits in training than in evaluation.
 Tensor folded(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) {
+  if (over_nonzeros(x, weight)) return sparse_product(x, weight, bias);
   if (x.dim() == 2) return at::linear(x, weight, bias);
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = weight.size(0);
@@ -28,6 +56,7 @@ struct DenseProduct : torch::autograd::Function<DenseProduct> {
                         const Tensor& weight, const std::optional<Tensor>& bias) {
     saved->save_for_backward({x, weight});
     saved->saved_data["bias"] = bias && bias->requires_grad();
+    saved->saved_data["sparse"] = over_nonzeros(x, weight);
     return folded(x, weight, bias);
   }
 
@@ -39,7 +68,11 @@ struct DenseProduct : torch::autograd::Function<DenseProduct> {
     if (saved->needs_input_grad(0)) to_x = rows_of(gradient).mm(weight).view_as(x);
     if (saved->needs_input_grad(1)) {
       Tensor& total = weight.mutable_grad();
-      if (adding && total.defined()) {
+      const bool here = adding && total.defined();
+      if (saved->saved_data["sparse"].toBool() && (!here || total.is_contiguous())) {
+        if (!here) to_weight = at::zeros_like(weight);
+        add_sparse_gradient(x, gradient, here ? total : to_weight);
+      } else if (here) {
         total.addmm_(rows_of(gradient).t(), rows_of(x));
       } else {
         to_weight = rows_of(gradient).t().mm(rows_of(x));

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <cmath>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,10 @@ inline std::vector<float> beating_sine() {
     y[i] = static_cast<float>(0.02 * std::sin(0.37 * at) * (1 + 0.5 * std::sin(0.0013 * at)));
   }
   return y;
+}
+
+inline bool bit_equal(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 inline std::vector<float> normal_values(size_t n, uint64_t seed) {

@@ -1,7 +1,6 @@
 #include "core/kernels/tile_product.h"
 
 #include <catch2/catch.hpp>
-#include <cstring>
 #include <memory>
 
 #include "core/kernels/blockwise8.h"
@@ -49,10 +48,6 @@ struct IsaProducts {
   decltype(&multiply_avx2) forward;
   decltype(&multiply_back_avx2) back;
 };
-
-bool bit_equal(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
 
 void check_tile_products(const TiledWeight& w, int64_t tokens, const IsaProducts& isa) {
   CAPTURE(tokens, w.rows(), w.columns());

@@ -1,6 +1,7 @@
-// The tile products and the int8 product for x86-64-v4. The build adds -march=x86-64-v4 -O3
-// -fno-math-errno -ffp-contract=off.
+// The tile products, the int8 product and those with sparse inputs, for x86-64-v4. The build adds
+// -march=x86-64-v4 -O3 -fno-math-errno -ffp-contract=off.
 #include "core/kernels/int8_loop.h"
+#include "core/kernels/sparse_loop.h"
 #include "core/kernels/tile_loop.h"
 
 namespace lethe::kernels {
@@ -18,6 +19,17 @@ void multiply_back_avx512(const float* gy, int64_t tokens, const TiledWeight& w,
 void multiply_int8_avx512(const int8_t* x, int64_t tokens, const Int8Matrix& w,
                           const Int8Scratch& scratch, int32_t* out) {
   run_multiply_int8(x, tokens, w, scratch, out);
+}
+
+void sparse_multiply_avx512(const float* x, int64_t rows, int64_t columns, const float* w,
+                            int64_t outputs, const float* bias, const SparseScratch& scratch,
+                            float* y) {
+  run_sparse_multiply(x, rows, columns, w, outputs, bias, scratch, y);
+}
+
+void add_sparse_outer_avx512(const float* x, int64_t rows, int64_t columns, const float* gy,
+                             int64_t outputs, const SparseScratch& scratch, float* gw) {
+  run_add_sparse_outer(x, rows, columns, gy, outputs, scratch, gw);
 }
 
 }  // namespace lethe::kernels

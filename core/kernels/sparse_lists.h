@@ -1,0 +1,110 @@
+// Lists of the nonzeros of a matrix, by row and by column, compiled once for each instruction set;
+// internal linkage, as in core/kernels/lanes.h.
+#pragma once
+
+#include <immintrin.h>
+
+#include "core/kernels/sparse_isa.h"
+
+namespace lethe::kernels {
+namespace {
+
+inline int64_t less_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/// For every mask of 8 lanes the lanes that it names, in order.
+struct LaneOrders {
+  constexpr LaneOrders() {
+    for (int mask = 0; mask < 256; ++mask) {
+      int count = 0;
+      for (int lane = 0; lane < 8; ++lane) {
+        if ((mask >> lane & 1) != 0) lanes[mask][count++] = static_cast<int8_t>(lane);
+      }
+    }
+  }
+  int8_t lanes[256][8] = {};
+};
+constexpr LaneOrders kLaneOrders;
+
+/// Appends the nonzeros of x (n) and returns how many there are now. Writes up to 8 more.
+inline int32_t append_nonzeros(const float* x, int32_t n, int32_t count,
+                               const SparseScratch& scratch) {
+  int32_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m256 values = _mm256_loadu_ps(x + i);
+    const int mask = _mm256_movemask_ps(_mm256_cmp_ps(values, _mm256_setzero_ps(), _CMP_NEQ_UQ));
+    const __m256i lanes = _mm256_cvtepi8_epi32(
+        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kLaneOrders.lanes[mask])));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(scratch.at + count),
+                        _mm256_add_epi32(lanes, _mm256_set1_epi32(i)));
+    _mm256_storeu_ps(scratch.value + count, _mm256_permutevar8x32_ps(values, lanes));
+    count += __builtin_popcount(static_cast<unsigned>(mask));
+  }
+  for (; i < n; ++i) {
+    scratch.at[count] = i;
+    scratch.value[count] = x[i];
+    count += x[i] != 0 ? 1 : 0;
+  }
+  return count;
+}
+
+/// The nonzeros of x block by block of kSparseColumns columns, in a block row by row: those of a
+/// block's row begin at begin[block * rows + row].
+inline void list_by_row(const float* x, int64_t rows, int64_t columns,
+                        const SparseScratch& scratch) {
+  int32_t count = 0;
+  int32_t* begin = scratch.begin;
+  for (int64_t c = 0; c < columns; c += kSparseColumns) {
+    const auto held = static_cast<int32_t>(less_of(kSparseColumns, columns - c));
+    for (int64_t r = 0; r < rows; ++r) {
+      *begin++ = count;
+      count = append_nonzeros(x + r * columns + c, held, count, scratch);
+    }
+  }
+  *begin = count;
+}
+
+/// out[i][j] = in[j * in_stride + i], 8 x 8.
+inline void transposed8(const float* in, int64_t in_stride, __m256 (&out)[8]) {
+  __m256 a[8], b[8];
+  for (int i = 0; i < 8; ++i) a[i] = _mm256_loadu_ps(in + i * in_stride);
+  for (int i = 0; i < 8; i += 2) {
+    b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44);
+    a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xEE);
+    a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44);
+    a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xEE);
+  }
+  for (int i = 0; i < 4; ++i) {
+    out[i] = _mm256_permute2f128_ps(a[i], a[i + 4], 0x20);
+    out[i + 4] = _mm256_permute2f128_ps(a[i], a[i + 4], 0x31);
+  }
+}
+
+/// The nonzeros of x column by column, in a column row by row: those of column c begin at begin[c].
+inline void list_by_column(const float* x, int64_t rows, int64_t columns,
+                           const SparseScratch& scratch) {
+  int32_t count = 0;
+  alignas(64) float turned[8][kOuterRows];
+  for (int64_t c = 0; c < columns; c += 8) {
+    const int64_t group = less_of(8, columns - c), whole = group == 8 ? rows / 8 * 8 : 0;
+    for (int64_t r = 0; r < whole; r += 8) {
+      __m256 part[8];
+      transposed8(x + r * columns + c, columns, part);
+      for (int i = 0; i < 8; ++i) _mm256_store_ps(turned[i] + r, part[i]);
+    }
+    for (int64_t r = whole; r < rows; ++r) {
+      for (int64_t i = 0; i < group; ++i) turned[i][r] = x[r * columns + c + i];
+    }
+    for (int64_t i = 0; i < group; ++i) {
+      scratch.begin[c + i] = count;
+      count = append_nonzeros(turned[i], static_cast<int32_t>(rows), count, scratch);
+    }
+  }
+  scratch.begin[columns] = count;
+}
+
+}  // namespace
+}  // namespace lethe::kernels

@@ -4,8 +4,11 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/alloc_cpu.h>
 #include <malloc.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <new>
 
@@ -34,12 +37,30 @@ void release(void* data) {
   c10::free_cpu(header);
 }
 
+/// Up to where the heap has asked for huge pages.
+std::atomic<char*> advised{nullptr};
+
+/// Asks for pages of 2 MiB under what the heap has grown by: an update walks up to nine arrays at
+/// once, more than the processor holds translations for in pages of 4 KiB. Where the system gives
+/// none nothing changes but the time.
+void advise_huge_pages() {
+  auto* top = static_cast<char*>(sbrk(0));
+  char* begin = advised.load();
+  if (top <= begin || !advised.compare_exchange_strong(begin, top)) return;
+  constexpr uintptr_t kPage = 4096;
+  begin -= reinterpret_cast<uintptr_t>(begin) % kPage;
+  madvise(begin, static_cast<size_t>(top - begin), MADV_HUGEPAGE);
+}
+
 class CountingAllocator final : public c10::Allocator {
  public:
+  static constexpr size_t kLarge = 256 << 10;
+
   c10::DataPtr allocate(size_t bytes) override {
     const c10::Device cpu(c10::DeviceType::CPU);
     if (bytes == 0) return {nullptr, nullptr, &release, cpu};
     void* memory = c10::alloc_cpu(bytes + sizeof(Header));
+    if (bytes >= kLarge) advise_huge_pages();
     auto* header = new (memory) Header{Header::kMark, static_cast<int64_t>(bytes), host_tag()};
     host_ledger().add(header->category, header->bytes);
     void* data = header + 1;
@@ -76,6 +97,7 @@ void install_memory_meter() {
     // next use.
     mallopt(M_MMAP_THRESHOLD, 256 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    advised = static_cast<char*>(sbrk(0));
     static CountingAllocator allocator;
     c10::SetCPUAllocator(&allocator, 1);
     return true;

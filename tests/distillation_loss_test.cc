@@ -68,6 +68,30 @@ TEST_CASE("the gradient of the reverse divergence equals finite differences") {
   }
 }
 
+TEST_CASE("few units and many have one loss and one gradient, units at minus infinity too") {
+  // 100 more units that neither student nor teacher gives any probability make it many.
+  Tensor taught = at::randn({5, 6}, at::kDouble), given = at::randn({5, 6}, at::kDouble);
+  for (const int64_t unit : {1, 4}) {
+    taught.select(1, unit).fill_(-INFINITY);
+    given.select(1, unit).fill_(-INFINITY);
+  }
+  const auto padded = [](const Tensor& x) {
+    return at::cat({x, at::full({5, 100}, -INFINITY, at::kDouble)}, 1);
+  };
+  for (const std::string form : {"cross_entropy", "kl"}) {
+    CAPTURE(form);
+    Tensor few = given.clone().set_requires_grad(true);
+    Tensor many = given.clone().set_requires_grad(true);
+    const Tensor short_loss = soft_loss(form, soft_targets(form, taught, 3), few, 3);
+    const Tensor long_loss =
+        soft_loss(form, soft_targets(form, padded(taught), 3), padded(many), 3);
+    CHECK(short_loss.item<double>() == Approx(long_loss.item<double>()).epsilon(1e-12));
+    const Tensor fast = torch::autograd::grad({short_loss * 7}, {few})[0];
+    const Tensor slow = torch::autograd::grad({long_loss * 7}, {many})[0];
+    CHECK((fast - slow).abs().max().item<double>() < 1e-12);
+  }
+}
+
 TEST_CASE("binary distillation sums the units' cross-entropies of sigmoids") {
   double expected = 0;
   for (int64_t i = 0; i < 3; ++i) {

@@ -1,7 +1,8 @@
 // What a method, an importance and an evaluation cost on the Split MNIST perceptron, each against
-// its yardstick in the same run, in turns, on one thread. Images are random: times do not depend on
-// them.
-//   engine_bench steps [ROUNDS] [STEPS]   training seconds of each method over finetune's
+// its yardstick in the same run, in turns, on one thread. Images are random, one pixel in five
+// bright, as MNIST has it; or every pixel, where the first layer's products have their full cost.
+//   engine_bench steps [ROUNDS] [STEPS] [dense] [METHOD...]
+//                                         training seconds of each method over finetune's
 //   engine_bench fisher [ROUNDS]          exact Fisher: one row and class at a time over vectorised
 //   engine_bench evaluation [ROUNDS]      the GEMMs of the forward passes over evaluate()
 // Prints Markdown: median (minimum to maximum) of the rounds' ratios.
@@ -29,7 +30,7 @@ namespace {
 
 using namespace lethe;
 
-constexpr int64_t kTasks = 5, kClasses = 10, kTrain = 4000, kTest = 2000, kSide = 28;
+constexpr int64_t kTasks = 5, kClasses = 10, kTrain = 1280, kTest = 2000, kSide = 28;
 
 double seconds(const std::function<void()>& work) {
   const auto begin = std::chrono::steady_clock::now();
@@ -43,7 +44,7 @@ std::string spread(std::vector<double> ratios) {
                      ratios.back());
 }
 
-TaskStream stream_of(Scenario scenario) {
+TaskStream stream_of(Scenario scenario, bool dense = false) {
   Random random(1);
   const int64_t rows = kTrain + kTest;
   std::vector<uint8_t> pixels, labels;
@@ -51,7 +52,7 @@ TaskStream stream_of(Scenario scenario) {
     labels.push_back(static_cast<uint8_t>(2 * (i / rows) + i % 2));
   pixels.resize(labels.size() * kSide * kSide);
   for (uint8_t& pixel : pixels)
-    pixel = static_cast<uint8_t>(random.below(5) == 0 ? random.below(256) : 0);
+    pixel = static_cast<uint8_t>(dense || random.below(5) == 0 ? 1 + random.below(255) : 0);
   const auto images =
       std::make_shared<ImageSet>(kSide, kSide, std::move(pixels), std::move(labels));
   TaskStream stream;
@@ -109,18 +110,26 @@ struct Case {
   OptionMap options;
 };
 
-void time_steps(int64_t rounds, int64_t steps) {
-  const std::vector<Case> cases = {{"ewc", {{"lambda", "100"}, {"rows", "200"}}},
-                                   {"si", {}},
-                                   {"mas", {{"rows", "200"}}},
-                                   {"l2", {}},
-                                   {"rwalk", {}},
-                                   {"distill", {{"logits", "recorded"}}},
-                                   {"a-gem", {}},
-                                   {"replay", {}},
-                                   {"derpp", {}},
-                                   {"gem", {}}};
-  TaskStream stream = stream_of(Scenario::task_incremental);
+std::vector<Case> step_cases() {
+  return {{"ewc", {{"lambda", "100"}, {"rows", "200"}}},
+          {"si", {}},
+          {"mas", {{"rows", "200"}}},
+          {"l2", {}},
+          {"rwalk", {}},
+          {"distill", {{"logits", "recorded"}}},
+          {"a-gem", {}},
+          {"replay", {}},
+          {"derpp", {}},
+          {"gem", {}}};
+}
+
+/// The cases that `wanted` names, or all where it names none.
+void time_steps(int64_t rounds, int64_t steps, bool dense, const std::vector<std::string>& wanted) {
+  std::vector<Case> cases = step_cases();
+  std::erase_if(cases, [&](const Case& one) {
+    return !wanted.empty() && std::find(wanted.begin(), wanted.end(), one.name) == wanted.end();
+  });
+  TaskStream stream = stream_of(Scenario::task_incremental, dense);
   training_seconds(stream, "finetune", {}, steps);
   std::vector<std::vector<double>> ratios(cases.size());
   for (int64_t round = 0; round < rounds; ++round) {
@@ -200,7 +209,9 @@ int main(int argc, char** argv) {
   } else if (what == "evaluation") {
     time_evaluation(rounds);
   } else {
-    time_steps(rounds, argc > 3 ? std::atoll(argv[3]) : 100);
+    std::vector<std::string> wanted(argv + std::min(argc, 4), argv + argc);
+    const bool dense = std::erase(wanted, "dense") > 0;
+    time_steps(rounds, argc > 3 ? std::atoll(argv[3]) : 100, dense, wanted);
   }
   fmt::print("\n{}, one thread, {} rounds\n", at::get_cpu_capability(), rounds);
   return 0;

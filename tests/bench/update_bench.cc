@@ -1,10 +1,11 @@
 // The update of one training step, in elements (N); 478,410 are the parameters of a 784-400-400-10
-// MLP. What it can cost at least is moving its arrays: compare bytes_per_second with BM_Copy of
+// MLP. What it can cost at least is moving its arrays: compare bytes_per_second with a copy of
 // equally many bytes (read + written) in the same run. One thread.
 #include <benchmark/benchmark.h>
 
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/kernels/update_isa.h"
@@ -55,10 +56,13 @@ void run(benchmark::State& state, Step update, Optimizer optimizer, int terms, i
   state.SetBytesProcessed(state.iterations() * arrays.n * arrays_moved * 4);
 }
 
-// As many bytes as AdamW moves: reads value, gradient and two moments, writes value and two
-// moments.
-void BM_Copy(benchmark::State& state) {
-  const size_t bytes = static_cast<size_t>(state.range(0)) * 14;  // half read, half written
+// What each update reads and writes, in arrays: value, gradient and two moments, of which the
+// gradient stays; then importance and anchor; then the path, which is written too.
+constexpr int kPlain = 7, kEwc = 9, kSi = 11;
+
+void BM_Copy(benchmark::State& state, int arrays_moved) {
+  const size_t bytes =
+      static_cast<size_t>(state.range(0) * arrays_moved) * 2;  // read; as many written
   std::vector<char> from(bytes, 1), to(bytes);
   for (auto _ : state) {
     std::memcpy(to.data(), from.data(), bytes);
@@ -67,10 +71,12 @@ void BM_Copy(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(bytes) * 2);
 }
 
-void BM_AdamW(benchmark::State& state, Step step) { run(state, step, Optimizer::adamw, 0, 0, 7); }
+void BM_AdamW(benchmark::State& state, Step step) {
+  run(state, step, Optimizer::adamw, 0, 0, kPlain);
+}
 void BM_Sgd(benchmark::State& state, Step step) { run(state, step, Optimizer::sgd, 0, 0, 3); }
-void BM_Ewc(benchmark::State& state, Step step) { run(state, step, Optimizer::adamw, 1, 0, 9); }
-void BM_Si(benchmark::State& state, Step step) { run(state, step, Optimizer::adamw, 1, 1, 11); }
+void BM_Ewc(benchmark::State& state, Step step) { run(state, step, Optimizer::adamw, 1, 0, kEwc); }
+void BM_Si(benchmark::State& state, Step step) { run(state, step, Optimizer::adamw, 1, 1, kSi); }
 void BM_Norm(benchmark::State& state, Step step) { run(state, step, Optimizer::adamw, 1, 0, 4); }
 
 constexpr int64_t kMlp = 478410;
@@ -94,7 +100,11 @@ void add_all(const char* isa, Step step, Step norm) {
 int main(int argc, char** argv) {
   using namespace lethe::kernels;
   benchmark::Initialize(&argc, argv);
-  benchmark::RegisterBenchmark("Copy", BM_Copy)->Arg(kMlp)->Unit(benchmark::kMicrosecond);
+  const std::pair<const char*, int> copies[] = {
+      {"Copy/AdamW", kPlain}, {"Copy/AdamW+ewc", kEwc}, {"Copy/AdamW+si", kSi}};
+  for (const auto& [name, arrays] : copies) {
+    benchmark::RegisterBenchmark(name, BM_Copy, arrays)->Arg(kMlp)->Unit(benchmark::kMicrosecond);
+  }
   add_all("avx2", update_avx2, squared_norm_avx2);
   if (has_avx512()) add_all("avx512", update_avx512, squared_norm_avx512);
   benchmark::RunSpecifiedBenchmarks();

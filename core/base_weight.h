@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/seam.h"
 
@@ -16,13 +17,15 @@ class BaseWeight {
   /// The weight as float32 (out, in): the tensor itself when dense, a new one when quantised.
   virtual Tensor dense() const = 0;
   virtual void parameters(const std::string& prefix, const ParameterVisitor& visit) = 0;
-  virtual const char* format() const = 0;  ///< "float", "nf4"
+  virtual const char* format() const = 0;  ///< one of base_formats()
 };
 
 /// weight (out, in) float32.
 std::unique_ptr<BaseWeight> make_dense(Tensor weight);
 /// Quantises in blocks of 64 along the row-major order (bitsandbytes' layout); frozen.
 std::unique_ptr<BaseWeight> make_nf4(const Tensor& weight, int64_t block = 64);
+/// float, bf16, int8, nf4, nf4-dq (NF4 with nested scales), fp4: all but float are frozen.
+const std::vector<std::string>& base_formats();
 /// By format name; throws naming the known formats.
 std::unique_ptr<BaseWeight> make_base(const std::string& format, const Tensor& weight);
 

@@ -1,6 +1,7 @@
 #include "core/linear.h"
 
 #include <cmath>
+#include <string_view>
 
 #include "core/capture.h"
 #include "core/error.h"
@@ -81,8 +82,10 @@ void Linear::parameters(const ParameterVisitor& visit) {
 }
 
 void Linear::set_trainable(bool trainable) {
-  base_->parameters(name(), [trainable](const std::string&, Tensor& value) {
-    if (value.is_floating_point()) value.set_requires_grad(trainable);
+  trains_weight_ = trainable;
+  const bool dense = base_->format() == std::string_view("float");
+  base_->parameters(name(), [&](const std::string&, Tensor& value) {
+    if (value.is_floating_point()) value.set_requires_grad(trainable && dense);
   });
   if (bias_.defined()) bias_.set_requires_grad(trainable);
 }

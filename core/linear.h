@@ -20,12 +20,13 @@ class Linear : public Seam {
   /// added.
   Tensor forward(const Tensor& x) const;
 
+  /// Whether the base weight was last asked to be trained, which a quantised one can't be.
+  bool trains_weight() const { return trains_weight_; }
   int64_t in_features() const { return in_; }
   int64_t out_features() const { return out_; }
   BaseWeight& base() { return *base_; }
   const Tensor& bias() const { return bias_; }
-  /// Replaces the base by the same weight in another format, frozen ("nf4"), or back to dense
-  /// ("float").
+  /// Replaces the base by the same weight in another of base_formats(): frozen, or dense again.
   void set_format(const std::string& format);
 
   void add_adapter(std::shared_ptr<Adapter> adapter) { adapters_.push_back(std::move(adapter)); }
@@ -40,6 +41,7 @@ class Linear : public Seam {
 
  private:
   int64_t in_, out_;
+  bool trains_weight_ = false;
   std::unique_ptr<BaseWeight> base_;
   Tensor bias_;
   std::vector<std::shared_ptr<Adapter>> adapters_;

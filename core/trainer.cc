@@ -60,6 +60,22 @@ TrainingPlan Trainer::planned(int64_t task) {
   return plan;
 }
 
+namespace {
+
+/// What is trained has to be in float.
+void check_formats(Model& model) {
+  for (Linear* seam : model.linears()) {
+    const std::string format = seam->base().format();
+    if (format == "float" || !seam->trains_weight()) continue;
+    fail(
+        "the method trains the weight of '{}', whose base is {}; set the model's base = float, or "
+        "choose a method that leaves the base as it is, such as lora",
+        seam->name(), format);
+  }
+}
+
+}  // namespace
+
 void Trainer::prepare() {
   if (options_.pack > 0 && !model_.takes_packed()) {
     fail("train.pack = {}, but this model can't keep packed rows apart; set it to 0",
@@ -74,6 +90,7 @@ void Trainer::prepare() {
   Setup setup{model_, arena_, stream_, make_generator(seed_for(request_.seed, "strategy")),
               teacher_opener()};
   for (auto& strategy : strategies_) strategy->prepare(setup);
+  check_formats(model_);
   for (const auto& strategy : strategies_) {
     if (auto form = strategy->penalty_form(stream_)) result_.penalties.push_back(std::move(*form));
   }

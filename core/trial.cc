@@ -56,10 +56,13 @@ void add_part(std::vector<std::string>& lines, const std::string& kind, const Pa
 std::string method_label(const TrialSpec& spec) {
   std::vector<std::string> names = strategy_names(spec);
   const auto base = spec.model.options.find("base");
-  if (base != spec.model.options.end() && base->second == "nf4") {
+  if (base == spec.model.options.end() || base->second == "float") return joined(names, "+");
+  const std::string plain = joined(names, "+");
+  if (base->second == "nf4") {
     std::replace(names.begin(), names.end(), std::string(adapter_name), std::string("qlora"));
   }
-  return joined(names, "+");
+  const std::string named = joined(names, "+");
+  return named == plain ? fmt::format("{} on {}", plain, base->second) : named;
 }
 
 std::string canonical_text(const TrialSpec& spec) {

@@ -26,7 +26,8 @@ struct TrialSpec {
   int64_t seed = 1;
 };
 
-/// "lora+ewc", "finetune"; "qlora" for lora on a model with base = nf4.
+/// "lora+ewc", "finetune"; "qlora" for lora on a model with base = nf4, "lora on int8" and the like
+/// for other formats than float.
 std::string method_label(const TrialSpec& spec);
 
 /// One line a fact ("method.0.ewc.lambda = 100"), sorted, equal for equal trials whatever the order

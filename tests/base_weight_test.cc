@@ -1,10 +1,11 @@
-// The NF4 base under a Linear: its product is the dense product of the weights it stands for.
+// The formats of a base under a Linear: a product is that of the dense weight it stands for.
 #include "tests/catch.h"
 // After Catch.
 #include "core/base_weight.h"
 #include "core/seeds.h"
 
 using namespace lethe;
+using Catch::Matchers::Contains;
 
 namespace {
 
@@ -23,21 +24,49 @@ Product product(const BaseWeight& base, const Tensor& x, const Tensor& bias, con
 
 }  // namespace
 
-TEST_CASE("the product with an NF4 base is that of its dense weight, with and without a bias") {
+TEST_CASE("the product with a base of any format is that of its dense weight") {
   const auto generator = make_generator(1);
-  const Tensor weight = at::randn({9, 7}, generator), x = at::randn({2, 3, 7}, generator);
-  const Tensor bias = at::randn({9}, generator), c = at::randn({2, 3, 9}, generator);
-  const auto quantised = make_nf4(weight);
-  const auto dense = make_dense(quantised->dense());
-  for (const Tensor& offset : {bias, Tensor()}) {
-    CAPTURE(offset.defined());
-    const Product ours = product(*quantised, x, offset, c), plain = product(*dense, x, offset, c);
-    CHECK(ours.y.equal(plain.y));
-    CHECK(ours.x_gradient.allclose(plain.x_gradient, 1e-6, 1e-6));
-    REQUIRE(ours.bias_gradient.defined() == offset.defined());
-    if (offset.defined()) CHECK(ours.bias_gradient.allclose(plain.bias_gradient, 1e-6, 1e-6));
+  const Tensor weight = at::randn({90, 70}, generator), x = at::randn({2, 3, 70}, generator);
+  const Tensor bias = at::randn({90}, generator), c = at::randn({2, 3, 90}, generator);
+  for (const std::string& format : base_formats()) {
+    const auto base = make_base(format, weight);
+    CHECK(base->format() == format);
+    const auto dense = make_dense(base->dense().detach().clone());
+    // LLM.int8() rounds x as well: half a step of x's row maximum in 254.
+    const double near = format == "int8" ? 0.2 : 1e-5;
+    for (const Tensor& offset : {bias, Tensor()}) {
+      CAPTURE(format, offset.defined());
+      const Product ours = product(*base, x, offset, c), plain = product(*dense, x, offset, c);
+      CHECK((ours.y - plain.y).abs().max().item<double>() < near);
+      CHECK(ours.x_gradient.allclose(plain.x_gradient, 1e-5, 1e-5));
+      REQUIRE(ours.bias_gradient.defined() == offset.defined());
+      if (offset.defined()) CHECK(ours.bias_gradient.allclose(plain.bias_gradient, 1e-6, 1e-6));
+    }
+    const Tensor again = make_base(format, base->dense().detach().clone())->dense();
+    if (format != "nf4-dq") CHECK(again.allclose(base->dense(), 1e-6, 0));  // nothing more is lost
   }
-  CHECK((quantised->dense() - weight).abs().max().item<double>() > 1e-3);
+}
+
+TEST_CASE("formats lose what their bits say") {
+  const auto generator = make_generator(3);
+  const Tensor weight = at::randn({64, 256}, generator);
+  const auto lost = [&](const std::string& format) {
+    return (make_base(format, weight)->dense() - weight).abs().mean().item<double>();
+  };
+  // Of normal values in blocks of 64 (docs/kernels.md): 0.0728 and 0.0965 of the deviation.
+  CHECK(lost("nf4") == Approx(0.0728).margin(0.002));
+  CHECK(lost("nf4-dq") == Approx(0.0728).margin(0.002));
+  CHECK(lost("fp4") == Approx(0.0965).margin(0.002));
+  // A quarter of a step of the row's maximum / 127, about 2.8 / 127.
+  CHECK(lost("int8") == Approx(2.8 / 127 / 4).margin(0.001));
+  CHECK(lost("bf16") < 0.002);
+  CHECK(lost("float") == 0);
+}
+
+TEST_CASE("a base that no format names lists them, and a block must be a power of two") {
+  CHECK_THROWS_WITH(make_base("nf5", at::zeros({2, 2})),
+                    Contains("'nf5'; known formats: float, bf16, int8, nf4, nf4-dq, fp4"));
+  CHECK_THROWS_WITH(make_nf4(at::zeros({2, 2}), 48), Contains("48"));
 }
 
 TEST_CASE("a frozen bias gets no gradient from the product with an NF4 base") {

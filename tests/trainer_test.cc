@@ -5,6 +5,7 @@
 #include "tests/tensors.h"
 
 using namespace lethe;
+using Catch::Matchers::Contains;
 
 namespace {
 
@@ -114,6 +115,27 @@ TEST_CASE("a loss that is not finite ends the trial, naming task and step") {
   CHECK_THROWS_WITH(trained(options),
                     "the loss of task 1 ('task1') is nan at step 2; lower the learning rate or the "
                     "strengths, or set train.clip");
+}
+
+TEST_CASE("a method that trains a quantised base is refused before any step") {
+  for (const std::string format : {"int8", "nf4", "bf16"}) {
+    const auto refuse = [&](const std::string& method, const OptionMap& options) {
+      const auto model = mlp(6, 8, 1, 2);
+      model->linears()[0]->set_format(format);
+      TaskStream stream = random_stream(Scenario::class_incremental, 1);
+      Method strategies = method_of(method, options);
+      train(small_request(*model, stream, strategies));
+    };
+    const std::pair<std::string, OptionMap> trains[] = {
+        {"finetune", {}}, {"ewc", {}}, {"freeze", {{"layers", "1"}}}};
+    for (const auto& [method, options] : trains) {
+      CHECK_THROWS_WITH(refuse(method, options),
+                        Contains("'fc1', whose base is " + format) &&
+                            Contains("choose a method that leaves the base"));
+    }
+    CHECK_NOTHROW(refuse("lora", {{"rank", "2"}}));
+    CHECK_NOTHROW(refuse("bitfit", {}));
+  }
 }
 
 TEST_CASE("every task is scored before training, after each task, and within tasks where asked") {

@@ -8,7 +8,7 @@ namespace {
 TrialSpec lora_and_ewc() {
   TrialSpec spec;
   spec.method = {{"lora", {{"rank", "4"}}}, {"ewc", {{"lambda", "100"}, {"gamma", "1"}}}};
-  spec.model = {"decoder", {{"width", "64"}, {"base", "dense"}}};
+  spec.model = {"decoder", {{"width", "64"}, {"base", "float"}}};
   spec.stream = {"instructions", {{"rows", "200"}}};
   spec.training = {{"lr", "0.001"}};
   spec.seed = 3;
@@ -23,7 +23,7 @@ TEST_CASE("the canonical text is one sorted line a fact", "[trial]") {
         "method.ewc.gamma = 1\n"
         "method.ewc.lambda = 100\n"
         "method.lora.rank = 4\n"
-        "model.base = dense\n"
+        "model.base = float\n"
         "model.name = decoder\n"
         "model.width = 64\n"
         "seed = 3\n"
@@ -54,14 +54,20 @@ TEST_CASE("every fact of a trial changes its canonical text", "[trial]") {
   for (const TrialSpec& other : others) CHECK(canonical_text(other) != text);
 }
 
-TEST_CASE("the label names lora on an nf4 base qlora, the canonical text does not", "[trial]") {
+TEST_CASE("the label names lora on an nf4 base qlora, and any other base; the text does not",
+          "[trial]") {
   TrialSpec spec = lora_and_ewc();
   CHECK(method_label(spec) == "lora+ewc");
   spec.model.options["base"] = "nf4";
   CHECK(method_label(spec) == "qlora+ewc");
   CHECK(canonical_text(spec).starts_with("method = lora+ewc\n"));
   spec.method.erase(spec.method.begin());
-  CHECK(method_label(spec) == "ewc");
+  CHECK(method_label(spec) == "ewc on nf4");
+  spec = lora_and_ewc();
+  spec.model.options["base"] = "int8";
+  CHECK(method_label(spec) == "lora+ewc on int8");
+  spec.model.options["base"] = "float";
+  CHECK(method_label(spec) == "lora+ewc");
 }
 
 TEST_CASE("a value with a line break cannot pass for another option", "[trial]") {

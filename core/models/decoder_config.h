@@ -80,7 +80,7 @@ struct DecoderOptions {
     visit("max_length", max_length, at_least(0),
           "positions; 0 = as long as the stream's longest row");
     visit("dropout", dropout, below_from(0.0, 1.0), "after attention and MLP");
-    visit("base", base, one_of({"float", "nf4"}), "format of the blocks' frozen weights");
+    visit("base", base, one_of(base_formats()), "format of the blocks' frozen weights");
     visit("pretrain_steps", pretrain_steps, at_least(0),
           "updates on the built-in mixture before the trial (cached); 0 = random weights");
   }

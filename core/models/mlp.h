@@ -15,7 +15,7 @@ struct MlpOptions {
   void fields(Visit&& visit) {
     visit("width", width, at_least(1), "units of each hidden layer");
     visit("layers", layers, at_least(0), "hidden layers");
-    visit("base", base, one_of({"float", "nf4"}), "format of the hidden layers' frozen weights");
+    visit("base", base, one_of(base_formats()), "format of the hidden layers' frozen weights");
   }
 };
 

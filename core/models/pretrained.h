@@ -20,7 +20,7 @@ struct PretrainedOptions {
     visit("path", path, any(), "folder with config.json and weights; the trial keeps its digest");
     visit("init", init, one_of({"checkpoint", "random"}),
           "the folder's weights, or fresh ones drawn as its config.json says");
-    visit("base", base, one_of({"float", "nf4"}), "format of the blocks' frozen weights");
+    visit("base", base, one_of(base_formats()), "format of the blocks' frozen weights");
     visit("dropout", dropout, one_of({"none", "config"}),
           "in training: none, or as config.json has it");
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/kernels/tile_product.h"
+
 namespace lethe::plan {
 
 const SeamPlan* Operators::next() { return &method.seams.at(next_++); }
@@ -122,7 +124,7 @@ Ghost Operators::linear(const SeamPlan& seam, const Ghost& x) {
 }
 
 /// core/dense_product.cc for dense weights: a trained one keeps x, a frozen one nothing.
-/// core/base_weight.cc for quantised ones, whose dense values live during the product.
+/// core/quantised_weight.cc for quantised ones, which are made dense tile by tile.
 Ghost Operators::base_product(const SeamPlan& seam, const Ghost& x, int64_t rows) {
   Effect effect;
   effect.bytes = bytes_of(rows * seam.seam.out);
@@ -130,7 +132,8 @@ Ghost Operators::base_product(const SeamPlan& seam, const Ghost& x, int64_t rows
   effect.trains = seam.weight || (seam.bias && seam.seam.bias);
   if (seam.bias && seam.seam.bias) effect.parameter_gradient = bytes_of(seam.seam.out);
   if (seam.quantised) {
-    effect.scratch = effect.backward_scratch = seam.seam.weight_size() * 4;
+    const kernels::DenseTiles shape(nullptr, seam.seam.out, seam.seam.in);
+    effect.scratch = effect.backward_scratch = 4 * kernels::tile_scratch(rows, shape);
     effect.scratch_part = Part::workspace;
   }
   return tape_->run({{x, x.bytes, /*viewed=*/true}}, effect);

@@ -1,0 +1,121 @@
+// NF4 and FP4 base weights, their scales nested or not.
+#include "core/cuda_device.h"
+#include "core/kernels/blockwise8.h"
+#include "core/memory.h"
+#include "core/quantised_weight.h"
+
+namespace lethe {
+namespace {
+
+class FourBitWeight : public QuantisedWeight {
+ public:
+  FourBitWeight(kernels::FourBit format, const Tensor& weight, bool nested, int64_t block)
+      : QuantisedWeight(weight.size(0), weight.size(1)),
+        format_(format),
+        nested_(nested),
+        block_(block) {
+    const MemoryTag tag(Category::base_weights);
+    const bool on_gpu = weight.is_cuda() && format == kernels::FourBit::nf4;
+    const Tensor dense = on_gpu ? weight.detach().contiguous() : on_cpu(weight);
+    const int64_t n = dense.numel();
+    codes_ = at::empty({(n + 1) / 2}, dense.options().dtype(at::kByte));
+    absmax_ = at::empty({(n + block - 1) / block}, dense.options());
+    if (on_gpu) {
+      cuda_quantize_nf4(dense, block, codes_, absmax_);
+    } else {
+      kernels::quantize_4bit(format, dense.const_data_ptr<float>(), n, block,
+                             codes_.mutable_data_ptr<uint8_t>(), absmax_.mutable_data_ptr<float>());
+    }
+    if (nested) nest();
+    codes_ = codes_.to(weight.device());
+    absmax_ = absmax_.to(weight.device());
+  }
+
+  Tensor dense() const override {
+    if (!codes_.is_cuda()) return dense_on_cpu();
+    if (format_ != kernels::FourBit::nf4) return cpu_copy().dense_on_cpu().to(codes_.device());
+    const MemoryTag tag(Category::workspace);
+    const Tensor scales = nested_ ? cpu_copy().scales().to(codes_.device()) : absmax_;
+    Tensor out_values = at::empty({out(), in()}, scales.options());
+    cuda_dequantize_nf4(codes_, scales, block_, out_values);
+    return out_values;
+  }
+
+  void parameters(const std::string& prefix, const ParameterVisitor& visit) override {
+    visit(prefix + ".weight", codes_);
+    visit(prefix + ".weight.absmax", absmax_);
+    if (!nested_) return;
+    visit(prefix + ".weight.nested_absmax", nested_absmax_);
+    visit(prefix + ".weight.nested_offset", offset_);
+  }
+
+  const char* format() const override {
+    if (format_ == kernels::FourBit::fp4) return nested_ ? "fp4-dq" : "fp4";
+    return nested_ ? "nf4-dq" : "nf4";
+  }
+
+ protected:
+  void with_tiles(const Use& use) const override {
+    const auto* packed = codes_.const_data_ptr<uint8_t>();
+    if (nested_) {
+      const kernels::NestedScales scales{
+          &kernels::signed_dynamic_map(), absmax_.const_data_ptr<uint8_t>(),
+          nested_absmax_.const_data_ptr<float>(), offset_.item<float>(), kernels::kNestedBlock};
+      return use(kernels::FourBitTiles(format_, packed, scales, out(), in(), block_));
+    }
+    use(kernels::FourBitTiles(format_, packed, absmax_.const_data_ptr<float>(), out(), in(),
+                              block_));
+  }
+
+ private:
+  /// Quantises the scales once more.
+  void nest() {
+    const Tensor scales = absmax_.cpu();
+    const int64_t n = scales.numel();
+    absmax_ = at::empty({n}, scales.options().dtype(at::kByte));
+    nested_absmax_ =
+        at::empty({(n + kernels::kNestedBlock - 1) / kernels::kNestedBlock}, scales.options());
+    const float offset = kernels::quantize_scales(scales.const_data_ptr<float>(), n,
+                                                  absmax_.mutable_data_ptr<uint8_t>(),
+                                                  nested_absmax_.mutable_data_ptr<float>());
+    offset_ = at::full({1}, offset, scales.options());
+  }
+
+  FourBitWeight cpu_copy() const {
+    FourBitWeight copy(*this);
+    copy.codes_ = codes_.cpu();
+    copy.absmax_ = absmax_.cpu();
+    if (nested_) {
+      copy.nested_absmax_ = nested_absmax_.cpu();
+      copy.offset_ = offset_.cpu();
+    }
+    return copy;
+  }
+
+  Tensor scales() const {
+    Tensor made = at::empty({absmax_.numel()}, at::kFloat);
+    kernels::dequantize_scales(kernels::signed_dynamic_map(), absmax_.const_data_ptr<uint8_t>(),
+                               nested_absmax_.const_data_ptr<float>(), offset_.item<float>(), 0,
+                               absmax_.numel(), kernels::kNestedBlock,
+                               made.mutable_data_ptr<float>());
+    return made;
+  }
+
+  kernels::FourBit format_;
+  bool nested_;
+  int64_t block_;
+  Tensor codes_;          // ((out * in + 1) / 2) uint8
+  Tensor absmax_;         // (ceil(out * in / block)) float32, uint8 where nested
+  Tensor nested_absmax_;  // (ceil(blocks / 256)) float32, on the CPU
+  Tensor offset_;         // (1) float32, on the CPU
+};
+
+}  // namespace
+
+std::unique_ptr<BaseWeight> make_four_bit(kernels::FourBit format, const Tensor& weight,
+                                          bool nested, int64_t block) {
+  kernels::check_four_bit_block(block);
+  return std::make_unique<FourBitWeight>(format, weight, nested, block);
+}
+
+}  // namespace lethe

@@ -1,0 +1,51 @@
+// Frozen base weights in fewer bits: NF4, FP4, either with nested scales, LLM.int8() and bfloat16.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "core/base_weight.h"
+#include "core/kernels/tile_product.h"
+
+namespace lethe {
+
+/// A frozen weight (out, in) that a product reads tile by tile, so that no dense weight is ever
+/// whole on the CPU; on a GPU it is, for the time of the product.
+class QuantisedWeight : public BaseWeight {
+ public:
+  QuantisedWeight(int64_t out, int64_t in) : out_(out), in_(in) {}
+  Tensor apply(const Tensor& x, const Tensor& bias) const override;
+
+  /// y (n, out) = x (n, in) W^T + bias, which may be null; contiguous, on the CPU.
+  virtual void multiply(const Tensor& x, const float* bias, Tensor& y) const;
+  /// gx (n, in) = gy (n, out) W; contiguous, on the CPU.
+  void multiply_back(const Tensor& gy, Tensor& gx) const;
+
+  int64_t out() const { return out_; }
+  int64_t in() const { return in_; }
+
+ protected:
+  using Use = std::function<void(const kernels::TiledWeight&)>;
+  virtual void with_tiles(const Use& use) const = 0;  ///< on the CPU
+  Tensor dense_on_cpu() const;                        ///< the weight as its tiles have it
+
+ private:
+  int64_t out_, in_;
+};
+
+/// A contiguous copy, or the tensor itself, on the CPU, where every format but NF4 is quantised.
+Tensor on_cpu(const Tensor& weight);
+
+/// 4-bit codes in blocks along the row-major order, in bitsandbytes' layout; `nested` quantises the
+/// scales once more (double quantisation). Throws Error for a block size that the format lacks.
+std::unique_ptr<BaseWeight> make_four_bit(kernels::FourBit format, const Tensor& weight,
+                                          bool nested = false, int64_t block = 64);
+/// LLM.int8() (Dettmers et al. 2022, arXiv:2208.07339): 8-bit rows with one scale each. On the CPU
+/// inputs are quantised by rows as well, and columns with a value of 6 or more stay in float; which
+/// columns those are depends on all rows that go through together. The gradient for x is that of
+/// the dequantised weight, as if inputs were not rounded.
+std::unique_ptr<BaseWeight> make_int8(const Tensor& weight);
+/// Rounded to bfloat16; products in float32.
+std::unique_ptr<BaseWeight> make_bf16(const Tensor& weight);
+
+}  // namespace lethe

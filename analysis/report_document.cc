@@ -173,6 +173,7 @@ Blocks sections(const Comparison& comparison, const std::vector<MetricDoc>& docs
   add("beside", [&] { return reference_section(comparison); });
   add("relations", [&] { return relation_section(comparison); });
   add("scores", [&] { return score_section(comparison, present); });
+  add("formats", [&] { return format_section(comparison, present); });
   if (figures) add("figures", [&] { return figure_section(comparison, present); });
   add("matrices", [&] { return matrix_section(comparison); });
   add("transfer", [&] { return transfer_section(comparison, present); });

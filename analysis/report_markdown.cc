@@ -10,7 +10,7 @@
 namespace lethe {
 namespace {
 
-const char* mark(Verdict verdict) {
+const char* verdict_mark(Verdict verdict) {
   if (verdict == Verdict::none) return "";
   return verdict == Verdict::better ? " ▲" : " ▼";
 }
@@ -64,7 +64,7 @@ struct MarkdownBlock {
     for (const auto& row : table.rows) {
       std::vector<std::string> cells;
       for (const TableCell& cell : row)
-        cells.push_back(escape_markdown(cell.text) + mark(cell.verdict));
+        cells.push_back(escape_markdown(cell.text) + verdict_mark(cell.verdict));
       text += pipe_row(cells);
     }
     return text + "\n";
@@ -93,7 +93,7 @@ struct MarkdownBlock {
   }
 };
 
-std::string all(const Blocks& blocks) {
+std::string all_text(const Blocks& blocks) {
   std::string text;
   for (const Block& block : blocks) text += std::visit(MarkdownBlock{}, block);
   return text;
@@ -105,12 +105,12 @@ std::string report_markdown(const std::vector<Comparison>& comparisons,
                             const std::vector<MetricDoc>& docs, const ReportText& words) {
   std::string text = "# " + escape_markdown(words.title) + "\n\n";
   if (comparisons.empty()) return text + "The store holds no trial that this report could show.\n";
-  text += all(opening(comparisons, words));
+  text += all_text(opening(comparisons, words));
   for (const Comparison& comparison : comparisons) {
     text += "## " + escape_markdown(comparison.title) + "\n\n";
-    text += all(sections(comparison, docs, false, words.sections));
+    text += all_text(sections(comparison, docs, false, words.sections));
   }
-  text += all(closing(comparisons, docs, words));
+  text += all_text(closing(comparisons, docs, words));
   text.pop_back();
   return text;
 }

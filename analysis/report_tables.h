@@ -17,6 +17,9 @@ std::string jobs_text(const MethodRow& method);
 
 /// Methods by metrics, and the paired differences to finetune.
 Blocks score_section(const Comparison& comparison, const std::vector<MetricDoc>& present);
+/// Methods on a base of fewer bits beside the same method on the float base, paired by seed
+/// (report_bases.cc); nothing where no method has both.
+Blocks format_section(const Comparison& comparison, const std::vector<MetricDoc>& present);
 Blocks transfer_section(const Comparison& comparison, const std::vector<MetricDoc>& present);
 Blocks base_section(const Comparison& comparison, const std::vector<MetricDoc>& present);
 Blocks memory_section(const Comparison& comparison, const std::vector<MetricDoc>& present);

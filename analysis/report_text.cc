@@ -58,8 +58,8 @@ Block block_of(Lines lines) {
 
 const std::vector<std::string>& section_names() {
   static const std::vector<std::string> names = {
-      "run",      "notes", "beside", "relations", "scores",  "figures",    "matrices",
-      "transfer", "base",  "memory", "time",      "samples", "definitions"};
+      "run",      "notes",    "beside", "relations", "scores", "formats", "figures",
+      "matrices", "transfer", "base",   "memory",    "time",   "samples", "definitions"};
   return names;
 }
 

@@ -15,8 +15,8 @@ struct ReportText {
   std::vector<std::string> not_there;  ///< what was asked for and no comparison has
 };
 
-/// "run", "notes", "beside", "relations", "scores", "figures", "matrices", "transfer", "base",
-/// "memory", "time", "samples" and "definitions", in the order of a report.
+/// "run", "notes", "beside", "relations", "scores", "formats", "figures", "matrices", "transfer",
+/// "base", "memory", "time", "samples" and "definitions", in the order of a report.
 const std::vector<std::string>& section_names();
 
 /// Whether a section is among the `wanted` ones, which are all where there are none.

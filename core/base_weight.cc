@@ -36,11 +36,6 @@ std::unique_ptr<BaseWeight> make_nf4(const Tensor& weight, int64_t block) {
   return make_four_bit(kernels::FourBit::nf4, weight, false, block);
 }
 
-const std::vector<std::string>& base_formats() {
-  static const std::vector<std::string> formats = {"float", "bf16", "int8", "nf4", "nf4-dq", "fp4"};
-  return formats;
-}
-
 std::unique_ptr<BaseWeight> make_base(const std::string& format, const Tensor& weight) {
   if (format == "float") return make_dense(weight);
   if (format == "bf16") return make_bf16(weight);

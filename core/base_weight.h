@@ -3,8 +3,8 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
+#include "core/base_formats.h"
 #include "core/seam.h"
 
 namespace lethe {
@@ -24,8 +24,6 @@ class BaseWeight {
 std::unique_ptr<BaseWeight> make_dense(Tensor weight);
 /// Quantises in blocks of 64 along the row-major order (bitsandbytes' layout); frozen.
 std::unique_ptr<BaseWeight> make_nf4(const Tensor& weight, int64_t block = 64);
-/// float, bf16, int8, nf4, nf4-dq (NF4 with nested scales), fp4: all but float are frozen.
-const std::vector<std::string>& base_formats();
 /// By format name; throws naming the known formats.
 std::unique_ptr<BaseWeight> make_base(const std::string& format, const Tensor& weight);
 

@@ -98,8 +98,6 @@ Tensor QuantisedWeight::dense_on_cpu() const {
   return dense;
 }
 
-Tensor on_cpu(const Tensor& weight) { return weight.detach().cpu().contiguous(); }
-
 namespace {
 
 class Int8Weight : public QuantisedWeight {

@@ -34,7 +34,7 @@ class QuantisedWeight : public BaseWeight {
 };
 
 /// A contiguous copy, or the tensor itself, on the CPU, where every format but NF4 is quantised.
-Tensor on_cpu(const Tensor& weight);
+inline Tensor on_cpu(const Tensor& weight) { return weight.detach().cpu().contiguous(); }
 
 /// 4-bit codes in blocks along the row-major order, in bitsandbytes' layout; `nested` quantises the
 /// scales once more (double quantisation). Throws Error for a block size that the format lacks.

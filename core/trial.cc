@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base_formats.h"
 #include "core/error.h"
 
 namespace lethe {
@@ -52,6 +53,11 @@ void add_part(std::vector<std::string>& lines, const std::string& kind, const Pa
 }
 
 }  // namespace
+
+const std::vector<std::string>& base_formats() {
+  static const std::vector<std::string> formats = {"float", "bf16", "int8", "nf4", "nf4-dq", "fp4"};
+  return formats;
+}
 
 std::string method_label(const TrialSpec& spec) {
   std::vector<std::string> names = strategy_names(spec);

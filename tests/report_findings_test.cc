@@ -39,6 +39,21 @@ std::string markdown(const ReportText& words = {}) {
 
 }  // namespace
 
+TEST_CASE("a method on fewer bits stands beside itself on float, paired by seed", "[report]") {
+  const auto comparisons = compare(
+      {split_trial("lora", 1, .50), split_trial("lora", 2, .60), split_trial("lora", 3, .70),
+       split_trial("qlora", 1, .45), split_trial("qlora", 2, .55), split_trial("qlora", 3, .65),
+       split_trial("lora on int8", 2, .61), split_trial("ewc on int8", 1, .9),
+       split_trial("lora on tape", 1, .9)});
+  const std::string text = report_markdown(comparisons, metric_docs(), {.sections = {"formats"}});
+  CHECK(has(text, "### Formats of the base"));
+  CHECK(has(text, "| lora | nf4 | -5.00 ± 0.00"));
+  CHECK(has(text, "| lora | int8 | +1.00"));  // one seed: no interval
+  CHECK_FALSE(has(text, "| ewc |"));          // nothing to stand beside
+  CHECK_FALSE(has(text, "tape"));
+  CHECK_FALSE(has(markdown(), "Formats of the base"));
+}
+
 TEST_CASE("the table beside published figures is exactly this", "[report]") {
   const std::string text = markdown();
   CHECK(has(text,

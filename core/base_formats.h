@@ -1,0 +1,12 @@
+// Names of the formats that a base weight can have. Free of libtorch.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace lethe {
+
+/// float, bf16, int8, nf4, nf4-dq (NF4 with nested scales), fp4: all but float are frozen.
+const std::vector<std::string>& base_formats();
+
+}  // namespace lethe

@@ -15,22 +15,6 @@ struct BackTensors {
   const HeadSpan &gq, &gk, &gv;
 };
 
-/// Asks for what comes after the n-th query head's block that begins at `first`.
-inline void ask_for_next(const AttentionShape& shape, const BackTensors& t, int64_t n,
-                         int64_t first) {
-  const int64_t group = shape.heads / shape.kv_heads, kv = n / group;
-  ask_for(shape, t.q, n, shape.heads, first + kQueries);
-  ask_for(shape, t.gout, n, shape.heads, first + kQueries);
-  ask_for(shape, t.out, n, shape.heads, first + kQueries);
-  ask_for(shape, t.gq, n, shape.heads, first);
-  if ((n + 1) % group != 0) return;
-  ask_for(shape, t.gk, kv, shape.kv_heads, first);
-  ask_for(shape, t.gv, kv, shape.kv_heads, first);
-  if (kv + 1 == shape.batch * shape.kv_heads) return;
-  ask_for(shape, t.k, kv + 1, shape.kv_heads, first);
-  ask_for(shape, t.v, kv + 1, shape.kv_heads, first);
-}
-
 /// The n-th query head.
 inline void back_head(const AttentionShape& shape, const PackedSizes& sizes, const BackTensors& t,
                       int64_t n, const BackRoom& room) {
@@ -46,7 +30,6 @@ inline void back_head(const AttentionShape& shape, const PackedSizes& sizes, con
     pack(sizes, q, t.q.token, first, kQueries, shape.scale * kLog2E, room.query_rows);
     pack(sizes, gout, t.gout.token, first, kQueries, 1, room.gradient_rows);
     pack(sizes, out, t.out.token, first, kQueries, 1, room.out_rows);
-    ask_for_next(shape, t, n, first);
     back_block(sizes, room, first, sums);
     unpack(sizes, room.out_rows, first, kQueries, shape.scale, gq, t.gq.token);
   }

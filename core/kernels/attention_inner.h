@@ -98,21 +98,6 @@ inline auto* head_of(const View& view, int64_t n, int64_t heads) {
   return view.data + n / heads * view.batch + n % heads * view.head;
 }
 
-/// Asks for 16 rows of the n-th head before they are read: narrow heads lie far apart. Past the
-/// last row the next head begins.
-template <class View>
-inline void ask_for(const AttentionShape& shape, const View& view, int64_t n, int64_t heads,
-                    int64_t first) {
-  if (first >= shape.tokens) {
-    first = 0;
-    if (++n == shape.batch * heads) return;
-  }
-  const auto* row = head_of(view, n, heads) + first * view.token;
-  for (int64_t left = lesser(kQueries, shape.tokens - first); left > 0; --left, row += view.token) {
-    for (int64_t i = 0; i < shape.width; i += 16) __builtin_prefetch(row + i);
-  }
-}
-
 /// lanes[i * 16 + query] = rows[query * stride + i] for i < depth.
 [[gnu::noinline]] void across_lanes(const PackedSizes& sizes, const float* rows, float* lanes) {
   for (int64_t i = 0; i < sizes.depth; i += 8) {

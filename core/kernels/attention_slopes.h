@@ -2,7 +2,7 @@
 // linkage, as in core/kernels/lanes.h.
 #pragma once
 
-#include "core/kernels/attention_loop.h"
+#include "core/kernels/attention_softmax.h"
 
 namespace lethe::kernels {
 namespace {
@@ -25,13 +25,15 @@ struct BackRoom {
   float *p, *slopes;  ///< of a chunk of keys, (keys, 16): probabilities and scores' gradients
 };
 
-/// Probabilities again, and the gradients of the scores, of `count` keys. log_sums is in powers of
-/// two, `mean` sum_j p_j dp_j.
-[[gnu::noinline]] void slope_keys(int64_t depth, int64_t stride, const float* keys,
-                                  const float* values, int64_t count, int64_t open,
-                                  const float* query_lanes, const float* gradient_lanes,
-                                  BlockValues log_sums, BlockValues mean, float* p_lanes,
-                                  float* slopes) {
+/// Probabilities again, and the gradients of the scores, of the `count` keys that begin at `first`.
+/// log_sums is in powers of two, `mean` sum_j p_j dp_j.
+[[gnu::noinline]] void slope_keys(const PackedSizes& sizes, const BackRoom& room, int64_t first,
+                                  int64_t count, int64_t open, BlockValues log_sums,
+                                  BlockValues mean) {
+  const int64_t depth = sizes.depth, stride = sizes.stride;
+  const float *keys = room.keys + first * stride, *values = room.values + first * stride,
+              *query_lanes = room.query_lanes, *gradient_lanes = room.gradient_lanes;
+  float *p_lanes = room.p, *slopes = room.slopes;
   for (int64_t j = 0; j < count; j += kGroup) {
     Floats sum[kGroup][kRegisters];
     for (auto& row : sum) {
@@ -101,8 +103,7 @@ inline void back_block(const PackedSizes& sizes, const BackRoom& room, int64_t f
   std::memset(room.sum_lanes, 0, static_cast<size_t>(kQueries * depth) * sizeof(float));
   for (int64_t j = 0; j < first + kQueries; j += sizes.chunk) {
     const int64_t count = lesser(sizes.chunk, first + kQueries - j), at = j * stride;
-    slope_keys(depth, stride, room.keys + at, room.values + at, count, first - j, room.query_lanes,
-               room.gradient_lanes, powers, mean, room.p, room.slopes);
+    slope_keys(sizes, room, j, count, first - j, powers, mean);
     add_values(depth, stride, room.keys + at, count, room.slopes, block_of(1), room.sum_lanes);
     add_rows(stride, room.slopes, count, room.query_rows, room.key_sums + at);
     add_rows(stride, room.p, count, room.gradient_rows, room.value_sums + at);

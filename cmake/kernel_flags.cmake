@@ -6,11 +6,11 @@ set_source_files_properties(kernels/dot.cc kernels/pixels.cc kernels/sparse_prod
 set_source_files_properties(kernels/gelu.cc PROPERTIES COMPILE_OPTIONS "${_fast};-fno-trapping-math")
 set_source_files_properties(kernels/adam8.cc kernels/int8_rows.cc PROPERTIES COMPILE_OPTIONS "${_fast}")
 set_source_files_properties(
-  kernels/fourbit_avx2.cc kernels/tile_avx2.cc kernels/update_avx2.cc PROPERTIES
+  kernels/attention_avx2.cc kernels/fourbit_avx2.cc kernels/tile_avx2.cc kernels/update_avx2.cc PROPERTIES
   COMPILE_OPTIONS "${_fast};-march=x86-64-v3")
 # GCC 12 takes the undefined registers inside its own AVX-512 intrinsics for a fault.
 set_source_files_properties(
-  kernels/fourbit_avx512.cc kernels/tile_avx512.cc kernels/update_avx512.cc PROPERTIES
+  kernels/attention_avx512.cc kernels/fourbit_avx512.cc kernels/tile_avx512.cc kernels/update_avx512.cc PROPERTIES
   COMPILE_OPTIONS "${_fast};-march=x86-64-v4;-Wno-maybe-uninitialized")
 set_source_files_properties(
   kernels/blockwise8.cc kernels/byte_map.cc kernels/fourbit.cc kernels/tile_product.cc PROPERTIES

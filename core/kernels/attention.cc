@@ -1,0 +1,28 @@
+#include "core/kernels/attention.h"
+
+#include "core/kernels/attention_isa.h"
+#include "core/kernels/isa.h"
+
+namespace lethe::kernels {
+
+int64_t attention_scratch(const AttentionShape& shape) {
+  const int64_t tokens = (shape.tokens + 15) / 16 * 16, width = (shape.width + 15) / 16 * 16;
+  constexpr int64_t kScores = 16 * 128, kAlignment = 16;
+  return 4 * tokens * width + 6 * 16 * width + kScores + kAlignment;
+}
+
+void causal_attention(const AttentionShape& shape, const HeadView& q, const HeadView& k,
+                      const HeadView& v, const HeadSpan& out, float* log_sums, float* scratch) {
+  const auto run = use_avx512() ? causal_attention_avx512 : causal_attention_avx2;
+  run(shape, q, k, v, out, log_sums, scratch);
+}
+
+void causal_attention_back(const AttentionShape& shape, const HeadView& q, const HeadView& k,
+                           const HeadView& v, const HeadView& out, const float* log_sums,
+                           const HeadView& gout, const HeadSpan& gq, const HeadSpan& gk,
+                           const HeadSpan& gv, float* scratch) {
+  const auto run = use_avx512() ? causal_attention_back_avx512 : causal_attention_back_avx2;
+  run(shape, q, k, v, out, log_sums, gout, gq, gk, gv, scratch);
+}
+
+}  // namespace lethe::kernels

@@ -42,7 +42,8 @@ void causal_attention(const AttentionShape& shape, const HeadView& q, const Head
 /// the query heads that share them. The probabilities are made again from log_sums, so that nothing
 /// of the size tokens^2 was ever kept (Dao et al. 2022, arXiv:2205.14135, algorithm 4). gq, gk and
 /// gv must overlap neither one another nor the inputs, and may lie interleaved, as views of one
-/// product.
+/// product. What surprises: the probabilities are as exact as a float of log_sums' size, to about
+/// 1e-3 where that is 1e4.
 void causal_attention_back(const AttentionShape& shape, const HeadView& q, const HeadView& k,
                            const HeadView& v, const HeadView& out, const float* log_sums,
                            const HeadView& gout, const HeadSpan& gq, const HeadSpan& gk,

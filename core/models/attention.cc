@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/models/causal_attention.h"
 #include "core/models/initial.h"
 #include "core/models/transformer.h"
 
@@ -99,6 +100,11 @@ Tensor Attention::forward(const Tensor& x, const AttentionInputs& inputs,
     k = rotated(k, inputs);
   }
   if (cache != nullptr) cache->extend(k, v);
+  const bool causal = inputs.dropout == 0 && !inputs.bias.defined();
+  if (causal && takes_causal_attention(q, k, v)) {
+    return out_->forward(
+        causal_attention(q, k, v, scale_).transpose(1, 2).reshape({x.size(0), x.size(1), -1}));
+  }
   if (config_.kv_heads != config_.heads) {
     const int64_t copies = config_.heads / config_.kv_heads;
     k = k.repeat_interleave(copies, 1);

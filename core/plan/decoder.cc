@@ -101,7 +101,9 @@ class DecoderPass {
       heads.q = rotated(heads.q);
       heads.k = rotated(heads.k);
     }
-    if (model_.kv_heads != model_.heads) {
+    // core/models/causal_attention.cc shares keys and values between heads, on the CPU.
+    const bool shares = !bias_.storage && model_.head_dim <= 64 && ops_.shapes.value == 4;
+    if (model_.kv_heads != model_.heads && !shares) {
       heads.k = repeated(heads.k);
       heads.v = repeated(heads.v);
     }

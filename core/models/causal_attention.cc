@@ -1,0 +1,88 @@
+#include "core/models/causal_attention.h"
+
+#include "core/autograd_function.h"
+#include "core/kernels/attention.h"
+
+namespace lethe {
+namespace {
+
+constexpr int64_t kWidest = 64;
+
+kernels::AttentionShape shape_of(const Tensor& q, const Tensor& k, double scale) {
+  return {q.size(0), q.size(1), k.size(1), q.size(2), q.size(3), static_cast<float>(scale)};
+}
+
+kernels::HeadView view_of(const Tensor& x) {
+  return {x.const_data_ptr<float>(), x.stride(0), x.stride(1), x.stride(2)};
+}
+
+kernels::HeadSpan span_of(const Tensor& x) {
+  return {x.mutable_data_ptr<float>(), x.stride(0), x.stride(1), x.stride(2)};
+}
+
+/// (B, H, T, D) in the memory of (B, T, H, D), which projections take and give without a copy.
+Tensor by_token(const Tensor& like) {
+  return at::empty({like.size(0), like.size(2), like.size(1), like.size(3)}, like.options())
+      .transpose(1, 2);
+}
+
+/// Values of one head and token side by side.
+Tensor dense_heads(const Tensor& x) { return x.stride(3) == 1 ? x : x.contiguous(); }
+
+Tensor scratch_for(const kernels::AttentionShape& shape) {
+  return at::empty({kernels::attention_scratch(shape)}, at::kFloat);
+}
+
+Tensor attended(const Tensor& q, const Tensor& k, const Tensor& v, double scale, Tensor& sums) {
+  const kernels::AttentionShape shape = shape_of(q, k, scale);
+  Tensor out = by_token(q);
+  sums = at::empty({shape.batch, shape.heads, shape.tokens}, q.options());
+  const Tensor scratch = scratch_for(shape);
+  kernels::causal_attention(shape, view_of(q), view_of(k), view_of(v), span_of(out),
+                            sums.mutable_data_ptr<float>(), scratch.mutable_data_ptr<float>());
+  return out;
+}
+
+struct CausalAttention : torch::autograd::Function<CausalAttention> {
+  static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& q, const Tensor& k,
+                        const Tensor& v, double scale) {
+    Tensor sums;
+    const Tensor out = attended(q, k, v, scale, sums);
+    saved->save_for_backward({q, k, v, out, sums});
+    saved->saved_data["scale"] = scale;
+    return out;
+  }
+
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
+                                               torch::autograd::tensor_list gradients) {
+    const auto kept = saved->get_saved_variables();
+    const Tensor &q = kept[0], &k = kept[1], &v = kept[2], &out = kept[3], &sums = kept[4];
+    const Tensor gout = dense_heads(gradients[0]);
+    const kernels::AttentionShape shape = shape_of(q, k, saved->saved_data["scale"].toDouble());
+    Tensor gq = by_token(q), gk = by_token(k), gv = by_token(v);
+    const Tensor scratch = scratch_for(shape);
+    kernels::causal_attention_back(shape, view_of(q), view_of(k), view_of(v), view_of(out),
+                                   sums.const_data_ptr<float>(), view_of(gout), span_of(gq),
+                                   span_of(gk), span_of(gv), scratch.mutable_data_ptr<float>());
+    return {gq, gk, gv, Tensor()};
+  }
+};
+
+}  // namespace
+
+bool takes_causal_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
+  return q.is_cpu() && q.scalar_type() == at::kFloat && k.scalar_type() == at::kFloat &&
+         v.scalar_type() == at::kFloat && q.size(2) == k.size(2) && q.size(3) <= kWidest &&
+         q.numel() > 0;
+}
+
+Tensor causal_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale) {
+  const Tensor dense_q = dense_heads(q), dense_k = dense_heads(k), dense_v = dense_heads(v);
+  const bool graph =
+      at::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
+  if (graph) return CausalAttention::apply(dense_q, dense_k, dense_v, scale);
+  Tensor sums;
+  return attended(dense_q, dense_k, dense_v, scale, sums);
+}
+
+}  // namespace lethe

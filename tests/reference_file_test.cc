@@ -80,7 +80,7 @@ TEST_CASE("an unknown source, status, section or metric is refused with the know
         "r.toml:18: unknown status 'sure'; known: confirmed, recalled, quoted");
   CHECK(refused("sections = [\"scores\", \"score\"]\n") ==
         "r.toml:1: unknown section 'score'; known sections: run, notes, beside, relations, scores, "
-        "figures, matrices, transfer, base, memory, time, samples, definitions");
+        "formats, figures, matrices, transfer, base, memory, time, samples, definitions");
   const std::string metric = refused_figure("metric = \"accuracy\"\nmeasured = { 1 = 2 }");
   CHECK(metric.rfind("r.toml:18: unknown metric 'accuracy'; known metrics: final_average, ", 0) ==
         0);

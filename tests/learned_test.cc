@@ -242,7 +242,7 @@ TEST_CASE("an adapter of a set stands under the set's name, beside another of it
   // Both together are one of twice the rank.
   const Learned joined = learned_of(*trained.model, {});
   CHECK(joined.adapters.at("layers.0.self_attn.q_proj").rank() == 4);
-  // Products of rank 4 add in another order than two of rank 2: some 30 roundings of logits of 13.
+  // Products of rank 4 add in another order than two of rank 2: some 60 roundings of logits of 13.
   const double largest = both.abs().max().item<double>();
-  CHECK(largest_difference(trained.on_fresh(joined), both) < 32 * 6e-8 * largest);
+  CHECK(largest_difference(trained.on_fresh(joined), both) < 64 * 6e-8 * largest);
 }

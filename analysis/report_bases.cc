@@ -1,7 +1,6 @@
 // What fewer bits in the base change: each method on another format beside itself on float.
 #include <algorithm>
 
-#include "analysis/report_numbers.h"
 #include "analysis/report_tables.h"
 #include "core/base_formats.h"
 
@@ -36,23 +35,6 @@ std::vector<MetricDoc> compared_metrics(const std::vector<MetricDoc>& present) {
   return docs;
 }
 
-TableCell against_float(const MethodRow& method, const MethodRow& plain, const MetricDoc& doc) {
-  const auto here = method.metrics.find(doc.key), there = plain.metrics.find(doc.key);
-  if (here == method.metrics.end() || there == plain.metrics.end()) return {"-"};
-  const Summary difference = paired_difference(here->second.by_seed, there->second.by_seed);
-  if (difference.n == 0) return {"-"};
-  TableCell cell{difference_and_interval(difference, doc.unit)};
-  if (excludes_zero(difference)) {
-    cell.verdict = (difference.mean > 0) == doc.higher_is_better ? Verdict::better : Verdict::worse;
-  }
-  return cell;
-}
-
-std::string titled(const MetricDoc& doc) {
-  const std::string unit = shown_unit(doc.unit).name;
-  return unit.empty() ? doc.title : doc.title + " (" + unit + ")";
-}
-
 }  // namespace
 
 Blocks format_section(const Comparison& comparison, const std::vector<MetricDoc>& present) {
@@ -60,16 +42,24 @@ Blocks format_section(const Comparison& comparison, const std::vector<MetricDoc>
   Table table{.caption = "Difference to the same method on the float base, within a seed.",
               .head = {"Method", "Base"},
               .labels = 2};
-  for (const MetricDoc& doc : docs) table.head.push_back(titled(doc));
+  for (const MetricDoc& doc : docs) table.head.push_back(column_title(doc));
   for (const MethodRow& method : comparison.methods) {
     const OnBase mine = on_base(method.label);
     if (mine.format == "float") continue;
-    const auto plain =
-        std::find_if(comparison.methods.begin(), comparison.methods.end(),
-                     [&](const MethodRow& other) { return other.label == mine.method; });
-    if (plain == comparison.methods.end()) continue;
+    const bool has_plain =
+        std::any_of(comparison.methods.begin(), comparison.methods.end(),
+                    [&](const MethodRow& other) { return other.label == mine.method; });
+    if (!has_plain) continue;
     std::vector<TableCell> row = {{mine.method}, {mine.format}};
-    for (const MetricDoc& doc : docs) row.push_back(against_float(method, *plain, doc));
+    for (const MetricDoc& doc : docs) {
+      const MetricCell* here = cell_of(comparison, method.label, doc.key);
+      const MetricCell* plain = cell_of(comparison, mine.method, doc.key);
+      const bool both = here != nullptr && plain != nullptr;
+      const Summary difference =
+          both ? paired_difference(here->by_seed, plain->by_seed) : Summary{};
+      row.push_back(difference.n == 0 ? TableCell{"-"}
+                                      : difference_cell(difference, doc, method.seeds));
+    }
     table.rows.push_back(row);
   }
   if (table.rows.empty()) return {};

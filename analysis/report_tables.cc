@@ -18,11 +18,6 @@ std::vector<MetricDoc> of_kind(const std::vector<MetricDoc>& docs, MetricKind ki
   return chosen;
 }
 
-std::string column_title(const MetricDoc& doc) {
-  const std::string unit = shown_unit(doc.unit).name;
-  return unit.empty() ? doc.title : fmt::format("{} ({})", doc.title, unit);
-}
-
 // n is written beside a value only where it differs from the row's number of seeds.
 std::string with_count(const std::string& text, int64_t n, int64_t seeds) {
   return n == seeds || n == 0 ? text : fmt::format("{} (n = {})", text, n);
@@ -35,17 +30,10 @@ TableCell value_cell(const MethodRow& method, const MetricDoc& doc) {
   return {with_count(mean_and_interval(summary, doc.unit), summary.n, method.seeds)};
 }
 
-TableCell difference_cell(const MethodRow& method, const MetricDoc& doc) {
+TableCell finetune_cell(const MethodRow& method, const MetricDoc& doc) {
   const auto found = method.metrics.find(doc.key);
   if (found == method.metrics.end() || !found->second.minus_finetune) return {"-"};
-  const Summary& difference = *found->second.minus_finetune;
-  TableCell cell{
-      with_count(difference_and_interval(difference, doc.unit), difference.n, method.seeds)};
-  if (excludes_zero(difference)) {
-    const bool higher = difference.mean > 0;
-    cell.verdict = higher == doc.higher_is_better ? Verdict::better : Verdict::worse;
-  }
-  return cell;
+  return difference_cell(*found->second.minus_finetune, doc, method.seeds);
 }
 
 Table value_table(const Comparison& comparison, const std::vector<MetricDoc>& docs,
@@ -96,7 +84,7 @@ Table difference_table(const Comparison& comparison, const std::vector<MetricDoc
   for (const MetricDoc& doc : columns) table.head.push_back(column_title(doc));
   for (const MethodRow& method : comparison.methods) {
     std::vector<TableCell> row = {{method.label}};
-    for (const MetricDoc& doc : columns) row.push_back(difference_cell(method, doc));
+    for (const MetricDoc& doc : columns) row.push_back(finetune_cell(method, doc));
     const bool any = std::any_of(columns.begin(), columns.end(),
                                  [&](const MetricDoc& doc) { return has(method, doc); });
     if (any && method.label != "finetune") table.rows.push_back(row);
@@ -136,6 +124,20 @@ Blocks titled(const std::string& title, const Blocks& tables) {
 }
 
 }  // namespace
+
+std::string column_title(const MetricDoc& doc) {
+  const std::string unit = shown_unit(doc.unit).name;
+  return unit.empty() ? doc.title : fmt::format("{} ({})", doc.title, unit);
+}
+
+TableCell difference_cell(const Summary& difference, const MetricDoc& doc, int64_t seeds) {
+  TableCell cell{with_count(difference_and_interval(difference, doc.unit), difference.n, seeds)};
+  if (excludes_zero(difference)) {
+    const bool higher = difference.mean > 0;
+    cell.verdict = higher == doc.higher_is_better ? Verdict::better : Verdict::worse;
+  }
+  return cell;
+}
 
 MetricKind metric_kind(const MetricDoc& doc) {
   const std::string& unit = doc.unit;

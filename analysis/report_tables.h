@@ -15,6 +15,12 @@ MetricKind metric_kind(const MetricDoc& doc);
 /// The numbers of jobs under which a method's trials ran: "2", "1, 2"; "-" when none finished.
 std::string jobs_text(const MethodRow& method);
 
+/// "Forgetting (%)".
+std::string column_title(const MetricDoc& doc);
+/// A paired difference with its interval and which way it points; with its number of pairs where
+/// that is not `seeds`.
+TableCell difference_cell(const Summary& difference, const MetricDoc& doc, int64_t seeds);
+
 /// Methods by metrics, and the paired differences to finetune.
 Blocks score_section(const Comparison& comparison, const std::vector<MetricDoc>& present);
 /// Methods on a base of fewer bits beside the same method on the float base, paired by seed

@@ -23,7 +23,7 @@ std::string cuda_class(int64_t index);
 double cuda_update(int64_t index, const kernels::Update& step);
 double cuda_squared_norm(int64_t index, const kernels::Update& step);
 
-/// kernels::quantize_nf4 and kernels::dequantize_nf4 over contiguous tensors of one device.
+/// kernels::quantize_4bit and dequantize_4bit of NF4 over contiguous tensors of one device.
 void cuda_quantize_nf4(const Tensor& dense, int64_t block, const Tensor& codes,
                        const Tensor& absmax);
 void cuda_dequantize_nf4(const Tensor& codes, const Tensor& absmax, int64_t block,

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <optional>
-#include <vector>
 
 #include "core/autograd_function.h"
 #include "core/kernels/sparse_product.h"
@@ -12,8 +11,6 @@ namespace {
 
 /// Of the process: a device has its backward pass in a thread of autograd's.
 std::atomic<bool> adding{false};
-
-Tensor rows_of(const Tensor& x) { return x.dim() == 2 ? x : x.reshape({-1, x.size(-1)}); }
 
 /// Whether the product runs over the nonzeros of x alone. A narrow layer gains nothing from it.
 bool over_nonzeros(const Tensor& x, const Tensor& weight) {
@@ -44,11 +41,8 @@ void add_sparse_gradient(const Tensor& x, const Tensor& gradient, Tensor& total)
 /// One GEMM over all rows. at::linear would choose between that and a batched product by what
 /// requires a gradient, and so give other bits in training than in evaluation.
 Tensor folded(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) {
-  if (over_nonzeros(x, weight)) return sparse_product(x, weight, bias);
   if (x.dim() == 2) return at::linear(x, weight, bias);
-  std::vector<int64_t> shape = x.sizes().vec();
-  shape.back() = weight.size(0);
-  return at::linear(rows_of(x), weight, bias).view(shape);
+  return at::linear(rows_of(x), weight, bias).view(shape_with_last(x, weight.size(0)));
 }
 
 struct DenseProduct : torch::autograd::Function<DenseProduct> {
@@ -56,8 +50,9 @@ struct DenseProduct : torch::autograd::Function<DenseProduct> {
                         const Tensor& weight, const std::optional<Tensor>& bias) {
     saved->save_for_backward({x, weight});
     saved->saved_data["bias"] = bias && bias->requires_grad();
-    saved->saved_data["sparse"] = over_nonzeros(x, weight);
-    return folded(x, weight, bias);
+    const bool sparse = over_nonzeros(x, weight);
+    saved->saved_data["sparse"] = sparse;
+    return sparse ? sparse_product(x, weight, bias) : folded(x, weight, bias);
   }
 
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
@@ -85,14 +80,24 @@ struct DenseProduct : torch::autograd::Function<DenseProduct> {
 
 }  // namespace
 
+Tensor rows_of(const Tensor& x) { return x.dim() == 2 ? x : x.reshape({-1, x.size(-1)}); }
+
+std::vector<int64_t> shape_with_last(const Tensor& x, int64_t last) {
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.back() = last;
+  return shape;
+}
+
 AddingGradients::AddingGradients() : before_(adding) { adding = true; }
 AddingGradients::~AddingGradients() { adding = before_; }
 
 Tensor dense_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   // Without a bias an empty optional: an undefined tensor is no argument of a Function.
   const std::optional<Tensor> given = bias.defined() ? std::optional(bias) : std::nullopt;
-  if (!weight.requires_grad() || !at::GradMode::is_enabled()) return folded(x, weight, given);
-  return DenseProduct::apply(x, weight, given);
+  if (weight.requires_grad() && at::GradMode::is_enabled()) {
+    return DenseProduct::apply(x, weight, given);
+  }
+  return over_nonzeros(x, weight) ? sparse_product(x, weight, given) : folded(x, weight, given);
 }
 
 }  // namespace lethe

@@ -1,9 +1,17 @@
 // The product with a dense weight, whose gradient goes straight into the arena.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "core/torch.h"
 
 namespace lethe {
+
+/// x (..., n) as (rows, n).
+Tensor rows_of(const Tensor& x);
+/// x's shape with another last dimension.
+std::vector<int64_t> shape_with_last(const Tensor& x, int64_t last);
 
 /// While it lives, the backward passes of this process's products add the weight's gradient to
 /// `weight.grad()` where it lies, inside the GEMM, in place of making it apart and adding it then.

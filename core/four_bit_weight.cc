@@ -35,9 +35,9 @@ class FourBitWeight : public QuantisedWeight {
     if (!codes_.is_cuda()) return dense_on_cpu();
     if (format_ != kernels::FourBit::nf4) return cpu_copy().dense_on_cpu().to(codes_.device());
     const MemoryTag tag(Category::workspace);
-    const Tensor scales = nested_ ? cpu_copy().scales().to(codes_.device()) : absmax_;
-    Tensor out_values = at::empty({out(), in()}, scales.options());
-    cuda_dequantize_nf4(codes_, scales, block_, out_values);
+    const Tensor recovered = nested_ ? scales().to(codes_.device()) : absmax_;
+    Tensor out_values = at::empty({out(), in()}, recovered.options());
+    cuda_dequantize_nf4(codes_, recovered, block_, out_values);
     return out_values;
   }
 
@@ -92,11 +92,13 @@ class FourBitWeight : public QuantisedWeight {
     return copy;
   }
 
+  /// The float32 scales of a nested weight, on the CPU.
   Tensor scales() const {
-    Tensor made = at::empty({absmax_.numel()}, at::kFloat);
-    kernels::dequantize_scales(kernels::signed_dynamic_map(), absmax_.const_data_ptr<uint8_t>(),
-                               nested_absmax_.const_data_ptr<float>(), offset_.item<float>(), 0,
-                               absmax_.numel(), kernels::kNestedBlock,
+    const Tensor codes = absmax_.cpu(), nested = nested_absmax_.cpu();
+    Tensor made = at::empty({codes.numel()}, at::kFloat);
+    kernels::dequantize_scales(kernels::signed_dynamic_map(), codes.const_data_ptr<uint8_t>(),
+                               nested.const_data_ptr<float>(), offset_.item<float>(), 0,
+                               codes.numel(), kernels::kNestedBlock,
                                made.mutable_data_ptr<float>());
     return made;
   }

@@ -1,10 +1,9 @@
 #include "core/quantised_weight.h"
 
 #include <optional>
-#include <vector>
 
 #include "core/autograd_function.h"
-#include "core/kernels/tile_product.h"
+#include "core/dense_product.h"
 #include "core/memory.h"
 
 namespace lethe {
@@ -18,8 +17,6 @@ Tensor scratch_for(int64_t tokens, const kernels::TiledWeight& tiles) {
   return at::empty({kernels::tile_scratch(tokens, tiles)}, at::kFloat);
 }
 
-Tensor rows_of(const Tensor& x) { return x.reshape({-1, x.size(-1)}).contiguous(); }
-
 /// x W^T tile by tile, forward and backward: no dense weight is ever whole. On a GPU the weight is
 /// dense for the time of the product. Gradient to x, and to the bias where it is trained.
 struct QuantisedProduct : torch::autograd::Function<QuantisedProduct> {
@@ -28,11 +25,11 @@ struct QuantisedProduct : torch::autograd::Function<QuantisedProduct> {
     saved->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
     saved->saved_data["bias"] = bias && bias->requires_grad();
     if (!x.is_cpu()) return at::linear(x, weight->dense(), bias);
-    const Tensor rows = rows_of(x);
+    const Tensor rows = rows_of(x).contiguous();
     Tensor y = at::empty({rows.size(0), weight->out()}, rows.options());
     const Tensor added = bias ? bias->contiguous() : Tensor();
     weight->multiply(rows, added.defined() ? added.const_data_ptr<float>() : nullptr, y);
-    return y.view(shaped_as(x, weight->out()));
+    return y.view(shape_with_last(x, weight->out()));
   }
 
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
@@ -42,25 +39,19 @@ struct QuantisedProduct : torch::autograd::Function<QuantisedProduct> {
     const Tensor& gradient = gradients[0];
     Tensor to_x, to_bias;
     if (saved->saved_data["bias"].toBool()) {
-      to_bias = gradient.reshape({-1, gradient.size(-1)}).sum(0);
+      to_bias = rows_of(gradient).sum(0);
     }
     if (saved->needs_input_grad(0)) {
       if (gradient.is_cpu()) {
-        const Tensor rows = rows_of(gradient);
+        const Tensor rows = rows_of(gradient).contiguous();
         to_x = at::empty({rows.size(0), weight->in()}, rows.options());
         weight->multiply_back(rows, to_x);
-        to_x = to_x.view(shaped_as(gradient, weight->in()));
+        to_x = to_x.view(shape_with_last(gradient, weight->in()));
       } else {
         to_x = at::matmul(gradient, weight->dense());
       }
     }
     return {to_x, to_bias, {}};
-  }
-
-  static std::vector<int64_t> shaped_as(const Tensor& x, int64_t last) {
-    std::vector<int64_t> shape = x.sizes().vec();
-    shape.back() = last;
-    return shape;
   }
 };
 

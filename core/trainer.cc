@@ -10,6 +10,21 @@
 #include "core/seeds.h"
 
 namespace lethe {
+namespace {
+
+/// What is trained has to be in float.
+void check_formats(Model& model) {
+  for (Linear* seam : model.linears()) {
+    const std::string format = seam->base().format();
+    if (format == "float" || !seam->trains_weight()) continue;
+    fail(
+        "the method trains the weight of '{}', whose base is {}; set the model's base = float, or "
+        "choose a method that leaves the base as it is, such as lora",
+        seam->name(), format);
+  }
+}
+
+}  // namespace
 
 Interrupted::~Interrupted() = default;
 
@@ -59,22 +74,6 @@ TrainingPlan Trainer::planned(int64_t task) {
   for (auto& strategy : strategies_) strategy->training_plan(stream_, task, plan);
   return plan;
 }
-
-namespace {
-
-/// What is trained has to be in float.
-void check_formats(Model& model) {
-  for (Linear* seam : model.linears()) {
-    const std::string format = seam->base().format();
-    if (format == "float" || !seam->trains_weight()) continue;
-    fail(
-        "the method trains the weight of '{}', whose base is {}; set the model's base = float, or "
-        "choose a method that leaves the base as it is, such as lora",
-        seam->name(), format);
-  }
-}
-
-}  // namespace
 
 void Trainer::prepare() {
   if (options_.pack > 0 && !model_.takes_packed()) {

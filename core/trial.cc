@@ -63,12 +63,12 @@ std::string method_label(const TrialSpec& spec) {
   std::vector<std::string> names = strategy_names(spec);
   const auto base = spec.model.options.find("base");
   if (base == spec.model.options.end() || base->second == "float") return joined(names, "+");
-  const std::string plain = joined(names, "+");
-  if (base->second == "nf4") {
-    std::replace(names.begin(), names.end(), std::string(adapter_name), std::string("qlora"));
+  const auto lora = std::find(names.begin(), names.end(), adapter_name);
+  if (base->second != "nf4" || lora == names.end()) {
+    return fmt::format("{} on {}", joined(names, "+"), base->second);
   }
-  const std::string named = joined(names, "+");
-  return named == plain ? fmt::format("{} on {}", plain, base->second) : named;
+  *lora = "qlora";
+  return joined(names, "+");
 }
 
 std::string canonical_text(const TrialSpec& spec) {

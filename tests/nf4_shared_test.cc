@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/formats/safetensors.h"
+#include "core/kernels/fourbit.h"
 #include "core/kernels/nf4.h"
 #include "tests/shared.h"
 
@@ -33,8 +34,8 @@ Result quantized_in_blocks(const std::vector<float>& x, int64_t block) {
   std::string packed((x.size() + 1) / 2, '\0');
   auto* codes = reinterpret_cast<uint8_t*>(packed.data());
   std::vector<float> absmax(static_cast<size_t>((n + block - 1) / block)), values(x.size());
-  quantize_nf4(x.data(), n, block, codes, absmax.data());
-  dequantize_nf4(codes, absmax.data(), n, block, values.data());
+  quantize_4bit(FourBit::nf4, x.data(), n, block, codes, absmax.data());
+  dequantize_4bit(FourBit::nf4, codes, absmax.data(), n, block, values.data());
   return {packed, bytes_of(absmax), bytes_of(values)};
 }
 

@@ -1,14 +1,15 @@
 #include "core/kernels/attention.h"
 
 #include "core/kernels/attention_isa.h"
+#include "core/kernels/counts.h"
 #include "core/kernels/isa.h"
 
 namespace lethe::kernels {
 
 int64_t attention_scratch(const AttentionShape& shape) {
-  const int64_t tokens = (shape.tokens + 15) / 16 * 16, width = (shape.width + 15) / 16 * 16;
-  constexpr int64_t kScores = 16 * 128, kAlignment = 16;
-  return 4 * tokens * width + 6 * 16 * width + kScores + kAlignment;
+  constexpr int64_t kScores = kQueries * kMostKeys, kAlignment = 16;
+  const int64_t tokens = rounded_up(shape.tokens, kQueries), width = rounded_up(shape.width, 16);
+  return 4 * tokens * width + 6 * kQueries * width + kScores + kAlignment;
 }
 
 void causal_attention(const AttentionShape& shape, const HeadView& q, const HeadView& k,

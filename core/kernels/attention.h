@@ -27,6 +27,9 @@ struct AttentionShape {
   float scale;
 };
 
+/// The widest heads that models give to it, where it is well ahead of libtorch's.
+constexpr int64_t kWidestHead = 64;
+
 /// Floats of scratch that both functions need, of any alignment: about four times the keys of one
 /// head, whatever the batch.
 int64_t attention_scratch(const AttentionShape& shape);

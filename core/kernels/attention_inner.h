@@ -4,17 +4,17 @@
 #pragma once
 
 #include "core/kernels/attention_isa.h"
+#include "core/kernels/counts.h"
+#include "core/kernels/outer.h"
 #include "core/kernels/power_lanes.h"
 #include "core/kernels/transposed.h"
 
 namespace lethe::kernels {
 namespace {
 
-constexpr int kQueries = 16;                       // of a block
 constexpr int kRegisters = kQueries / kLaneCount;  // that hold a value of each query
 constexpr int kGroup = 8 / kRegisters;             // rows summed at a time: 8 registers of sums
 constexpr int64_t kChunkFloats = 4096;             // keys of a pass: in the nearest cache
-constexpr int64_t kMostKeys = 128;                 // of a pass
 constexpr float kLog2E = 1.44269504F, kLn2 = 0.693147181F;
 constexpr float kLowest = -3e38F;
 
@@ -29,17 +29,14 @@ inline BlockValues block_of(float x) {
   return values;
 }
 
-inline int64_t up_to_multiple(int64_t n, int64_t of) { return (n + of - 1) / of * of; }
-inline int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /// Sizes of the packed copies of one head: zeros beyond its tokens and its width.
 struct PackedSizes {
   explicit PackedSizes(const AttentionShape& shape)
       : tokens(shape.tokens),
         width(shape.width),
-        rows(up_to_multiple(tokens, kQueries)),
-        depth(up_to_multiple(width, 8)),
-        stride(up_to_multiple(width, kLaneCount)),
+        rows(rounded_up(tokens, kQueries)),
+        depth(rounded_up(width, 8)),
+        stride(rounded_up(width, kLaneCount)),
         chunk(kMostKeys) {
     while (chunk > kQueries && chunk * stride > kChunkFloats) chunk /= 2;
   }
@@ -55,7 +52,7 @@ class Room {
       : next_(scratch + (-(reinterpret_cast<uintptr_t>(scratch) / sizeof(float)) & 15)) {}
   float* take(int64_t floats) {
     float* const part = next_;
-    next_ += up_to_multiple(floats, 16);
+    next_ += rounded_up(floats, 16);
     return part;
   }
 
@@ -122,21 +119,13 @@ inline auto* head_of(const View& view, int64_t n, int64_t heads) {
   }
 }
 
-/// sum[r][c] += sum_k a[r * row + k * step] b[k * stride + c], c counting registers, in k's order.
-template <int kRows, int kColumns>
-inline void add_outer(int64_t depth, const float* a, int64_t row, int64_t step, const float* b,
-                      int64_t stride, Floats (&sum)[kRows][kColumns]) {
-  for (int64_t k = 0; k < depth; ++k) {
-    Floats right[kColumns];
-#pragma GCC unroll 2
-    for (int c = 0; c < kColumns; ++c) right[c] = load(b + k * stride + c * kLaneCount);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      const Floats left = all(a[r * row + k * step]);
-#pragma GCC unroll 2
-      for (int c = 0; c < kColumns; ++c) sum[r][c] = fused(left, right[c], sum[r][c]);
-    }
+/// The scores of kGroup keys: their products with the queries across the lanes.
+inline void product_with_queries(int64_t depth, int64_t stride, const float* keys,
+                                 const float* query_lanes, Floats (&sum)[kGroup][kRegisters]) {
+  for (auto& row : sum) {
+    for (Floats& value : row) value = all(0.0F);
   }
+  add_outer(depth, keys, stride, 1, query_lanes, kQueries, sum);
 }
 
 }  // namespace

@@ -5,6 +5,9 @@
 
 namespace lethe::kernels {
 
+constexpr int kQueries = 16;        ///< of a block: across the lanes
+constexpr int64_t kMostKeys = 128;  ///< of a pass
+
 /// The AVX-512 versions need what has_avx512() asks for.
 void causal_attention_avx2(const AttentionShape& shape, const HeadView& q, const HeadView& k,
                            const HeadView& v, const HeadSpan& out, float* log_sums, float* scratch);

@@ -24,10 +24,7 @@ constexpr Sight kSight;
                                          float* scores, BlockValues most) {
   for (int64_t j = 0; j < count; j += kGroup) {
     Floats sum[kGroup][kRegisters];
-    for (auto& row : sum) {
-      for (Floats& value : row) value = all(0.0F);
-    }
-    add_outer(depth, keys + j * stride, stride, 1, query_lanes, kQueries, sum);
+    product_with_queries(depth, stride, keys + j * stride, query_lanes, sum);
     for (int r = 0; r < kGroup; ++r) {
       for (int c = 0; c < kRegisters; ++c) {
         if (j >= open) sum[r][c] = chosen(kSight.of(j + r - open, c), sum[r][c], all(kLowest));

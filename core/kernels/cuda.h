@@ -21,7 +21,8 @@ int update_cuda(const Update& step, double* penalty, double* scratch, void* stre
 /// squared_norm() to *norm (device memory), as above.
 int squared_norm_cuda(const Update& step, double* norm, double* scratch, void* stream);
 
-/// quantize_nf4 and dequantize_nf4 with every pointer on the device; as there, bit for bit.
+/// quantize_4bit and dequantize_4bit of NF4 with every pointer on the device; as there, bit for
+/// bit.
 int quantize_nf4_cuda(const float* x, int64_t n, int64_t block, uint8_t* packed, float* absmax,
                       void* stream);
 int dequantize_nf4_cuda(const uint8_t* packed, const float* absmax, int64_t n, int64_t block,

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/kernels/counts.h"
 #include "core/kernels/int8_isa.h"
 #include "core/kernels/isa.h"
 
@@ -99,7 +100,6 @@ void multiply_int8(const int8_t* x, int64_t tokens, const Int8Matrix& w, int32_t
     fail("an int8 product over {} columns; at most {} fit into 32-bit sums, use a float base",
          w.columns, kMostInt8Columns);
   }
-  const auto rounded_up = [](int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; };
   const int64_t held = rounded_up(tokens, kInt8Panel), depth = rounded_up(w.columns, kInt8Depth);
   std::vector<int16_t> packed(static_cast<size_t>(held * depth)), tile(kInt8Strip * kInt8Depth);
   std::vector<int32_t> sums(static_cast<size_t>(kInt8Strip * held));

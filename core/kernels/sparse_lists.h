@@ -4,13 +4,12 @@
 
 #include <immintrin.h>
 
+#include "core/kernels/counts.h"
 #include "core/kernels/sparse_isa.h"
 #include "core/kernels/transposed.h"
 
 namespace lethe::kernels {
 namespace {
-
-inline int64_t less_of(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /// For every mask of 8 lanes the lanes that it names, in order.
 struct LaneOrders {
@@ -55,7 +54,7 @@ inline void list_by_row(const float* x, int64_t rows, int64_t columns,
   int32_t count = 0;
   int32_t* begin = scratch.begin;
   for (int64_t c = 0; c < columns; c += kSparseColumns) {
-    const auto held = static_cast<int32_t>(less_of(kSparseColumns, columns - c));
+    const auto held = static_cast<int32_t>(lesser(kSparseColumns, columns - c));
     for (int64_t r = 0; r < rows; ++r) {
       *begin++ = count;
       count = append_nonzeros(x + r * columns + c, held, count, scratch);
@@ -70,7 +69,7 @@ inline void list_by_column(const float* x, int64_t rows, int64_t columns,
   int32_t count = 0;
   alignas(64) float turned[8][kOuterRows];
   for (int64_t c = 0; c < columns; c += 8) {
-    const int64_t group = less_of(8, columns - c), whole = group == 8 ? rows / 8 * 8 : 0;
+    const int64_t group = lesser(8, columns - c), whole = group == 8 ? rows / 8 * 8 : 0;
     for (int64_t r = 0; r < whole; r += 8) {
       __m256 part[8];
       transposed8(x + r * columns + c, columns, part);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/kernels/lanes.h"
+#include "core/kernels/prefetch.h"
 #include "core/kernels/sparse_lists.h"
 
 namespace lethe::kernels {
@@ -52,21 +53,18 @@ inline void run_sparse_multiply(const float* x, int64_t rows, int64_t columns, c
   list_by_row(x, rows, columns, scratch);
   alignas(64) float tile[kSparseColumns * kSparseStrip];
   for (int64_t o = 0; o < outputs; o += kSparseStrip) {
-    const int64_t held = less_of(kSparseStrip, outputs - o);
+    const int64_t held = lesser(kSparseStrip, outputs - o);
     for (int64_t r = 0; r < rows; ++r) {
       float* row = scratch.sums + r * kSparseStrip;
       for (int64_t i = 0; i < kSparseStrip; ++i) row[i] = bias && i < held ? bias[o + i] : 0.0F;
     }
     const int32_t* begin = scratch.begin;
     for (int64_t c = 0; c < columns; c += kSparseColumns) {
-      transpose_weight(w + o * columns + c, columns, held, less_of(kSparseColumns, columns - c),
+      transpose_weight(w + o * columns + c, columns, held, lesser(kSparseColumns, columns - c),
                        tile);
       const float* next = w + o * columns + c + kSparseColumns;  // prefetched as the rows go by
       for (int64_t r = 0; r < rows; ++r, ++begin) {
-        if (r < held) {
-          for (int64_t i = 0; i < kSparseColumns; i += 16)
-            __builtin_prefetch(next + r * columns + i);
-        }
+        if (r < held) prefetch(next + r * columns, kSparseColumns);
         add_entries(scratch, begin[0], begin[1], tile, scratch.sums + r * kSparseStrip);
       }
     }
@@ -101,13 +99,13 @@ inline void run_add_sparse_outer(const float* x, int64_t rows, int64_t columns, 
   alignas(64) float strip[kOuterRows * kSparseStrip], sums[8 * kSparseStrip];
   std::memset(strip, 0, sizeof strip);
   for (int64_t o = 0; o < outputs; o += kSparseStrip) {
-    const int64_t held = less_of(kSparseStrip, outputs - o);
+    const int64_t held = lesser(kSparseStrip, outputs - o);
     for (int64_t r = 0; r < rows; ++r) {
       std::memcpy(strip + r * kSparseStrip, gy + r * outputs + o,
                   static_cast<size_t>(held) * sizeof(float));
     }
     for (int64_t c = 0; c < columns; c += 8) {
-      const int64_t group = less_of(8, columns - c);
+      const int64_t group = lesser(8, columns - c);
       const int32_t* begin = scratch.begin + c;
       if (begin[0] == begin[group]) continue;
       std::memset(sums, 0, sizeof sums);

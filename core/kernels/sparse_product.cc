@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "core/kernels/counts.h"
 #include "core/kernels/isa.h"
 #include "core/kernels/sparse_isa.h"
 
@@ -29,7 +30,7 @@ struct SparseRoom {
       : at(new int32_t[static_cast<size_t>(rows * columns + 8)]),
         value(new float[static_cast<size_t>(rows * columns + 8)]),
         begin(new int32_t[static_cast<size_t>(
-            std::max(columns, rows * ((columns + kSparseColumns - 1) / kSparseColumns)) + 1)]),
+            std::max(columns, rows * (rounded_up(columns, kSparseColumns) / kSparseColumns)) + 1)]),
         sums(new float[static_cast<size_t>(rows * kSparseStrip)]) {}
 
   SparseScratch scratch() const { return {at.get(), value.get(), begin.get(), sums.get()}; }

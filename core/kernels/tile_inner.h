@@ -2,7 +2,7 @@
 // 16 neighbours of `b`, summed in registers. Internal linkage, as in core/kernels/lanes.h.
 #pragma once
 
-#include "core/kernels/lanes.h"
+#include "core/kernels/outer.h"
 #include "core/kernels/tile_isa.h"
 
 namespace lethe::kernels {
@@ -19,17 +19,7 @@ inline void add_products(int64_t depth, const float* a, const float* b, float* c
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) sum[r][v] = load(c + r * stride + v * kLaneCount);
   }
-  for (int64_t k = 0; k < depth; ++k) {
-    Floats right[kVectors];
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) right[v] = load(b + k * kPanel + v * kLaneCount);
-#pragma GCC unroll 12
-    for (int r = 0; r < kRegisterRows; ++r) {
-      const Floats left = all(a[r * kDepth + k]);
-#pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = fused(left, right[v], sum[r][v]);
-    }
-  }
+  add_outer(depth, a, kDepth, 1, b, kPanel, sum);
 #pragma GCC unroll 12
   for (int r = 0; r < kRegisterRows; ++r) {
 #pragma GCC unroll 2

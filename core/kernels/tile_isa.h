@@ -2,6 +2,7 @@
 // its tests use it.
 #pragma once
 
+#include "core/kernels/counts.h"
 #include "core/kernels/tile_product.h"
 
 namespace lethe::kernels {
@@ -12,10 +13,6 @@ constexpr int64_t kBackStrip = 192;  ///< of the gradient: wider, as it reads ro
 constexpr int64_t kPanel = 16;       ///< neighbours that the inner loop holds in registers
 constexpr int64_t kGroupRows = 12;   ///< a multiple of every version's rows in registers
 constexpr int64_t kTokens = 240;  ///< most tokens of one pass, a multiple of kPanel and kGroupRows
-
-static constexpr int64_t rounded_up(int64_t n, int64_t unit) {
-  return (n + unit - 1) / unit * unit;
-}
 
 /// The AVX-512 versions need what has_avx512() asks for. At most kTokens tokens.
 void multiply_avx2(const float* x, int64_t tokens, const TiledWeight& w, const float* bias,

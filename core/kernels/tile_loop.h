@@ -7,14 +7,12 @@
 namespace lethe::kernels {
 namespace {
 
-inline int64_t at_most(int64_t n, int64_t most) { return n < most ? n : most; }
-
 /// Panels of 16 tokens: packed[panel][k][token], zeros for tokens that are not there. One kDepth of
 /// columns after the other.
 inline void pack_tokens(const float* x, int64_t tokens, int64_t columns, float* packed) {
   const int64_t panels = rounded_up(tokens, kPanel) / kPanel;
   for (int64_t k0 = 0; k0 < columns; k0 += kDepth) {
-    const int64_t depth = at_most(kDepth, columns - k0);
+    const int64_t depth = lesser(kDepth, columns - k0);
     for (int64_t p = 0; p < panels; ++p) {
       float* out = packed + (k0 * panels + p * kDepth) * kPanel;
       for (int64_t t = 0; t < kPanel; ++t) {
@@ -45,10 +43,10 @@ inline void run_multiply(const float* x, int64_t tokens, const TiledWeight& w, c
   pack_tokens(x, tokens, w.columns(), packed);
   std::memset(tile, 0, kStrip * kDepth * sizeof(float));
   for (int64_t row = 0; row < w.rows(); row += kStrip) {
-    const int64_t rows = at_most(kStrip, w.rows() - row);
+    const int64_t rows = lesser(kStrip, w.rows() - row);
     std::memset(sums, 0, static_cast<size_t>(kStrip * held) * sizeof(float));
     for (int64_t k = 0; k < w.columns(); k += kDepth) {
-      const int64_t depth = at_most(kDepth, w.columns() - k);
+      const int64_t depth = lesser(kDepth, w.columns() - k);
       for (int64_t r = 0; r < rows; ++r) w.read(row + r, k, depth, tile + r * kDepth);
       for (int64_t p = 0; p < panels; ++p) {
         const float* panel = packed + (k * panels + p * kDepth) * kPanel;
@@ -67,7 +65,7 @@ inline void run_multiply(const float* x, int64_t tokens, const TiledWeight& w, c
 inline void pack_gradients(const float* gy, int64_t tokens, int64_t held, int64_t columns,
                            float* packed) {
   for (int64_t k = 0; k < columns; k += kDepth) {
-    const auto bytes = static_cast<size_t>(at_most(kDepth, columns - k)) * sizeof(float);
+    const auto bytes = static_cast<size_t>(lesser(kDepth, columns - k)) * sizeof(float);
     for (int64_t t = 0; t < held; ++t) {
       float* out = packed + k * held + t * kDepth;
       if (t < tokens) {
@@ -100,10 +98,10 @@ inline void run_multiply_back(const float* gy, int64_t tokens, const TiledWeight
   pack_gradients(gy, tokens, held, w.rows(), packed);
   std::memset(line, 0, kDepth * sizeof(float));
   for (int64_t column = 0; column < w.columns(); column += kBackStrip) {
-    const int64_t columns = at_most(kBackStrip, w.columns() - column);
+    const int64_t columns = lesser(kBackStrip, w.columns() - column);
     std::memset(sums, 0, static_cast<size_t>(kBackStrip * held) * sizeof(float));
     for (int64_t row = 0; row < w.rows(); row += kDepth) {
-      const int64_t rows = at_most(kDepth, w.rows() - row);
+      const int64_t rows = lesser(kDepth, w.rows() - row);
       read_panels(w, row, rows, column, columns, line, tile);
       for (int64_t p = 0; p * kPanel < columns; ++p) {
         for (int64_t t = 0; t < tokens; t += kRegisterRows) {

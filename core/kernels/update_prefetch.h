@@ -1,14 +1,11 @@
 // Fetching ahead for core/kernels/update_loop.h: internal linkage for the same reason.
 #pragma once
 
+#include "core/kernels/prefetch.h"
 #include "core/kernels/update_isa.h"
 
 namespace lethe::kernels {
 namespace {
-
-inline void prefetch(const float* from, int64_t n) {
-  for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(from + i);
-}
 
 /// What the block at `start` will read. So many streams are more than processors follow by
 /// themselves.

@@ -6,8 +6,6 @@
 namespace lethe {
 namespace {
 
-constexpr int64_t kWidest = 64;
-
 kernels::AttentionShape shape_of(const Tensor& q, const Tensor& k, double scale) {
   return {q.size(0), q.size(1), k.size(1), q.size(2), q.size(3), static_cast<float>(scale)};
 }
@@ -72,8 +70,8 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
 
 bool takes_causal_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
   return q.is_cpu() && q.scalar_type() == at::kFloat && k.scalar_type() == at::kFloat &&
-         v.scalar_type() == at::kFloat && q.size(2) == k.size(2) && q.size(3) <= kWidest &&
-         q.numel() > 0;
+         v.scalar_type() == at::kFloat && q.size(2) == k.size(2) &&
+         q.size(3) <= kernels::kWidestHead && q.numel() > 0;
 }
 
 Tensor causal_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale) {

@@ -1,4 +1,5 @@
 // The decoder's forward pass on a tape: core/models/decoder.cc and attention.cc.
+#include "core/kernels/attention.h"
 #include "core/plan/operators.h"
 
 namespace lethe::plan {
@@ -102,7 +103,8 @@ class DecoderPass {
       heads.k = rotated(heads.k);
     }
     // core/models/causal_attention.cc shares keys and values between heads, on the CPU.
-    const bool shares = !bias_.storage && model_.head_dim <= 64 && ops_.shapes.value == 4;
+    const bool shares =
+        !bias_.storage && model_.head_dim <= kernels::kWidestHead && ops_.shapes.value == 4;
     if (model_.kv_heads != model_.heads && !shares) {
       heads.k = repeated(heads.k);
       heads.v = repeated(heads.v);

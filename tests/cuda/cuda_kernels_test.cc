@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/cuda_device.h"
-#include "core/kernels/nf4.h"
+#include "core/kernels/fourbit.h"
 #include "core/random.h"
 #include "tests/cuda/cuda_case.h"
 #include "tests/update_case.h"
@@ -150,9 +150,10 @@ TEST_CASE("nf4 on the GPU gives the CPU's codes, scales and values") {
       Tensor codes = at::empty({(n + 1) / 2}, at::kByte);
       Tensor absmax = at::empty({(n + block - 1) / block}, at::kFloat),
              back = at::empty_like(dense);
-      kernels::quantize_nf4(values, n, block, codes.data_ptr<uint8_t>(), absmax.data_ptr<float>());
-      kernels::dequantize_nf4(codes.data_ptr<uint8_t>(), absmax.data_ptr<float>(), n, block,
-                              back.data_ptr<float>());
+      kernels::quantize_4bit(kernels::FourBit::nf4, values, n, block, codes.data_ptr<uint8_t>(),
+                             absmax.data_ptr<float>());
+      kernels::dequantize_4bit(kernels::FourBit::nf4, codes.data_ptr<uint8_t>(),
+                               absmax.data_ptr<float>(), n, block, back.data_ptr<float>());
       const Tensor there = dense.to(*device);
       const Tensor codes_there = at::empty_like(codes.to(*device));
       const Tensor absmax_there = at::empty_like(absmax.to(*device)),

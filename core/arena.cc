@@ -71,7 +71,7 @@ Tensor Arena::carried(const Tensor& old, const std::vector<ArenaRange>& old_rang
   return made;
 }
 
-bool Arena::lay_out(Model& model) {
+bool Arena::lay_out(Model& model, bool gradients) {
   const at::NoGradGuard no_grad;
   int64_t total = 0;
   std::vector<ArenaRange> fresh = ranges_of(model, total);
@@ -86,15 +86,15 @@ bool Arena::lay_out(Model& model) {
   for (const ArenaRange& range : before) {
     if (!range.parameter.requires_grad()) range.parameter.set_data(range.parameter.clone());
   }
-  if (!gradient_) gradient_ = twin("gradient", Category::gradients);
+  if (gradients && !gradient_) gradient_ = twin("gradient", Category::gradients);
   for (Twin& twin : twins_) {
     const MemoryTag tag(twin.buffer_->category);
     twin.buffer_->values = carried(twin.buffer_->values, before);
   }
-  gradient_.buffer_->values.zero_();
+  if (gradient_) gradient_.buffer_->values.zero_();
   for (ArenaRange& range : ranges_) {
     range.parameter.set_data(slice(values_, range));
-    range.parameter.mutable_grad() = slice(gradient_.tensor(), range);
+    if (gradient_) range.parameter.mutable_grad() = slice(gradient_.tensor(), range);
   }
   return true;
 }

@@ -43,13 +43,14 @@ class Arena {
  public:
   /// Collects the model's trainable parameters into one buffer, whose views they become; their
   /// gradients become views of the gradient buffer. Called again after the trainable set changed:
-  /// twins are carried over by parameter name, new names start at zero. Returns false where nothing
-  /// changed.
-  bool lay_out(Model& model);
+  /// twins are carried over by parameter name, new names start at zero. Without `gradients` there
+  /// is no such buffer: each parameter's is made and let go. Returns false where nothing changed.
+  bool lay_out(Model& model, bool gradients = true);
 
   int64_t size() const { return values_.defined() ? values_.numel() : 0; }
   Tensor values() const { return values_; }               ///< (n) float32
-  Tensor gradient() const { return gradient_.tensor(); }  ///< (n) float32
+  /// (n) float32; undefined where laid out without gradients.
+  Tensor gradient() const { return gradient_ ? gradient_.tensor() : Tensor(); }
   const std::vector<ArenaRange>& ranges() const { return ranges_; }
   /// Where `parameter` lies; null where it isn't trained.
   const ArenaRange* range_of(const Tensor& parameter) const;

@@ -104,6 +104,8 @@ void Trainer::write(const std::string& path, int64_t done, Sampler* sampler) {
     archive.set_prefix("strategy." + request_.method.names[s] + ".");
     strategies_[s]->state(archive);
   }
+  archive.set_prefix("moments.");
+  byte_moments_.state(archive);
   if (sampler != nullptr) {
     archive.set_prefix("sampler.");
     sampler->state(archive);
@@ -190,6 +192,8 @@ void Trainer::read(const std::string& path, int64_t done, Sampler* sampler) {
     archive.set_prefix("strategy." + request_.method.names[s] + ".");
     strategies_[s]->state(archive);
   }
+  archive.set_prefix("moments.");
+  byte_moments_.state(archive);
   saved_task_ = done;
   if (sampler == nullptr) return;
   task_step_ = position["task_step"];

@@ -90,6 +90,7 @@ std::vector<int64_t> shape_with_last(const Tensor& x, int64_t last) {
 
 AddingGradients::AddingGradients() : before_(adding) { adding = true; }
 AddingGradients::~AddingGradients() { adding = before_; }
+bool AddingGradients::on() { return adding; }
 
 Tensor dense_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   // Without a bias an empty optional: an undefined tensor is no argument of a Function.

@@ -21,6 +21,7 @@ class AddingGradients {
  public:
   AddingGradients();
   ~AddingGradients();
+  static bool on();  ///< whether one lives
   AddingGradients(const AddingGradients&) = delete;
   AddingGradients& operator=(const AddingGradients&) = delete;
 

@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/memory_ledger.h"
+#include "core/refused_memory.h"
 
 namespace lethe {
 namespace {
@@ -59,6 +60,7 @@ class CountingAllocator final : public c10::Allocator {
   c10::DataPtr allocate(size_t bytes) override {
     const c10::Device cpu(c10::DeviceType::CPU);
     if (bytes == 0) return {nullptr, nullptr, &release, cpu};
+    if (bytes >= kLarge) admit_memory(static_cast<int64_t>(bytes));
     void* memory = c10::alloc_cpu(bytes + sizeof(Header));
     if (bytes >= kLarge) advise_huge_pages();
     auto* header = new (memory) Header{Header::kMark, static_cast<int64_t>(bytes), host_tag()};

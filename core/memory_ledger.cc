@@ -47,6 +47,7 @@ void Ledger::reset() {
   phases_.clear();
   current_ = nullptr;
   most_reserved_ = reserved_;
+  refusal_.reset();
 }
 
 std::vector<PhasePeaks> Ledger::phases() {
@@ -63,6 +64,16 @@ void Ledger::reserve(int64_t bytes) {
 int64_t Ledger::most_reserved() {
   const std::lock_guard lock(mutex_);
   return most_reserved_;
+}
+
+void Ledger::refuse(int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  refusal_ = Refusal{bytes, current_ != nullptr ? current_->name : "", live_};
+}
+
+std::optional<Refusal> Ledger::refusal() {
+  const std::lock_guard lock(mutex_);
+  return refusal_;
 }
 
 void Ledger::book(Category category, int64_t bytes) {

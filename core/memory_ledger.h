@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,13 @@ struct PhasePeaks {
   CategoryCounts peak{};  ///< each category's own
   int64_t total_peak = 0;
   CategoryCounts at_peak{};  ///< what was live when the total was at its peak
+};
+
+/// An allocation that could not be had.
+struct Refusal {
+  int64_t bytes = 0;
+  std::string phase;      ///< empty outside of phases
+  CategoryCounts live{};  ///< what lived then
 };
 
 /// All counts change under one lock: only so is the composition at a peak exact when several
@@ -38,6 +46,10 @@ class Ledger {
   void reserve(int64_t bytes);
   int64_t most_reserved();  ///< since the last reset()
 
+  /// Keeps the account of this moment.
+  void refuse(int64_t bytes);
+  std::optional<Refusal> refusal();  ///< the last one since the last reset()
+
  private:
   void book(Category category, int64_t bytes);
   void raise_peak(size_t c);
@@ -48,6 +60,7 @@ class Ledger {
   int64_t total_ = 0, reserved_ = 0, most_reserved_ = 0;
   std::deque<PhasePeaks> phases_;  // a deque: current_ stays valid
   PhasePeaks* current_ = nullptr;
+  std::optional<Refusal> refusal_;
 };
 
 /// Never destroyed: tensors in static storage are freed after main.

@@ -14,6 +14,9 @@ std::vector<Generated> Model::continuations(const std::vector<std::vector<int64_
   fail("this model does not generate text; choose the model 'decoder' for text streams");
 }
 
+Tensor Model::predicted_states(const Batch&) { fail("this model makes one prediction a row"); }
+Tensor Model::head(const Tensor&) const { fail("this model makes one prediction a row"); }
+
 std::vector<std::vector<int64_t>> Model::generate(const std::vector<std::vector<int64_t>>& prompts,
                                                   int64_t longest, int64_t end_id) {
   GenerationOptions options;

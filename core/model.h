@@ -25,6 +25,17 @@ class Model {
   virtual Tensor forward(const Batch& batch) = 0;
   /// Whether forward() keeps packed rows apart (Batch::segments).
   virtual bool takes_packed() const { return false; }
+  /// Whether it has blocks that can be checkpointed.
+  virtual bool has_blocks() const { return false; }
+  /// Gradient checkpointing of the blocks of a training pass: of so many only the input is kept; 0
+  /// = off. See core/models/block_run.h.
+  void checkpoint_blocks(int64_t every) { checkpointed_blocks_ = every; }
+  int64_t checkpointed_blocks() const { return checkpointed_blocks_; }
+  /// Whether forward() is head(predicted_states()), so that logits may be made a few positions at a
+  /// time.
+  virtual bool has_states() const { return false; }
+  virtual Tensor predicted_states(const Batch& batch);  ///< (P, width), with a graph
+  virtual Tensor head(const Tensor& states) const;      ///< (..., width) -> (..., C)
   /// Every seam in a fixed order.
   virtual std::vector<Seam*> seams() = 0;
   /// A continuation of every prompt, in evaluation mode. What a row becomes does not depend on the
@@ -52,6 +63,9 @@ class Model {
  protected:
   bool training_ = false;
   at::Generator generator_;
+
+ private:
+  int64_t checkpointed_blocks_ = 0;
 };
 
 /// Evaluation mode while it lives; then the mode that was.

@@ -22,8 +22,7 @@
 namespace lethe {
 
 /// Before training and before each task: freeze, extend, quantise through the seams. Parameters
-/// that are added may lie on the CPU: they are moved to the trial's device before the arena is laid
-/// out.
+/// that are added may lie on the CPU: they are moved before the arena is laid out.
 struct Setup {
   Model& model;
   Arena& arena;
@@ -32,8 +31,7 @@ struct Setup {
   std::function<std::shared_ptr<Model>(const TeacherRequest&)> open_teacher;
 };
 
-/// Rows from which the steps of a task draw. Several parts are one union, every row as likely as
-/// any other, unless shares are given.
+/// Rows from which a task's steps draw: one union, every row as likely, unless shares are given.
 struct TrainingPlan {
   struct Part {
     RowsPtr rows;
@@ -58,7 +56,7 @@ struct Step {
   int64_t step;  ///< optimizer steps before this one, over the trial
   const TaskStream& stream;
   const Batch& batch;
-  Tensor logits;  ///< (P, C), with a graph
+  Tensor logits;  ///< (P, C), with a graph; undefined under the lever chunked-loss
   Model& model;
   Arena& arena;
   /// Logits of another batch, with a graph.
@@ -103,7 +101,7 @@ class Update {
 struct StepEnd {
   int64_t task, step;
   const Batch& batch;
-  Tensor logits;  ///< detached
+  Tensor logits;  ///< detached; undefined under the lever chunked-loss
   Tensor gradient, displacement;
   Model& model;
   Arena& arena;
@@ -134,10 +132,12 @@ class Strategy {
   /// A term with a graph, in units of the task loss, or an undefined tensor.
   virtual Tensor extra_loss(const Step&) { return {}; }
   virtual void contribute(Update&) {}
+  /// Whether contribute() reads or rewrites the flat gradient: levers must leave it whole then.
+  virtual bool reads_gradient() const { return false; }
+  virtual bool reads_logits() const { return false; }  ///< of a Step or StepEnd; likewise
   virtual void after_step(const StepEnd&) {}
-  virtual bool reads_step() const {
-    return false;
-  }  ///< whether after_step reads gradient, displacement
+  /// Whether after_step() reads gradient, displacement.
+  virtual bool reads_step() const { return false; }
   virtual void after_task(const TaskEnd&) {}
   /// What it keeps outside of twins, whatever it may be in the middle of a task: a trial continued
   /// there has called before_task() as at the task's beginning, and then this.

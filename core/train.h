@@ -23,6 +23,7 @@ struct TrainOptions {
   bool reset_optimizer = true;
   std::string sort = "none";
   int64_t pack = 0;
+  std::string levers = "none";
 
   template <class Visit>
   void fields(Visit&& visit) {
@@ -55,6 +56,9 @@ struct TrainOptions {
           "batches of rows of like length, the longest first");
     visit("pack", pack, at_least(0),
           "tokens of a sequence into which several rows are put; 0 = one row a sequence");
+    visit("levers", levers, any(),
+          "what lowers memory, joined by commas: checkpointing, chunked-loss, adamw8bit, "
+          "optimizer-in-backward; see docs/memory.md");
   }
 };
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/levers.h"
 #include "core/loss.h"
 #include "core/schedule.h"
 #include "core/seeds.h"
@@ -34,6 +35,7 @@ Trainer::Trainer(const TrainRequest& request)
       model_(request.model),
       stream_(request.stream),
       strategies_(request.method.strategies),
+      levers_(levers_of(request.options)),
       saved_(std::chrono::steady_clock::now()),
       clock_(result_, request.device),
       began_(std::chrono::steady_clock::now()) {}
@@ -80,6 +82,8 @@ void Trainer::prepare() {
     fail("train.pack = {}, but this model can't keep packed rows apart; set it to 0",
          options_.pack);
   }
+  check_levers(levers_, model_, request_.method, request_.device);
+  model_.checkpoint_blocks(levers_.checkpoint);
   check_masks(stream_);
   for (const Task& task : stream_.tasks) result_.task_names.push_back(task.name);
   {
@@ -113,7 +117,9 @@ void Trainer::adapt(int64_t task) {
     const MemoryTag tag(Category::adapters);
     move_to(model_, request_.device);
   }
-  arena_.lay_out(model_);
+  if (arena_.lay_out(model_, !levers_.backward_update) && levers_.backward_update) {
+    moving_.attach(arena_);
+  }
   for (const ArenaRange& range : arena_.ranges()) trained_.insert(range.name);
   if (arena_.size() == 0) {
     fail("nothing is trained in task {}: every parameter is frozen; name at least one target",
@@ -122,6 +128,11 @@ void Trainer::adapt(int64_t task) {
 }
 
 void Trainer::open_moments() {
+  if (levers_.moments_8bit) {
+    byte_moments_.lay_out(arena_, options_.reset_optimizer);
+    if (options_.reset_optimizer) bias_step_ = 0;
+    return;
+  }
   has_first_ = options_.optimizer != "sgd" || options_.momentum > 0;
   has_second_ = options_.optimizer != "sgd";
   if (has_first_) first_ = arena_.twin("optimizer.first", Category::optimizer);

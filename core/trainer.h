@@ -8,6 +8,9 @@
 #include <set>
 #include <string>
 
+#include "core/backward_update.h"
+#include "core/byte_moments.h"
+#include "core/plan/request.h"
 #include "core/sampler.h"
 #include "core/train.h"
 
@@ -58,9 +61,16 @@ class Trainer {
   /// Steps until `steps` are done, or epochs until the validation loss stops improving.
   void train_steps(int64_t task, const TrainingPlan& plan, Sampler& sampler);
   bool improving(const TrainingPlan& plan);
+  /// A step's forward and backward passes; the last one's batch and logits.
+  double passes(int64_t task, Sampler& sampler, Batch& batch, Tensor& logits);
   void one_step(int64_t task, Sampler& sampler, double lr_factor);
   double forward_backward(int64_t task, const Batch& batch, double share, Tensor& logits);
-  double move_values(double lr_factor, double& norm);
+  double chunked(const Batch& batch, double share, const Step& step);
+  Tensor extra_losses(const Step& step, double share);
+  void backward(const Tensor& of, const Tensor& gradient = {}) const;
+  kernels::Update next_step(double lr_factor);
+  void contribute(Update& update, const kernels::Update& step);
+  double move_values(kernels::Update& step, double& norm);
   void note(int64_t task, double loss, double penalty, double lr, double norm);
   void tell(int64_t task, int64_t done, int64_t steps, double loss);
   /// The tasks that a checkpoint holds as done, 0 without one.
@@ -81,6 +91,9 @@ class Trainer {
   std::vector<std::unique_ptr<Strategy>>& strategies_;
   Arena arena_;
   std::set<std::string> trained_;  // names, in any task
+  plan::Levers levers_;
+  BackwardUpdate moving_;
+  ByteMoments byte_moments_;
   Twin first_, second_;
   bool has_first_ = false, has_second_ = false;
   int64_t step_ = 0;       // over the trial

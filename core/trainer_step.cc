@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/chunked_loss.h"
 #include "core/dense_product.h"
 #include "core/error.h"
 #include "core/loss.h"
@@ -11,32 +12,64 @@
 
 namespace lethe {
 
-double Trainer::forward_backward(int64_t task, const Batch& batch, double share, Tensor& logits) {
-  const MemoryTag tag(Category::activations);
-  logits = model_.forward(batch);
-  Tensor loss = task_loss(logits, batch);
-  const double value = loss.item<double>();
-  const Step step{task, step_, stream_, batch, logits, model_, arena_};
+void Trainer::backward(const Tensor& of, const Tensor& gradient) const {
+  if (levers_.backward_update) {
+    torch::autograd::backward({of}, {gradient});
+    return;
+  }
+  const AddingGradients adding;
+  torch::autograd::backward({of}, {gradient});
+}
+
+Tensor Trainer::extra_losses(const Step& step, double share) {
+  Tensor sum;
   for (auto& strategy : strategies_) {
     const Tensor extra = strategy->extra_loss(step);
     if (!extra.defined()) continue;
     extra_ += share * extra.item<double>();
-    loss = loss + extra;
+    sum = sum.defined() ? sum + extra : extra;
   }
+  return sum;
+}
+
+double Trainer::forward_backward(int64_t task, const Batch& batch, double share, Tensor& logits) {
+  const MemoryTag tag(Category::activations);
+  if (levers_.chunk > 0) {
+    return chunked(batch, share, {task, step_, stream_, batch, {}, model_, arena_});
+  }
+  logits = model_.forward(batch);
+  Tensor loss = task_loss(logits, batch);
+  const double value = loss.item<double>();
+  const Step step{task, step_, stream_, batch, logits, model_, arena_};
+  const Tensor extra = extra_losses(step, share);
+  if (extra.defined()) loss = loss + extra;
   if (share != 1) loss = loss * share;
-  const AddingGradients adding;
-  torch::autograd::backward({loss}, {});
+  backward(loss);
   return value;
 }
 
-double Trainer::move_values(double lr_factor, double& norm) {
+double Trainer::chunked(const Batch& batch, double share, const Step& step) {
+  moving_.hold(true);
+  const Tensor extra = extra_losses(step, share);
+  if (extra.defined()) backward(extra * share);
+  return chunked_loss_backward(model_, batch, levers_.chunk, share,
+                               [&](const Tensor& of, const Tensor& gradient, bool last) {
+                                 moving_.hold(!last);
+                                 backward(of, gradient);
+                               });
+}
+
+kernels::Update Trainer::next_step(double lr_factor) {
+  const auto data = [](const Tensor& flat) {
+    return flat.defined() ? flat.data_ptr<float>() : nullptr;
+  };
   kernels::Update step;
   step.optimizer = options_.optimizer == "adamw"  ? kernels::Optimizer::adamw
                    : options_.optimizer == "adam" ? kernels::Optimizer::adam
                                                   : kernels::Optimizer::sgd;
   step.n = arena_.size();
   step.value = arena_.values().data_ptr<float>();
-  step.gradient = arena_.gradient().data_ptr<float>();
+  step.gradient = data(arena_.gradient());
   step.first = has_first_ ? first_.tensor().data_ptr<float>() : nullptr;
   step.second = has_second_ ? second_.tensor().data_ptr<float>() : nullptr;
   step.learning_rate = options_.lr * lr_factor;
@@ -46,23 +79,35 @@ double Trainer::move_values(double lr_factor, double& norm) {
   step.weight_decay = options_.weight_decay;
   step.momentum = options_.momentum;
   step.step = ++bias_step_;
-  Update update(arena_, step, [this](const Batch& other, Tensor out) {
-    gradient_of(model_, arena_, other.to(request_.device), out);
-  });
+  return step;
+}
+
+void Trainer::contribute(Update& update, const kernels::Update& step) {
   for (auto& strategy : strategies_) strategy->contribute(update);
+  if (!levers_.backward_update) return;
+  moving_.begin(step, [this](const ArenaRange& range, const kernels::Update& part) {
+    return levers_.moments_8bit ? byte_moments_.update(range, part)
+                                : update_on(request_.device, part);
+  });
+}
+
+double Trainer::move_values(kernels::Update& step, double& norm) {
+  if (levers_.backward_update) {
+    const double penalty = moving_.finish();
+    norm = std::sqrt(moving_.squared_norm());
+    return penalty;
+  }
   norm = -1;
   if (options_.clip > 0 || step_ % options_.log_every == 0) {
     norm = std::sqrt(squared_norm_on(request_.device, step));
     if (options_.clip > 0) step.gradient_scale = std::min(1.0, options_.clip / (norm + 1e-6));
   }
-  return update_on(request_.device, step) + update.added_penalty();
+  return levers_.moments_8bit ? byte_moments_.update(arena_, step)
+                              : update_on(request_.device, step);
 }
 
-void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
-  double loss = 0, norm = 0;
-  extra_ = 0;
-  Batch batch;
-  Tensor logits;
+double Trainer::passes(int64_t task, Sampler& sampler, Batch& batch, Tensor& logits) {
+  double loss = 0;
   Timing& timing = clock_.phase("train");
   const double share = 1.0 / static_cast<double>(options_.accumulate);
   for (int64_t part = 0; part < options_.accumulate; ++part) {
@@ -77,14 +122,26 @@ void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
     timing.tokens += batch.tokens;
   }
   const double total = loss + extra_;
-  if (!std::isfinite(total)) {
-    fail(
-        "the loss of task {} ('{}') is {} at step {}; lower the learning rate or the strengths, or "
-        "set train.clip",
-        task, stream_.tasks[static_cast<size_t>(task) - 1].name,
-        std::isnan(total) ? std::abs(total) : total,  // a NaN may carry a sign, which says nothing
-        task_step_ + 1);
-  }
+  if (std::isfinite(total)) return loss;
+  fail(
+      "the loss of task {} ('{}') is {} at step {}; lower the learning rate or the strengths, or "
+      "set train.clip",
+      task, stream_.tasks[static_cast<size_t>(task) - 1].name,
+      std::isnan(total) ? std::abs(total) : total,  // a NaN may carry a sign, which says nothing
+      task_step_ + 1);
+}
+
+void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
+  double norm = 0;
+  extra_ = 0;
+  Batch batch;
+  Tensor logits;
+  kernels::Update step = next_step(lr_factor);
+  Update update(arena_, step, [this](const Batch& other, Tensor out) {
+    gradient_of(model_, arena_, other.to(request_.device), out);
+  });
+  if (levers_.backward_update) contribute(update, step);
+  const double loss = passes(task, sampler, batch, logits);
   const bool reads = std::any_of(strategies_.begin(), strategies_.end(),
                                  [](const auto& strategy) { return strategy->reads_step(); });
   Tensor gradient, before;
@@ -93,9 +150,12 @@ void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
     gradient = arena_.gradient().clone();
     before = arena_.values().clone();
   }
-  const double penalty = extra_ + move_values(lr_factor, norm);
+  if (!levers_.backward_update) contribute(update, step);
+  const double moved = move_values(step, norm);
+  const double penalty = extra_ + moved + update.added_penalty();
+  if (logits.defined()) logits = logits.detach();
   const StepEnd end{
-      task,   step_, batch, logits.detach(), gradient, reads ? arena_.values() - before : Tensor(),
+      task,   step_,   batch, logits, gradient, reads ? arena_.values() - before : Tensor(),
       model_, arena_};
   for (auto& strategy : strategies_) strategy->after_step(end);
   note(task, loss, penalty, options_.lr * lr_factor, norm);

@@ -11,6 +11,7 @@
 #include "analysis/report.h"
 #include "core/build_id.h"
 #include "core/error.h"
+#include "core/plan/request.h"
 #include "core/plugin.h"
 #include "experiments/default_sweep.h"
 #include "experiments/device_probe.h"
@@ -98,6 +99,7 @@ WorkSettings work_settings(const RunArguments& arguments, const StrategyRegistry
   settings.device_class = class_of_device(arguments.device);
   settings.jobs = arguments.jobs > 0 ? arguments.jobs : default_jobs(arguments.device);
   settings.quiet = arguments.quiet;
+  if (!arguments.memory.empty()) settings.memory = plan::parse_memory(arguments.memory);
   if (arguments.retry_failed) settings.retry_before = seconds_since_1970();
   settings.registry = &registry;
   return settings;

@@ -15,6 +15,7 @@ struct RunArguments {
   std::string sweep, db = "lethe.db", device = "cpu";
   int jobs = 0;  ///< 0 = the cores, or 1 on a GPU
   std::vector<std::string> overrides, plugins;
+  std::string memory;  ///< "8GiB", of one trial; empty = as much as there is
   bool dry_run = false, retry_failed = false, quiet = false, keep = false;
 };
 

@@ -16,6 +16,9 @@ void add_run_options(CLI::App& command, RunArguments& run) {
                   "Worker processes, one thread each; 0 = the cores, or 1 on a GPU")
       ->check(CLI::NonNegativeNumber);
   command.add_option("--device", run.device, "cpu, cuda or cuda:INDEX")->capture_default_str();
+  command.add_option("--memory", run.memory,
+                     "Host memory that one trial's tensors may take, e.g. 8GiB: a trial that needs "
+                     "more fails with its account; without it, what the machine has");
   command
       .add_option("--set", run.overrides,
                   "Override, e.g. train.steps=50, seeds=1,2, method.ewc.lambda=3")

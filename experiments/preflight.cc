@@ -22,7 +22,8 @@ struct Ground {
 std::string form_of(const Trial& trial) {
   TrialSpec spec = trial.spec;
   spec.seed = 0;
-  std::erase_if(spec.training, [](const auto& option) { return option.first != "pack"; });
+  const std::set<std::string> seen = {"pack", "levers", "optimizer", "clip", "accumulate"};
+  std::erase_if(spec.training, [&](const auto& option) { return seen.count(option.first) == 0; });
   return canonical_text(spec);
 }
 

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/models/models.h"
+#include "core/plan/request.h"
 #include "core/train.h"
 #include "experiments/start_adapter.h"
 #include "experiments/sweep_grid.h"
@@ -21,8 +22,7 @@ class Check {
     check_names(sweep_, "[model]", sweep_.model_options, model_docs(model_entry(sweep_.model)));
     check_values(sweep_, sweep_.model_options, [&](const OptionMap& given) { check_model(given); });
     check_names(sweep_, "[train]", sweep_.training, option_docs<TrainOptions>());
-    check_values(sweep_, sweep_.training,
-                 [](const OptionMap& given) { parse_options<TrainOptions>("train", given); });
+    check_values(sweep_, sweep_.training, check_training);
     for (const SweepMethod& method : sweep_.methods) check_method(method);
     for (const ExtraSeeds& extra : sweep_.extra) check_extra(extra);
   }
@@ -49,6 +49,11 @@ class Check {
     check_names(sweep_, "when, the options of stream '" + sweep_.stream + "'", when,
                 stream_entry(sweep_.stream).docs());
     check_values(sweep_, when, [&](const OptionMap& options) { complete_stream(options); });
+  }
+
+  /// Words of levers too; what excludes what is for the preflight, which has all options.
+  static void check_training(const OptionMap& given) {
+    plan::parse_levers(parse_options<TrainOptions>("train", given).levers);
   }
 
   void check_stream() {
@@ -85,7 +90,7 @@ class Check {
   void check_method(const SweepMethod& method) {
     at_line(sweep_, method.line, [&] { parse_method(registry_, method.name, {}); });
     check_values(sweep_, method.options, [&](OptionMap options) {
-      parse_options<TrainOptions>("train", take(options, "train."));
+      check_training(take(options, "train."));
       check_model(take(options, "model."));
       parse_method(registry_, method.name, options);
     });

@@ -12,6 +12,7 @@
 #include "core/build_id.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/refused_memory.h"
 #include "core/update.h"
 #include "experiments/device_probe.h"
 #include "experiments/kept.h"
@@ -111,7 +112,10 @@ class Worker {
       give_back(id, finished);
       return;
     } catch (const c10::Error& error) {
-      fail_trial(id, news, finished, std::string("libtorch: ") + error.what_without_backtrace());
+      const std::string account = refused_memory();
+      fail_trial(id, news, finished,
+                 std::string("libtorch: ") + error.what_without_backtrace() +
+                     (account.empty() ? "" : "; " + account));
     } catch (const std::exception& error) {
       if (stopping) {
         give_back(id, finished);
@@ -223,6 +227,7 @@ int work(const std::vector<Trial>& trials, const WorkSettings& settings, int out
   std::signal(SIGTERM, stop_soon);
   std::signal(SIGPIPE, SIG_IGN);
   install_memory_meter();
+  limit_memory(settings.memory);
   if (settings.device == "cpu") hide_gpus();
   at::set_num_threads(1);
   try {

@@ -13,6 +13,7 @@ struct WorkSettings {
   std::string device_class = "cpu";  ///< of `device`, see class_of_device()
   int jobs = 1;
   bool quiet = false;
+  int64_t memory = 0;  ///< bytes that a trial's tensors may take on the host; 0 = what there is
   double retry_before = 0;  ///< failures older than this run again, in seconds since 1970
   const StrategyRegistry* registry = nullptr;
 };

@@ -39,6 +39,7 @@ class AGem : public Strategy {
     batch_ = options_.batch > 0 ? options_.batch : begin.batch_size;
   }
 
+  bool reads_gradient() const override { return true; }
   void contribute(Update& update) override {
     if (buffer_.empty()) return;
     {

@@ -50,6 +50,7 @@ class Derpp : public Strategy {
     if (logits_.defined()) logits_ = logits_.to(device_);
   }
 
+  bool reads_logits() const override { return true; }
   Tensor extra_loss(const Step& step) override {
     if (options_.budget == 0 || (options_.alpha == 0 && options_.beta == 0)) return {};
     Tensor extra;

@@ -101,6 +101,7 @@ class Distill : public Strategy {
                    [&](const Batch& batch) { return teacher.forward(batch); });
   }
 
+  bool reads_logits() const override { return true; }
   Tensor extra_loss(const Step& step) override {
     if (options_.alpha == 0 || (!larger_ && step.task == 1)) return {};
     const double squared = options_.t_squared ? options_.temperature * options_.temperature : 1;

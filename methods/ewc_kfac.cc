@@ -72,6 +72,7 @@ class KroneckerEwc : public Strategy {
     for (Seam* seam : setup.model.seams()) check(*seam);
   }
 
+  bool reads_gradient() const override { return true; }
   void contribute(Update& update) override {
     if (factors_.empty() || options_.lambda == 0) return;
     const MemoryTag tag(Category::workspace);

@@ -54,6 +54,7 @@ class Gem : public Strategy {
     }
   }
 
+  bool reads_gradient() const override { return true; }
   void contribute(Update& update) override {
     if (buffer_.empty()) return;
     const size_t tasks = past_.size();

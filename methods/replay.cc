@@ -53,6 +53,7 @@ class Replay : public Strategy {
     batch_ = options_.batch > 0 ? options_.batch : begin.batch_size;
   }
 
+  bool reads_logits() const override { return true; }
   Tensor extra_loss(const Step& step) override {
     if (options_.buffer.budget == 0) return {};
     const Tensor extra = buffer_.empty() ? Tensor() : replayed(step);

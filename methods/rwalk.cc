@@ -54,6 +54,7 @@ class RiemannianWalk : public Strategy {
     steps_ = 0;
   }
 
+  bool reads_gradient() const override { return true; }
   void contribute(Update& update) override {
     const at::NoGradGuard no_grad;
     const Tensor gradient = update.gradient();

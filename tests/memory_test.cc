@@ -1,4 +1,5 @@
 #include "core/memory.h"
+#include "core/refused_memory.h"
 
 #include <c10/core/CPUAllocator.h>
 
@@ -45,6 +46,30 @@ int64_t at_peak_total(const std::string& phase) {
 }
 
 }  // namespace
+
+TEST_CASE("what can't be had is refused with the account of that moment", "[memory]") {
+  const Live live;
+  reset_phases();
+  begin_phase("train");
+  Tensor weights;
+  {
+    const MemoryTag tag(Category::base_weights);
+    weights = byte_tensor(3 << 20);
+  }
+  CHECK(refused_memory().empty());
+  limit_memory(live_bytes() + (2 << 20));
+  CHECK_NOTHROW(byte_tensor(1 << 20));
+  CHECK_THROWS_AS(byte_tensor(4 << 20), OutOfMemory);
+  CHECK_THAT(refused_memory(),
+             Catch::Contains("4.0 MiB were asked for in phase 'train', 2.0 MiB are left; live") &&
+                 Catch::Contains("base weights ") && Catch::Contains("`lethe plan`"));
+  limit_memory(0);
+  CHECK_NOTHROW(byte_tensor(4 << 20));
+  // More than any machine has: refused before it is written to.
+  CHECK_THROWS_AS(byte_tensor(int64_t{1} << 46), OutOfMemory);
+  reset_phases();
+  CHECK(refused_memory().empty());
+}
 
 TEST_CASE("the metered total is the sum over live tensors", "[memory]") {
   const Live live;

@@ -158,7 +158,10 @@ TEST_CASE("levers lower what they name") {
   const auto with = [](const std::string& levers) {
     return small_account(small("finetune", levers));
   };
-  CHECK(with("chunked-loss=7").device[plan::Part::logits] == 3 * 7 * 32 * 4);
+  // The highest moment is no longer the loss's.
+  CHECK(plain.device[plan::Part::logits] > 0);
+  CHECK(with("chunked-loss=7").device[plan::Part::logits] == 0);
+  CHECK(with("chunked-loss=7").peak() < plain.peak());
   // The largest seam's: c_fc with its bias.
   CHECK(with("optimizer-in-backward").device[plan::Part::gradients] == 1088 * 4);
   const plan::Account offloaded = with("offload-optimizer");

@@ -174,6 +174,25 @@ TEST_CASE("a worker that dies costs its trial, and another goes on") {
   CHECK(trials[1].status == "done");
 }
 
+TEST_CASE("a trial that needs more than --memory fails with its account, and the sweep goes on") {
+  const Scratch scratch;
+  write_sweep(scratch, "[1]", kFinetune + "model.width = 1500\n" + kEwc);
+  const Ended ended =
+      lethe_run(scratch, {"run", "sweep.toml", "--jobs", "1", "--memory", "8MiB", "--quiet"});
+  CHECK(ended.code == 1);
+  const auto trials = stored(scratch);
+  REQUIRE(trials.size() == 2);
+  CHECK(trials[0].status == "failed");
+  CHECK_THAT(trials[0].error, Contains("out of memory: ") && Contains(" MiB were asked for in phase '") &&
+                                  Contains("live then, in MiB: base weights ") &&
+                                  Contains("lower train.batch or set train.levers"));
+  CHECK_THAT(ended.err, Contains(trials[0].error));
+  CHECK(trials[1].status == "done");
+  const Ended wrong = lethe_run(scratch, {"run", "sweep.toml", "--memory", "lots"});
+  CHECK(wrong.code == 2);
+  CHECK_THAT(wrong.err, Contains("lots"));
+}
+
 TEST_CASE("a loss that is no number fails the trial with its step, and the sweep goes on") {
   const Scratch scratch;
   write_sweep(scratch, "[1]", kFinetune + "train.optimizer = \"sgd\"\ntrain.lr = 1e38\n" + kEwc);

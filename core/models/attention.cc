@@ -66,7 +66,7 @@ Attention::Attention(const DecoderConfig& config, const std::string& layer, int6
               config.scaled_residuals ? 1 / root(2 * config.layers) : 1, config.out_bias);
 }
 
-void Attention::add_seams(std::vector<Seam*>& seams) {
+void Attention::add_seams(std::vector<Seam*>& seams) const {
   for (Linear* seam : {qkv_.get(), q_.get(), k_.get(), v_.get(), out_.get()}) {
     if (seam != nullptr) seams.push_back(seam);
   }

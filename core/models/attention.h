@@ -38,7 +38,7 @@ class Attention {
   /// x (B, T, width) -> (B, T, width). With a cache, x holds the new tokens only and is added to
   /// it.
   Tensor forward(const Tensor& x, const AttentionInputs& inputs, KeyValueCache* cache) const;
-  void add_seams(std::vector<Seam*>& seams);
+  void add_seams(std::vector<Seam*>& seams) const;
 
  private:
   void project(const Tensor& x, Tensor& q, Tensor& k, Tensor& v) const;

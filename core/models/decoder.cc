@@ -6,6 +6,7 @@
 #include "core/capture.h"
 #include "core/error.h"
 #include "core/models/activation.h"
+#include "core/models/block_run.h"
 #include "core/models/initial.h"
 #include "core/pack.h"
 
@@ -48,6 +49,27 @@ struct Decoder::Block {
     if (config.gated) gate = make(names.gate, config.width, config.mlp_width, 1);
     up = make(names.up, config.width, config.mlp_width, 1);
     down = make(names.down, config.mlp_width, config.width, residual);
+  }
+
+  using Drop = std::function<Tensor(const Tensor&)>;
+
+  Tensor forward(Tensor x, const AttentionInputs& inputs, KeyValueCache* cache,
+                 const Drop& drop) const {
+    if (config.norm_first) {
+      x = x + drop(attention.forward(attention_norm->forward(x), inputs, cache));
+      return x + drop(mlp(mlp_norm->forward(x)));
+    }
+    x = attention_norm->forward(x + drop(attention.forward(x, inputs, cache)));
+    return mlp_norm->forward(x + drop(mlp(x)));
+  }
+
+  void add_seams(std::vector<Seam*>& seams) const {
+    seams.push_back(attention_norm.get());
+    attention.add_seams(seams);
+    seams.push_back(mlp_norm.get());
+    if (gate) seams.push_back(gate.get());
+    seams.push_back(up.get());
+    seams.push_back(down.get());
   }
 
   Tensor act(const Tensor& x) const { return activated(config.activation, x); }
@@ -109,14 +131,7 @@ std::vector<Seam*> Decoder::seams() {
   if (positions_) found.push_back(positions_.get());
   if (project_in_) found.push_back(project_in_.get());
   if (embedding_norm_) found.push_back(embedding_norm_.get());
-  for (const auto& block : blocks_) {
-    found.push_back(block->attention_norm.get());
-    block->attention.add_seams(found);
-    found.push_back(block->mlp_norm.get());
-    if (block->gate) found.push_back(block->gate.get());
-    found.push_back(block->up.get());
-    found.push_back(block->down.get());
-  }
+  for (const auto& block : blocks_) block->add_seams(found);
   if (final_norm_) found.push_back(final_norm_.get());
   if (project_out_) found.push_back(project_out_.get());
   if (head_) found.push_back(head_.get());
@@ -178,25 +193,34 @@ Tensor Decoder::embedded(const Tensor& ids, const Tensor& position_ids, bool fir
   return dropped(x, config_.embedding_dropout);
 }
 
+Tensor Decoder::through_blocks(Tensor x, const AttentionInputs& inputs,
+                               std::vector<KeyValueCache>& caches,
+                               std::vector<Tensor>* states) const {
+  const auto drop = [this](const Tensor& y) { return dropped(y, config_.dropout); };
+  if (caches.empty() && states == nullptr) {
+    BlockRun run;
+    run.count = blocks_.size();
+    run.block = [this, inputs, drop](size_t i, std::vector<Tensor>& given) {
+      return blocks_[i]->forward(std::move(given[0]), inputs, nullptr, drop);
+    };
+    run.add_seams = [this](size_t i, std::vector<Seam*>& seams) { blocks_[i]->add_seams(seams); };
+    std::vector<Tensor> given;  // no list, which would hold a copy
+    given.push_back(std::move(x));
+    return run_blocks(*this, run, std::move(given));
+  }
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    if (states != nullptr) states->push_back(x);
+    x = blocks_[i]->forward(x, inputs, caches.empty() ? nullptr : &caches[i], drop);
+  }
+  return x;
+}
+
 Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tensor& mask,
                        std::vector<KeyValueCache>& caches, const Tensor& segments,
                        std::vector<Tensor>* states) {
   const int64_t past = caches.empty() ? 0 : caches[0].length();
   const AttentionInputs inputs = attention_inputs(position_ids, mask, segments, past);
-  const auto drop = [this](const Tensor& y) { return dropped(y, config_.dropout); };
-  Tensor x = embedded(ids, position_ids, past == 0);
-  for (size_t layer = 0; layer < blocks_.size(); ++layer) {
-    const Block& block = *blocks_[layer];
-    KeyValueCache* cache = caches.empty() ? nullptr : &caches[layer];
-    if (states != nullptr) states->push_back(x);
-    if (config_.norm_first) {
-      x = x + drop(block.attention.forward(block.attention_norm->forward(x), inputs, cache));
-      x = x + drop(block.mlp(block.mlp_norm->forward(x)));
-    } else {
-      x = block.attention_norm->forward(x + drop(block.attention.forward(x, inputs, cache)));
-      x = block.mlp_norm->forward(x + drop(block.mlp(x)));
-    }
-  }
+  Tensor x = through_blocks(embedded(ids, position_ids, past == 0), inputs, caches, states);
   if (final_norm_) x = final_norm_->forward(x);
   if (project_out_) x = project_out_->forward(x);
   if (states != nullptr) states->push_back(x);
@@ -218,7 +242,7 @@ Tensor Decoder::all_logits(const Tensor& ids, const Tensor& mask, const Tensor& 
   return head(hidden(ids, places, mask, none, {}, states));
 }
 
-Tensor Decoder::forward(const Batch& batch) {
+Tensor Decoder::predicted_states(const Batch& batch) {
   std::vector<KeyValueCache> none;
   const int64_t length = batch.inputs.size(1), virtual_tokens = prompt_->size();
   if (batch.packed()) {
@@ -226,7 +250,7 @@ Tensor Decoder::forward(const Batch& batch) {
       fail("packed rows can't have virtual tokens before each; set train.pack = 0 for this method");
     }
     const Tensor x = hidden(batch.inputs, batch.position_ids, {}, none, batch.segments);
-    return head(x.reshape({-1, config_.width}).index_select(0, batch.positions));
+    return x.reshape({-1, x.size(2)}).index_select(0, batch.positions);
   }
   // Rows are right-padded, so a causal mask alone hides the padding from every token.
   const Tensor places = at::arange(virtual_tokens + length, batch.inputs.options()).unsqueeze(0);
@@ -237,7 +261,9 @@ Tensor Decoder::forward(const Batch& batch) {
     positions = at::arange(batch.rows(), batch.inputs.options()) * length + (length - 1);
     if (batch.mask.defined()) positions += batch.mask.sum(1) - length;
   }
-  return head(x.reshape({-1, x.size(2)}).index_select(0, positions));
+  return x.reshape({-1, x.size(2)}).index_select(0, positions);
 }
+
+Tensor Decoder::forward(const Batch& batch) { return head(predicted_states(batch)); }
 
 }  // namespace lethe

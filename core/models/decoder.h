@@ -23,6 +23,10 @@ class Decoder : public Model {
   Tensor all_logits(const Tensor& ids, const Tensor& mask, const Tensor& positions = {},
                     std::vector<Tensor>* states = nullptr);
   bool takes_packed() const override { return true; }
+  bool has_blocks() const override { return true; }
+  bool has_states() const override { return config_.labels == 0; }
+  Tensor predicted_states(const Batch& batch) override;
+  Tensor head(const Tensor& hidden) const override;
   std::vector<Seam*> seams() override;
   std::vector<Generated> continuations(const std::vector<std::vector<int64_t>>& prompts,
                                        const GenerationOptions& options) override;
@@ -37,11 +41,12 @@ class Decoder : public Model {
   Tensor hidden(const Tensor& ids, const Tensor& position_ids, const Tensor& mask,
                 std::vector<KeyValueCache>& caches, const Tensor& segments = {},
                 std::vector<Tensor>* states = nullptr);
+  Tensor through_blocks(Tensor x, const AttentionInputs& inputs,
+                        std::vector<KeyValueCache>& caches, std::vector<Tensor>* states) const;
   Tensor embedded(const Tensor& ids, const Tensor& position_ids, bool first) const;
   Tensor dropped(const Tensor& x, double p) const;
   AttentionInputs attention_inputs(const Tensor& position_ids, const Tensor& mask,
                                    const Tensor& segments, int64_t past) const;
-  Tensor head(const Tensor& hidden) const;
 
   const DecoderConfig config_;
   std::unique_ptr<Embedding> tokens_, positions_;

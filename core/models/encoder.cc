@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/models/block_run.h"
 #include "core/models/initial.h"
 
 namespace lethe {
@@ -51,7 +52,7 @@ struct Encoder::Layer {
     return mlp_norm->forward(read + drop(down->forward(inner)));
   }
 
-  void add_seams(std::vector<Seam*>& seams) {
+  void add_seams(std::vector<Seam*>& seams) const {
     for (Linear* seam : {query.get(), key.get(), value.get(), out.get()}) seams.push_back(seam);
     seams.push_back(attention_norm.get());
     seams.push_back(up.get());
@@ -134,9 +135,20 @@ Tensor Encoder::hidden(const Batch& batch, const Seen& seen) const {
   const Dropout states = drop(config_.dropout), weights = drop(config_.attention_dropout);
   Tensor x = states(embedded(batch));
   if (seen) seen(x);
+  if (!seen) {
+    BlockRun run;
+    run.count = layers_.size();
+    run.block = [this, padding, states, weights](size_t i, std::vector<Tensor>& given) {
+      return layers_[i]->forward(std::move(given[0]), padding, states, weights);
+    };
+    run.add_seams = [this](size_t i, std::vector<Seam*>& seams) { layers_[i]->add_seams(seams); };
+    std::vector<Tensor> given;  // no list, which would hold a copy
+    given.push_back(std::move(x));
+    return run_blocks(*this, run, std::move(given));
+  }
   for (const auto& layer : layers_) {
     x = layer->forward(x, padding, states, weights);
-    if (seen) seen(x);
+    seen(x);
   }
   return x;
 }

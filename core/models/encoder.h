@@ -32,6 +32,7 @@ class Encoder : public Model {
   /// inputs (B, L) right-padded -> logits (B, classes). Throws Error for rows longer than
   /// max_length.
   Tensor forward(const Batch& batch) override;
+  bool has_blocks() const override { return true; }
   std::vector<Seam*> seams() override;
   const EncoderConfig& config() const { return config_; }
 

@@ -64,7 +64,7 @@ Seq2Seq::Memory Seq2Seq::encode(const Tensor& ids, const Tensor& mask,
   inputs.drop = drop();
   std::vector<StackCache> none;
   const Tensor embedded = prompt_->before(shared_->forward(ids));
-  return {encoder_->forward(embedded, inputs, none, seen), inputs.padding};
+  return {encoder_->forward(*this, embedded, inputs, none, seen), inputs.padding};
 }
 
 Tensor Seq2Seq::decode(const Tensor& ids, const Memory& memory, std::vector<StackCache>& caches,
@@ -73,7 +73,7 @@ Tensor Seq2Seq::decode(const Tensor& ids, const Memory& memory, std::vector<Stac
   inputs.memory = memory.states;
   inputs.memory_padding = memory.padding;
   inputs.drop = drop();
-  return decoder_->forward(shared_->forward(ids), inputs, caches, seen);
+  return decoder_->forward(*this, shared_->forward(ids), inputs, caches, seen);
 }
 
 Tensor Seq2Seq::head(const Tensor& states) const {
@@ -81,7 +81,7 @@ Tensor Seq2Seq::head(const Tensor& states) const {
   return at::linear(states / std::sqrt(static_cast<double>(config_.width)), shared_->weight());
 }
 
-Tensor Seq2Seq::forward(const Batch& batch) {
+Tensor Seq2Seq::predicted_states(const Batch& batch) {
   if (!batch.decoder_inputs.defined()) {
     fail(
         "an encoder-decoder reads sources and targets apart, but these rows hold them as one text; "
@@ -91,8 +91,10 @@ Tensor Seq2Seq::forward(const Batch& batch) {
   std::vector<StackCache> none;
   // Targets are right-padded, so the causal bias alone hides their padding from every token.
   const Tensor states = decode(batch.decoder_inputs, memory, none);
-  return head(states.reshape({-1, config_.width}).index_select(0, batch.positions));
+  return states.reshape({-1, config_.width}).index_select(0, batch.positions);
 }
+
+Tensor Seq2Seq::forward(const Batch& batch) { return head(predicted_states(batch)); }
 
 Seq2Seq::States Seq2Seq::states(const Batch& batch) {
   States states;

@@ -18,6 +18,10 @@ class Seq2Seq : public Model {
   /// inputs (B, S) the sources, right-padded, decoder_inputs (B, T) -> logits (P, vocabulary) at
   /// the predicted positions of decoder_inputs.
   Tensor forward(const Batch& batch) override;
+  bool has_blocks() const override { return true; }
+  bool has_states() const override { return true; }
+  Tensor predicted_states(const Batch& batch) override;
+  Tensor head(const Tensor& states) const override;
   std::vector<Seam*> seams() override;
   /// `prompts` are sources with their end mark; what the decoder says to them.
   std::vector<Generated> continuations(const std::vector<std::vector<int64_t>>& prompts,
@@ -38,7 +42,6 @@ class Seq2Seq : public Model {
   Memory encode(const Tensor& ids, const Tensor& mask, const Seq2SeqStack::Seen& seen = {}) const;
   Tensor decode(const Tensor& ids, const Memory& memory, std::vector<StackCache>& caches,
                 const Seq2SeqStack::Seen& seen = {}) const;
-  Tensor head(const Tensor& states) const;  // (N, width) -> (N, vocabulary)
 
   const Seq2SeqConfig config_;
   std::unique_ptr<Embedding> shared_;

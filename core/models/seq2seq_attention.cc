@@ -23,7 +23,7 @@ Seq2SeqAttention::Seq2SeqAttention(const Seq2SeqConfig& config, const std::strin
   o_ = make("o", inner, config.width, 1 / static_cast<double>(inner));
 }
 
-void Seq2SeqAttention::add_seams(std::vector<Seam*>& seams) {
+void Seq2SeqAttention::add_seams(std::vector<Seam*>& seams) const {
   for (Linear* seam : {q_.get(), k_.get(), v_.get(), o_.get()}) seams.push_back(seam);
 }
 

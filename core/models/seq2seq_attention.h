@@ -29,7 +29,7 @@ class Seq2SeqAttention {
   /// values are made at the first call only.
   Tensor over(const Tensor& memory, const Tensor& x, const Tensor& bias, const Dropout& drop,
               KeysAndValues* cache) const;
-  void add_seams(std::vector<Seam*>& seams);
+  void add_seams(std::vector<Seam*>& seams) const;
 
  private:
   KeysAndValues keys_and_values(const Tensor& x) const;

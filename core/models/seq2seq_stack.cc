@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/models/block_run.h"
 #include "core/models/initial.h"
 
 namespace lethe {
@@ -52,7 +53,7 @@ struct Seq2SeqStack::Block {
     return x + drop(out->forward(drop(inner)));
   }
 
-  void add_seams(std::vector<Seam*>& seams) {
+  void add_seams(std::vector<Seam*>& seams) const {
     seams.push_back(own_norm.get());
     own.add_seams(seams);
     if (memory) {
@@ -107,12 +108,24 @@ Tensor Seq2SeqStack::position_bias(int64_t past, int64_t queries) const {
       .unsqueeze(0);
 }
 
-Tensor Seq2SeqStack::forward(const Tensor& embedded, const StackInputs& inputs,
+Tensor Seq2SeqStack::forward(const Model& model, const Tensor& embedded, const StackInputs& inputs,
                              std::vector<StackCache>& caches, const Seen& seen) const {
   const int64_t past = caches.empty() ? 0 : caches[0].own.length();
   Tensor bias = position_bias(past, embedded.size(1));
   if (inputs.padding.defined()) bias = bias + inputs.padding;
   Tensor x = inputs.drop(embedded);
+  if (caches.empty() && !seen) {
+    BlockRun run;
+    run.count = blocks_.size();
+    run.block = [this, inputs](size_t i, std::vector<Tensor>& given) {
+      StackInputs same = inputs;
+      same.memory = given[2];
+      return blocks_[i]->forward(std::move(given[0]), given[1], same, nullptr);
+    };
+    run.add_seams = [this](size_t i, std::vector<Seam*>& seams) { blocks_[i]->add_seams(seams); };
+    x = run_blocks(model, run, {x, bias, inputs.memory});
+    return inputs.drop(final_norm_->forward(x));
+  }
   for (size_t i = 0; i < blocks_.size(); ++i) {
     if (seen) seen(x);
     x = blocks_[i]->forward(x, bias, inputs, caches.empty() ? nullptr : &caches[i]);

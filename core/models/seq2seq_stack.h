@@ -37,8 +37,9 @@ class Seq2SeqStack {
   /// embedded (B, T, width) -> states (B, T, width) after the final norm. `caches` holds one a
   /// block or none; with caches, T counts the new tokens only. `seen` is called with what enters
   /// each block, and with the result.
-  Tensor forward(const Tensor& embedded, const StackInputs& inputs, std::vector<StackCache>& caches,
-                 const Seen& seen = {}) const;
+  /// `model` says whether its blocks are checkpointed.
+  Tensor forward(const Model& model, const Tensor& embedded, const StackInputs& inputs,
+                 std::vector<StackCache>& caches, const Seen& seen = {}) const;
   void add_seams(std::vector<Seam*>& seams);
   size_t blocks() const { return blocks_.size(); }
 

@@ -34,7 +34,12 @@ class Counting {
       int64_t gradient = 0;
       for (const int64_t n : seam.adapter_sizes()) gradient += add_trained(n, adapter_);
       for (const int64_t n : seam.trained_sizes()) gradient += add_trained(n, dense_);
-      largest_gradient_ = std::max(largest_gradient_, gradient);
+      // A checkpointed block gives all its gradients at once.
+      const std::string block = block_of(seam);
+      const bool together = request_.levers.checkpoint > 0 && !block.empty();
+      int64_t& held = gradients_[together ? block : seam.seam.name];
+      held += gradient;
+      largest_gradient_ = std::max(largest_gradient_, held);
     }
     PartBytes& device = states_.device;
     if (request_.levers.backward_update) device[Part::gradients] = largest_gradient_;
@@ -60,10 +65,15 @@ class Counting {
     }
     if (!seam.bias) own[Part::weights] += seam.seam.bias_size() * dense_;
     states_.device += own;
+    const std::string block = block_of(seam);
+    if (!block.empty()) blocks_[block] += own;
+  }
+
+  /// "encoder.block.3"; empty where a seam lies beside the blocks.
+  static std::string block_of(const SeamPlan& seam) {
     const size_t first = seam.seam.name.find_first_of("0123456789");
-    if (first == std::string::npos) return;
-    const size_t last = seam.seam.name.find('.', first);
-    blocks_[seam.seam.name.substr(0, last)] += own;
+    if (first == std::string::npos) return {};
+    return seam.seam.name.substr(0, seam.seam.name.find('.', first));
   }
 
   /// Returns the bytes of its gradient.
@@ -105,6 +115,7 @@ class Counting {
   bool bf16_;
   int64_t dense_, adapter_, largest_gradient_ = 0;
   std::map<std::string, PartBytes> blocks_;  // frozen bytes by "encoder.block.3"
+  std::map<std::string, int64_t> gradients_;  // that live together
   States states_;
 };
 

@@ -5,8 +5,9 @@
 namespace lethe::plan {
 namespace {
 
-/// Buffers of one chunk's logits: themselves, their log-softmax, their gradient.
-constexpr int64_t kChunkBuffers = 3;
+/// Buffers of one chunk's logits: themselves, and their log-softmax, which becomes their gradient
+/// (core/chunked_loss.cc).
+constexpr int64_t kChunkBuffers = 2;
 
 /// Ids, targets, and but for classifiers positions and their rows, in 8 bytes each; masks in 1.
 int64_t batch_bytes(const ModelFacts& model, const Shapes& shapes, bool padded) {
@@ -44,10 +45,10 @@ void whole_loss(Tape& tape, const Ghost& logits) {
 void chunked_loss(Tape& tape, const Operators& ops, Ghost states, int64_t vocabulary) {
   tape.meter().at("loss");
   const int64_t held = std::min(ops.request.levers.chunk, ops.shapes.predicted);
-  auto gradient = tape.leaf(Part::activations, states.bytes).storage;
+  const auto gradient = tape.leaf(Part::activations, states.bytes).storage;
   tape.leaf(Part::logits, kChunkBuffers * ops.bytes_of(held * vocabulary));
   tape.meter().phase("backward");
-  tape.backward(states, std::move(gradient));
+  tape.backward(states, gradient);  // held by whoever starts the pass
 }
 
 int64_t classes_of(const ModelFacts& model) {

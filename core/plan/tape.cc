@@ -98,7 +98,7 @@ Ghost Tape::checkpoint(const std::vector<Ghost>& inputs,
       }
       leaves.push_back(same);
     }
-    again.backward(work(again, leaves), std::move(self.gradient));
+    again.backward(work(again, leaves), self.gradient);  // held by whoever starts the pass
     for (size_t i = 0; i < asked.size(); ++i) {
       if (asked[i]->gradient) deliver(*self.edges[i].to, std::move(asked[i]->gradient));
     }

@@ -1,0 +1,50 @@
+// The lever optimizer-in-backward: values move in the backward pass, each parameter's as soon as
+// its gradient is whole, which is let go then. The whole gradient never exists.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "core/arena.h"
+#include "core/kernels/update.h"
+
+namespace lethe {
+
+class BackwardUpdate {
+ public:
+  /// Moves one parameter's values; `part` points to its arrays, gradient among them. Returns its
+  /// penalty.
+  using Move = std::function<double(const ArenaRange& range, const kernels::Update& part)>;
+
+  BackwardUpdate() = default;
+  ~BackwardUpdate();
+  BackwardUpdate(const BackwardUpdate&) = delete;
+  BackwardUpdate& operator=(const BackwardUpdate&) = delete;
+
+  /// Hears of every gradient of the arena's parameters, which was laid out without its own.
+  void attach(const Arena& arena);
+  /// From now on gradients move values; `step` points to the arena's arrays, without a gradient.
+  void begin(const kernels::Update& step, Move move);
+  /// While held, gradients gather: several backward passes belong to one step.
+  void hold(bool held) { held_ = held; }
+  /// Moves what no gradient has reached, with what has gathered or else a gradient of zero, and
+  /// returns the sum of penalties.
+  double finish();
+  /// Of the gradients of the step that was finished, with the quadratic terms' gradients.
+  double squared_norm() const { return squared_norm_; }
+
+ private:
+  struct Hook;
+  void ready(size_t number);
+  void move(size_t number);
+  void detach();
+
+  std::vector<ArenaRange> ranges_;
+  std::vector<bool> moved_;
+  kernels::Update step_;
+  Move move_;
+  bool held_ = false;
+  double penalty_ = 0, squared_norm_ = 0;
+};
+
+}  // namespace lethe

@@ -1,0 +1,43 @@
+// Adam's moments in 8 bits (Dettmers et al. 2022, arXiv:2110.02861) around the fused update.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "core/arena.h"
+#include "core/archive.h"
+#include "core/kernels/update.h"
+
+namespace lethe {
+
+/// Both moments of every parameter: a byte a value and a float32 per 256 values, the first under
+/// the signed dynamic map, the second under the unsigned one; of parameters with fewer than
+/// kernels::kAdam8Least values in float32.
+class ByteMoments {
+ public:
+  /// Moments for the arena's parameters, carried over by name; zero where they are new, or all
+  /// where `clear`.
+  void lay_out(const Arena& arena, bool clear);
+  /// kernels::update() of one parameter, whose arrays `step` points to, but for the moments: those
+  /// are read from their bytes, and quantised again, a few thousand values at a time. Returns its
+  /// penalty.
+  double update(const ArenaRange& range, const kernels::Update& step);
+  /// All parameters of the arena, whose arrays `step` points to.
+  double update(const Arena& arena, const kernels::Update& step);
+  void state(Archive& archive);
+
+ private:
+  struct Moments {
+    Tensor first, second;                // (n) bytes, or float32 of a small parameter
+    Tensor first_absmax, second_absmax;  // one a block; undefined of a small parameter
+    bool in_bytes() const { return first_absmax.defined(); }
+  };
+  static Moments zero(const ArenaRange& range);
+
+  std::map<std::string, Moments> moments_;
+};
+
+/// `step` of the values [offset, offset + n) of its arrays.
+kernels::Update part_of(const kernels::Update& step, int64_t offset, int64_t n);
+
+}  // namespace lethe

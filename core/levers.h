@@ -1,0 +1,17 @@
+// What lowers the memory of a training step, as `train.levers` names it.
+#pragma once
+
+#include "core/plan/request.h"
+#include "core/train.h"
+
+namespace lethe {
+
+/// The levers of `options`. Throws Error for an unknown one, for one that only a plan knows, and
+/// for two that exclude each other or another option, naming both.
+plan::Levers levers_of(const TrainOptions& options);
+
+/// Throws Error where the model, a strategy of the method or the device excludes a lever.
+void check_levers(const plan::Levers& levers, const Model& model, const Method& method,
+                  const at::Device& device);
+
+}  // namespace lethe

@@ -1,0 +1,67 @@
+#include "core/refused_memory.h"
+
+#include <atomic>
+#include <fstream>
+#include <limits>
+
+#include "core/error.h"
+#include "core/memory_ledger.h"
+
+namespace lethe {
+namespace {
+
+/// Of this size on an allocation is compared with what the machine has left.
+constexpr int64_t kLooked = int64_t{64} << 20;
+constexpr double kMiB = 1 << 20;
+
+std::atomic<int64_t> most{0};
+
+/// What the system says that can be had without swapping, in bytes; no bound where it says nothing.
+int64_t available() {
+  std::ifstream info("/proc/meminfo");
+  std::string name;
+  for (int64_t kib = 0; info >> name >> kib; info.ignore(8, '\n')) {
+    if (name == "MemAvailable:") return kib * 1024;
+  }
+  return std::numeric_limits<int64_t>::max();
+}
+
+}  // namespace
+
+OutOfMemory::~OutOfMemory() = default;
+
+void limit_memory(int64_t bytes) { most = bytes; }
+
+void admit_memory(int64_t bytes) {
+  const int64_t limit = most;
+  const bool over = limit > 0 && host_ledger().live() + bytes > limit;
+  if (!over && (bytes < kLooked || bytes <= available())) return;
+  host_ledger().refuse(bytes);
+  throw OutOfMemory(fmt::format("out of memory: {}", refused_memory()));
+}
+
+std::string refused_memory() {
+  const auto refusal = host_ledger().refusal();
+  if (!refusal) return {};
+  int64_t total = 0;
+  std::string parts;
+  for (size_t c = 0; c < kCategories; ++c) {
+    const int64_t bytes = refusal->live[c];
+    total += bytes;
+    if (bytes == 0) continue;
+    parts += fmt::format("{}{} {:.1f}", parts.empty() ? "" : ", ",
+                         category_name(static_cast<Category>(c)),
+                         static_cast<double>(bytes) / kMiB);
+  }
+  const int64_t limit = most;
+  const int64_t left = limit > 0 ? limit - total : available();
+  return fmt::format(
+      "{:.1f} MiB were asked for{}, {:.1f} MiB are left; live then, in MiB: {} (together {:.1f}); "
+      "lower train.batch or set train.levers, which `lethe plan` reckons with",
+      static_cast<double>(refusal->bytes) / kMiB,
+      refusal->phase.empty() ? "" : fmt::format(" in phase '{}'", refusal->phase),
+      static_cast<double>(left) / kMiB, parts.empty() ? "nothing" : parts,
+      static_cast<double>(total) / kMiB);
+}
+
+}  // namespace lethe

@@ -4,8 +4,8 @@
 #include <map>
 #include <string>
 
-#include "core/arena.h"
 #include "core/archive.h"
+#include "core/arena.h"
 #include "core/kernels/update.h"
 
 namespace lethe {

@@ -49,9 +49,9 @@ std::string refused_memory() {
     const int64_t bytes = refusal->live[c];
     total += bytes;
     if (bytes == 0) continue;
-    parts += fmt::format("{}{} {:.1f}", parts.empty() ? "" : ", ",
-                         category_name(static_cast<Category>(c)),
-                         static_cast<double>(bytes) / kMiB);
+    parts +=
+        fmt::format("{}{} {:.1f}", parts.empty() ? "" : ", ",
+                    category_name(static_cast<Category>(c)), static_cast<double>(bytes) / kMiB);
   }
   const int64_t limit = most;
   const int64_t left = limit > 0 ? limit - total : available();

@@ -154,9 +154,9 @@ void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
   const double moved = move_values(step, norm);
   const double penalty = extra_ + moved + update.added_penalty();
   if (logits.defined()) logits = logits.detach();
-  const StepEnd end{
-      task,   step_,   batch, logits, gradient, reads ? arena_.values() - before : Tensor(),
-      model_, arena_};
+  const StepEnd end{task,   step_,    batch,
+                    logits, gradient, reads ? arena_.values() - before : Tensor(),
+                    model_, arena_};
   for (auto& strategy : strategies_) strategy->after_step(end);
   note(task, loss, penalty, options_.lr * lr_factor, norm);
   ++step_;

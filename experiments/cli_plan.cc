@@ -10,6 +10,7 @@
 #include "core/models/model_facts.h"
 #include "experiments/commands.h"
 #include "experiments/plan.h"
+#include "experiments/plan_table.h"
 
 namespace lethe {
 namespace {
@@ -178,11 +179,25 @@ std::string plan_json(const std::string& model, const plan::ModelFacts& facts,
   return json.dump(2) + "\n";
 }
 
+void add_plan_options(CLI::App& command, PlanArguments& arguments) {
+  add_method_options(command, arguments.request);
+  add_shape_options(command, arguments.request);
+  command.add_option("--levers", arguments.levers, "Joined by commas; below")
+      ->capture_default_str();
+}
+
 int plan_command(const PlanArguments& arguments) {
+  if (arguments.model.empty() == arguments.table.empty()) {
+    fail("`lethe plan` takes a model, or --table with a file of plans; name one of them");
+  }
   plan::PlanRequest request = arguments.request;
   request.levers = plan::parse_levers(arguments.levers);
   const int64_t memory =
       arguments.device_memory.empty() ? 0 : plan::parse_memory(arguments.device_memory);
+  if (!arguments.table.empty()) {
+    fmt::print("{}", plan_table(arguments.table, memory));
+    return 0;
+  }
   const plan::ModelFacts facts = read_model_facts(arguments.model);
   const plan::Plan made = plan::make_plan(facts, request, memory);
   const auto text = arguments.format == "json" ? plan_json : plan_text;
@@ -194,12 +209,11 @@ Command add_plan(CLI::App& app) {
   const auto arguments = std::make_shared<PlanArguments>();
   auto* command = app.add_subcommand(
       "plan", "What a training step will take in memory, from config.json alone");
-  command->add_option("model", arguments->model, "Folder with config.json, or such a file")
-      ->required();
-  add_method_options(*command, arguments->request);
-  add_shape_options(*command, arguments->request);
-  command->add_option("--levers", arguments->levers, "Joined by commas; below")
-      ->capture_default_str();
+  command->add_option("model", arguments->model, "Folder with config.json, or such a file");
+  add_plan_options(*command, *arguments);
+  command->add_option(
+      "--table", arguments->table,
+      "A file of plans, printed as one Markdown table: sweeps/plans/published.toml");
   command->add_option("--device-memory", arguments->device_memory,
                       "What has to be enough: 80GiB, 24GB");
   command->add_option("--format", arguments->format, "text or json")

@@ -5,13 +5,21 @@
 
 #include "core/plan/plan.h"
 
+namespace CLI {
+class App;
+}
+
 namespace lethe {
 
 struct PlanArguments {
   std::string model;  ///< a folder with config.json, or such a file
   plan::PlanRequest request;
   std::string levers = "none", device_memory, format = "text";
+  std::string table;  ///< a file of plans, in place of a model
 };
+
+/// The options that say what is planned: method, shapes, precision, levers.
+void add_plan_options(CLI::App& command, PlanArguments& arguments);
 
 /// The facts of the file or of the folder's config.json. Throws Error as HfConfig does.
 plan::ModelFacts read_model_facts(const std::string& path);

@@ -26,9 +26,8 @@ std::string folder_name(const std::string& path) {
 
 /// Leaves out what trials did not say before there was a choice, so that they keep their text.
 void say_only_the_unusual(TrialSpec& spec) {
-  for (const auto& [key, usual] :
-       {std::pair("evaluate", "test"), std::pair("sort", "none"), std::pair("pack", "0"),
-        std::pair("levers", "none")}) {
+  for (const auto& [key, usual] : {std::pair("evaluate", "test"), std::pair("sort", "none"),
+                                   std::pair("pack", "0"), std::pair("levers", "none")}) {
     if (spec.training.at(key) == usual) spec.training.erase(key);
   }
   const auto pad = spec.stream.options.find("pad");

@@ -80,7 +80,8 @@ TEST_CASE("five steps with moments in bytes are the 8-bit AdamW kernel's to roun
   CHECK(arena.gradient().abs().max().item<double>() == 0);
 }
 
-TEST_CASE("a first step is the float32 step, with a quadratic term and a path, and small ones all") {
+TEST_CASE(
+    "a first step is the float32 step, with a quadratic term and a path, and small ones all") {
   TwoLayers model, same;
   Arena arena, plain;
   arena.lay_out(model);

@@ -64,8 +64,8 @@ const std::vector<LeverCase>& lever_cases() {
   return all;
 }
 
-/// The same bits; of an encoder-decoder, whose decoder's blocks share the encoder's states, the same
-/// to rounding, which Adam carries on.
+/// The same bits; of an encoder-decoder, whose decoder's blocks share the encoder's states, the
+/// same to rounding, which Adam carries on.
 void check_same(const LeverCase& one, const Tensor& plain, const Tensor& other) {
   if (one.family != "t5" && one.family != "mt5") {
     CHECK(other.equal(plain));
@@ -125,8 +125,7 @@ TEST_CASE("a chunked loss differs from the whole one by rounding") {
       CAPTURE(levers);
       const LeverRun chunked = lever_run(one, levers);
       for (size_t i = 0; i < plain.result.curve.size(); ++i) {
-        CHECK(plain.result.curve[i].loss ==
-              Approx(chunked.result.curve[i].loss).epsilon(2e-5));
+        CHECK(plain.result.curve[i].loss == Approx(chunked.result.curve[i].loss).epsilon(2e-5));
       }
       // Adam divides a gradient by its own size: where that is rounding, a step is still a step.
       CHECK((chunked.values - plain.values).norm().item<double>() <

@@ -1,5 +1,4 @@
 #include "core/memory.h"
-#include "core/refused_memory.h"
 
 #include <c10/core/CPUAllocator.h>
 
@@ -8,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/refused_memory.h"
 #include "tests/catch.h"
 
 namespace lethe {

@@ -1,9 +1,11 @@
 // `lethe plan`: what it prints and returns, and what it refuses.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "core/error.h"
 #include "core/plan/plan.h"
 #include "experiments/plan.h"
+#include "experiments/plan_table.h"
 #include "tests/plan_configs.h"
 #include "tests/program.h"
 
@@ -139,7 +141,7 @@ TEST_CASE("lethe plan ends with 0, 1 or 2, in well under a second") {
   scratch.write("odd.json", R"({"model_type": "rwkv"})");
   check_refused(
       scratch,
-      {{{"plan"}, "model is required"},
+      {{{"plan"}, "takes a model, or --table"},
        {{"plan", "none.json"}, "none.json"},
        {{"plan", "odd.json"},
         "error: odd.json: 'model_type' is \"rwkv\", expected one of bert, bloom, gpt2, llama, "
@@ -152,4 +154,34 @@ TEST_CASE("lethe plan ends with 0, 1 or 2, in well under a second") {
        {{"plan", "7b.json", "--levers", "magic"}, "error: unknown lever 'magic'; known levers:"},
        {{"plan", "7b.json", "--method", "magic"}, "error: no plan for method 'magic'"},
        {{"plan", "7b.json", "--batch", "0"}, "error: --batch is 0; expected at least 1\n"}});
+}
+
+TEST_CASE("docs/memory.md has the table that lethe plan --table prints") {
+  const std::string root = LETHE_SOURCE_DIR;
+  const std::string table =
+      plan_table(root + "/sweeps/plans/published.toml", plan::parse_memory("80GiB"));
+  CHECK(std::count(table.begin(), table.end(), '\n') == 20);
+  CHECK_THAT(file_bytes(root + "/docs/memory.md"), Contains("\n\n" + table + "\n"));
+}
+
+TEST_CASE("a file of plans is refused with its place") {
+  const Scratch scratch;
+  const auto refused_file = [&](const std::string& text, const std::string& said) {
+    scratch.write("plans.toml", text);
+    CHECK_THROWS_WITH(plan_table(scratch.path("plans.toml"), 0), Contains(said));
+  };
+  const std::string model =
+      "[[model]]\nname = \"m\"\nconfig = '''" + small_gpt2_config(1) + "'''\n";
+  refused_file("[[row]]\n", "has no [[model]]");
+  refused_file(model + model, "model 'm' is there twice");
+  refused_file(model + "[[row]]\nmodel = \"n\"\noptions = \"--length 4\"\n",
+               "no [[model]] is called 'n'");
+  refused_file(model + "[[row]]\nmodel = \"m\"\noptions = \"--rang 3\"\n", "--rang");
+  refused_file(model + "[[row]]\nmodel = \"m\"\noptions = \"--levers x\"\n", "unknown lever 'x'");
+  scratch.write("plans.toml", model + "[[row]]\nmodel = \"m\"\noptions = \"--length 4\"\n");
+  CHECK_THAT(plan_table(scratch.path("plans.toml"), 0),
+             Contains("| m | `--length 4` | 0 | 0 | 0 | - |"));
+  const Ended both = lethe_run(scratch, {"plan", "x", "--table", "plans.toml"});
+  CHECK(both.code == 2);
+  CHECK_THAT(both.err, Contains("takes a model, or --table"));
 }

@@ -13,7 +13,7 @@ constexpr int64_t kLeverRows = 4, kLeverLength = 96;
 
 /// The highest moment of two training steps, in bytes above what lived before the model.
 int64_t measured_trial(const HfConfig& config, const std::string& method, const std::string& levers,
-                 int64_t each) {
+                       int64_t each) {
   install_memory_meter();
   TaskStream stream = token_stream(model_facts(config).form, 1, kLeverRows, kLeverLength, each);
   const int64_t before = live_bytes();
@@ -38,7 +38,7 @@ int64_t measured_trial(const HfConfig& config, const std::string& method, const 
 }
 
 int64_t planned_peak(const HfConfig& config, const std::string& method, const std::string& levers,
-                int64_t each) {
+                     int64_t each) {
   plan::PlanRequest request;
   request.method = method;
   request.batch = kLeverRows;
@@ -77,9 +77,8 @@ TEST_CASE("the other levers save what the plan says") {
         compare_peaks(family, method, levers, kLeverLength);
       }
       // A plan counts the gradients of a whole checkpointed block at every moment.
-      compare_peaks(family, method,
-                    "checkpointing,chunked-loss=32,adamw8bit,optimizer-in-backward", kLeverLength,
-                    0.05);
+      compare_peaks(family, method, "checkpointing,chunked-loss=32,adamw8bit,optimizer-in-backward",
+                    kLeverLength, 0.05);
     }
   }
 }

@@ -183,7 +183,8 @@ TEST_CASE("a trial that needs more than --memory fails with its account, and the
   const auto trials = stored(scratch);
   REQUIRE(trials.size() == 2);
   CHECK(trials[0].status == "failed");
-  CHECK_THAT(trials[0].error, Contains("out of memory: ") && Contains(" MiB were asked for in phase '") &&
+  CHECK_THAT(trials[0].error, Contains("out of memory: ") &&
+                                  Contains(" MiB were asked for in phase '") &&
                                   Contains("live then, in MiB: base weights ") &&
                                   Contains("lower train.batch or set train.levers"));
   CHECK_THAT(ended.err, Contains(trials[0].error));

@@ -76,8 +76,7 @@ struct RunAgain : torch::autograd::Function<RunAgain> {
                         const std::shared_ptr<Stretch>& stretch) {
     const auto parameters = given.end() - static_cast<std::ptrdiff_t>(stretch->parameters.size());
     saved->save_for_backward({given.begin(), parameters});
-    saved->saved_data["stretch"] =
-        c10::IValue::make_capsule(c10::make_intrusive<Held>(stretch));
+    saved->saved_data["stretch"] = c10::IValue::make_capsule(c10::make_intrusive<Held>(stretch));
     Tensor made;
     stretch->state = state_before(stretch->generator, [&] {
       made = stretch->work({given.begin(), parameters});
@@ -170,8 +169,8 @@ Tensor run_blocks(const Model& model, const BlockRun& run, std::vector<Tensor> i
     return in_sequence(run, 0, run.count, std::move(inputs));
   }
   for (size_t first = 0; first < run.count; first += most) {
-    inputs[0] = checkpointed(run, first, std::min(run.count, first + most), model.generator(),
-                             inputs);
+    inputs[0] =
+        checkpointed(run, first, std::min(run.count, first + most), model.generator(), inputs);
   }
   return inputs[0];
 }

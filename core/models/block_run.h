@@ -12,9 +12,9 @@ namespace lethe {
 
 struct BlockRun {
   size_t count = 0;
-  /// Block i's result of `inputs`: inputs[0], which it may take away, is what the block before made;
-  /// the others are the same for all. Runs again in the backward pass, so it may refer to the model
-  /// and hold copies, but must not refer to the forward pass's own variables.
+  /// Block i's result of `inputs`: inputs[0], which it may take away, is what the block before
+  /// made; the others are the same for all. Runs again in the backward pass, so it may refer to the
+  /// model and hold copies, but must not refer to the forward pass's own variables.
   std::function<Tensor(size_t i, std::vector<Tensor>& inputs)> block;
   std::function<void(size_t i, std::vector<Seam*>& seams)> add_seams;
 };

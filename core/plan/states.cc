@@ -114,7 +114,7 @@ class Counting {
   const PlanRequest& request_;
   bool bf16_;
   int64_t dense_, adapter_, largest_gradient_ = 0;
-  std::map<std::string, PartBytes> blocks_;  // frozen bytes by "encoder.block.3"
+  std::map<std::string, PartBytes> blocks_;   // frozen bytes by "encoder.block.3"
   std::map<std::string, int64_t> gradients_;  // that live together
   States states_;
 };

@@ -40,10 +40,22 @@ struct ScatterPoint {
   double x_half = 0, y_half = 0;
   std::string label{};
 };
-/// Points with their labels beside them, shifted so that labels do not overlap. Axis titles are
-/// words of the caller's own, not a user's.
+/// The points than which no other is lower in both x and y (and lower in one), by rising x: of
+/// equal points all.
+std::vector<size_t> pareto_front(const std::vector<ScatterPoint>& points);
+/// Points with their labels beside them, shifted so that labels do not overlap, and a line along
+/// the Pareto front. Axis titles are words of the caller's own, not a user's.
 Figure draw_scatter(const std::vector<ScatterPoint>& points, const std::string& x_title,
                     const std::string& y_title);
+
+/// One bar of parts laid end to end: part i in line_color(i).
+struct StackedBar {
+  std::string label{};
+  std::vector<double> parts{};
+};
+/// Horizontal bars, the first at the top, their labels left of them. The axis title is the
+/// caller's own words.
+Figure draw_stacks(const std::vector<StackedBar>& bars, const std::string& x_title);
 
 /// "#rrggbb", told apart by colour-blind readers too (Okabe and Ito 2008); repeats after eight.
 std::string line_color(size_t i);

@@ -1,4 +1,4 @@
-// The two plots of a report as gnuplot scripts.
+// The plots of a report as gnuplot scripts.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -62,7 +62,8 @@ std::vector<Box> label_boxes(const std::vector<ScatterPoint>& points, Range x, R
 std::string placeholder(size_t i) { return fmt::format("@label{}@", i); }
 
 // The SVG with every placeholder replaced by its label in one pass: no label is read again.
-std::string with_labels(const std::string& svg, const std::vector<ScatterPoint>& points) {
+template <class Labelled>
+std::string with_labels(const std::string& svg, const std::vector<Labelled>& points) {
   std::string text;
   size_t at = 0;
   for (size_t i = 0; i < points.size(); ++i) {
@@ -107,9 +108,63 @@ std::string scatter_script(const std::vector<ScatterPoint>& points, const std::s
   for (const ScatterPoint& p : points) {
     script += fmt::format("{} {} {} {}\n", p.x, p.y, p.x_half, p.y_half);
   }
+  script += "EOD\n$front << EOD\n";
+  for (const size_t i : pareto_front(points)) {
+    script += fmt::format("{} {}\n", points[i].x, points[i].y);
+  }
   return script +
          "EOD\nplot $points using 1:2:3:4 with xyerrorbars pt 7 ps 0.01 lc rgb '#b8b8b8', "
+         "$front using 1:2 with lines lw 1.2 dt 2 lc rgb '#d55e00', "
          "$points using 1:2 with points pt 7 ps 0.8 lc rgb '#0072b2'\n";
+}
+
+constexpr int kBarHeight = 22, kBarsTop = 10, kBarsBottom = 60;  // pixels
+
+std::string stacks_script(const std::vector<StackedBar>& bars, const std::string& x_title) {
+  size_t longest = 0, parts = 0;
+  double most = 0;
+  for (const StackedBar& bar : bars) {
+    longest = std::max(longest, bar.label.size());
+    parts = std::max(parts, bar.parts.size());
+    double sum = 0;
+    for (const double part : bar.parts) sum += part;
+    most = std::max(most, sum);
+  }
+  const auto count = static_cast<int>(bars.size());
+  const int height = kBarsTop + kBarsBottom + kBarHeight * count;
+  const double left = std::min(0.45, (20 + 7.0 * static_cast<double>(longest)) / kWidth);
+  const double bottom = static_cast<double>(kBarsBottom) / height;
+  std::string script = terminal(kWidth, height, 12);
+  script += fmt::format(
+      "set lmargin at screen {}\nset rmargin at screen {}\nset bmargin at screen {}\n"
+      "set tmargin at screen {}\nset xrange [0:{}]\nset yrange [{}:{}]\nunset ytics\n"
+      "set xlabel '{}'\nset style fill solid 0.9 noborder\n",
+      left, kRight, bottom, 1 - static_cast<double>(kBarsTop) / height, most > 0 ? 1.03 * most : 1,
+      -0.5, count - 0.5, x_title);
+  for (int i = 0; i < count; ++i) {
+    const double y = bottom + (count - 1 - i + 0.5) * kBarHeight / height;
+    script += fmt::format("set label '{}' at screen {},{} right front textcolor rgb '#222222'\n",
+                          placeholder(static_cast<size_t>(i)), left - 0.01, y);
+  }
+  // One data block a part: left end, right end, place.
+  for (size_t part = 0; part < parts; ++part) {
+    script += fmt::format("$part{} << EOD\n", part);
+    for (int i = 0; i < count; ++i) {
+      const std::vector<double>& own = bars[static_cast<size_t>(i)].parts;
+      double start = 0;
+      for (size_t before = 0; before < std::min(part, own.size()); ++before) start += own[before];
+      const double end = part < own.size() ? start + own[part] : start;
+      script += fmt::format("{} {} {} {} {} {}\n", (start + end) / 2, count - 1 - i, start, end,
+                            count - 1.36 - i, count - 0.64 - i);
+    }
+    script += "EOD\n";
+  }
+  script += "plot ";
+  for (size_t part = 0; part < parts; ++part) {
+    script += fmt::format("{}$part{} using 1:2:3:4:5:6 with boxxyerror lc rgb '{}'",
+                          part == 0 ? "" : ", ", part, line_color(part));
+  }
+  return script + "\n";
 }
 
 }  // namespace
@@ -146,6 +201,31 @@ Figure draw_curves(const CurvePanel& panel) {
         i == 0 ? "" : ", ", 2 * i + 2, 2 * i + 3, line_color(i));
   }
   return draw(script + "\n");
+}
+
+std::vector<size_t> pareto_front(const std::vector<ScatterPoint>& points) {
+  const auto beats = [&](size_t a, size_t b) {
+    const ScatterPoint &p = points[a], &q = points[b];
+    return p.x <= q.x && p.y <= q.y && (p.x < q.x || p.y < q.y);
+  };
+  std::vector<size_t> front;
+  for (size_t i = 0; i < points.size(); ++i) {
+    bool beaten = false;
+    for (size_t j = 0; j < points.size(); ++j) beaten = beaten || beats(j, i);
+    if (!beaten) front.push_back(i);
+  }
+  std::stable_sort(front.begin(), front.end(),
+                   [&](size_t a, size_t b) { return points[a].x < points[b].x; });
+  return front;
+}
+
+Figure draw_stacks(const std::vector<StackedBar>& bars, const std::string& x_title) {
+  const bool any = std::any_of(bars.begin(), bars.end(),
+                               [](const StackedBar& bar) { return !bar.parts.empty(); });
+  if (!any) return {.problem = "Figure not drawn: no memory was measured."};
+  Figure figure = draw(stacks_script(bars, x_title));
+  figure.svg = with_labels(figure.svg, bars);
+  return figure;
 }
 
 Figure draw_scatter(const std::vector<ScatterPoint>& points, const std::string& x_title,

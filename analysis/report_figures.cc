@@ -162,7 +162,8 @@ Blocks scatter(const Comparison& comparison, const std::vector<MetricDoc>& prese
   return {Heading{3, "Memory against forgetting"},
           Panels{.caption =
                      fmt::format("{} against {}, mean over seeds with intervals; towards the lower "
-                                 "left is better.",
+                                 "left is better. The broken line joins the Pareto front: methods "
+                                 "than which no other is better in one and as good in the other.",
                                  memory->title, forgetting->title),
                  .legend = {},
                  .panels = {{"", figure}},

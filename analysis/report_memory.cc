@@ -1,6 +1,9 @@
 // The memory section: what a trial held at its peak, and the peaks of its phases.
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "analysis/figure.h"
 #include "analysis/metric_table.h"
 #include "analysis/report_numbers.h"
 #include "analysis/report_tables.h"
@@ -124,6 +127,36 @@ Table by_phase(const Comparison& comparison, const Columns& columns) {
   return table;
 }
 
+/// One figure a phase: what each method held at the phase's peak, by category.
+Blocks stacks(const Comparison& comparison, const Columns& columns) {
+  Blocks blocks;
+  for (const std::string& device : columns.devices) {
+    Panels panels{.caption = fmt::format("Memory on {} at the peak of each phase, by category.",
+                                         device == "host" ? "the host" : device),
+                  .legend = columns.categories,
+                  .wide = true};
+    for (const std::string& phase : columns.phases) {
+      std::vector<StackedBar> bars;
+      for (const MethodRow& method : comparison.methods) {
+        if (!phase_peak(method, device, phase)) continue;
+        StackedBar bar{.label = method.label};
+        for (const std::string& category : columns.categories) {
+          double held = 0;
+          for (const Usage& u : method.usage) {
+            const bool here = u.device == device && u.phase == phase && u.category == category;
+            held += here ? static_cast<double>(u.at_peak) / 0x1p20 : 0;
+          }
+          bar.parts.push_back(held);
+        }
+        bars.push_back(std::move(bar));
+      }
+      if (!bars.empty()) panels.panels.push_back({phase, draw_stacks(bars, "memory (MiB)")});
+    }
+    if (!panels.panels.empty()) blocks.emplace_back(std::move(panels));
+  }
+  return blocks;
+}
+
 }  // namespace
 
 Blocks memory_section(const Comparison& comparison, const std::vector<MetricDoc>& present) {
@@ -135,6 +168,8 @@ Blocks memory_section(const Comparison& comparison, const std::vector<MetricDoc>
   if (!columns.devices.empty()) {
     blocks.emplace_back(composition(comparison, columns));
     blocks.emplace_back(by_phase(comparison, columns));
+    const Blocks figures = stacks(comparison, columns);
+    blocks.insert(blocks.end(), figures.begin(), figures.end());
   }
   return blocks.size() > 1 ? blocks : Blocks{};
 }

@@ -79,6 +79,27 @@ TEST_CASE("a label never reaches gnuplot and is escaped in the drawing", "[figur
   CHECK(has(figure.svg, ">memory (MiB)</text>"));
 }
 
+TEST_CASE("the Pareto front is what nothing beats, by rising x", "[figure]") {
+  const std::vector<ScatterPoint> points = {{.x = 3, .y = 1},  {.x = 1, .y = 5}, {.x = 2, .y = 2},
+                                            {.x = 2, .y = 3},  {.x = 4, .y = 1}, {.x = 2, .y = 2},
+                                            {.x = 0.5, .y = 9}};
+  CHECK(pareto_front(points) == std::vector<size_t>{6, 1, 2, 5, 0});
+  CHECK(pareto_front({}).empty());
+}
+
+TEST_CASE("stacked bars are a rectangle a part, in line_color's colours", "[figure]") {
+  const Figure figure = draw_stacks(
+      {{.label = "ewc <b>", .parts = {10, 20, 0}}, {.label = "si", .parts = {10, 5, 15}}}, "MiB");
+  REQUIRE(figure.problem.empty());
+  CHECK(has(figure.svg, ">ewc &lt;b&gt;</text>"));
+  CHECK(has(figure.svg, ">si</text>"));
+  CHECK(has(figure.svg, ">MiB</text>"));
+  CHECK(has(figure.svg, "rgb(  0, 158, 115)"));  // line_color(2)
+  CHECK_FALSE(has(figure.svg, "@label"));
+  CHECK(draw_stacks({{.label = "a"}}, "MiB").problem ==
+        "Figure not drawn: no memory was measured.");
+}
+
 TEST_CASE("equal points still have a range to be drawn in", "[figure]") {
   CHECK(draw_scatter({{.x = 0, .y = 0, .label = "a"}}, "x", "y").problem.empty());
   CHECK(draw_scatter({}, "x", "y").problem == "Figure not drawn: no method has both values.");

@@ -4,6 +4,7 @@
 //   engine_bench steps [ROUNDS] [STEPS] [dense] [METHOD...]
 //                                         training seconds of each method over finetune's
 //   engine_bench fisher [ROUNDS]          exact Fisher: one row and class at a time over vectorised
+//   engine_bench fisher_seconds [ROUNDS]  seconds of the vectorised one, for scripts/bench_fisher.py
 //   engine_bench evaluation [ROUNDS]      the GEMMs of the forward passes over evaluate()
 // Prints Markdown: median (minimum to maximum) of the rounds' ratios.
 #include "core/torch.h"
@@ -168,6 +169,23 @@ void time_fisher(int64_t rounds) {
              spread(ratios));
 }
 
+/// Seconds of the exact Fisher of 64 rows and 10 classes.
+void print_fisher_seconds(int64_t rounds) {
+  const TaskStream stream = stream_of(Scenario::class_incremental);
+  const auto model = perceptron();
+  Arena arena;
+  arena.lay_out(*model);
+  const TaskEnd end{1, stream, *stream.tasks[0].train, *model, arena, make_generator(1), 1000};
+  const FisherOptions options{"exact", 64, "n"};
+  fisher_diagonal(end, options);
+  std::vector<double> times;
+  for (int64_t round = 0; round < rounds; ++round) {
+    times.push_back(seconds([&] { fisher_diagonal(end, options); }));
+  }
+  std::sort(times.begin(), times.end());
+  fmt::print("{:.9f}\n", times[times.size() / 2]);
+}
+
 void time_evaluation(int64_t rounds) {
   const TaskStream stream = stream_of(Scenario::class_incremental);
   const auto model = perceptron();
@@ -204,6 +222,10 @@ int main(int argc, char** argv) {
   const int64_t rounds = std::max<int64_t>(1, argc > 2 ? std::atoll(argv[2]) : 7);
   install_memory_meter();
   at::set_num_threads(1);
+  if (what == "fisher_seconds") {
+    print_fisher_seconds(rounds);
+    return 0;
+  }
   if (what == "fisher") {
     time_fisher(rounds);
   } else if (what == "evaluation") {

@@ -2,8 +2,11 @@
 #include "tests/catch.h"
 // After Catch.
 #include "core/models/hf_encoder.h"
+#include "core/text/load_tokenizer.h"
+#include "experiments/streams/text.h"
 #include "tests/files.h"
 #include "tests/golden_model.h"
+#include "tests/tensors.h"
 
 using namespace lethe;
 
@@ -25,6 +28,14 @@ Golden golden_bert(const std::filesystem::path& folder) {
   return golden;
 }
 
+/// A vocabulary of as many words as the fixture has ids: [PAD] ... [MASK], w5 to w229.
+std::shared_ptr<const Tokenizer> numbered_words(const Scratch& scratch) {
+  std::string words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
+  for (int id = 5; id < 230; ++id) words += fmt::format("w{}\n", id);
+  scratch.write("vocab.txt", words);
+  return load_tokenizer(scratch.folder());
+}
+
 }  // namespace
 
 TEST_CASE("bert's logits, pooled states and loss are transformers'") {
@@ -43,6 +54,39 @@ TEST_CASE("bert's logits, pooled states and loss are transformers'") {
   untyped.token_types = Tensor();
   CHECK(largest_difference(model->forward(untyped),
                            golden.expected.at("logits_no_token_type_ids")) < 1e-4);
+}
+
+// Recorded with transformers 4.57.6: BertTokenizerFast(a, b, truncation="longest_first",
+// max_length=12, padding=True) over the words above, and BertForSequenceClassification.
+TEST_CASE(
+    "bert reads the pairs of a text task as transformers does, from the texts to the logits") {
+  const auto hf = shared_path("fixtures/hf");
+  if (!hf) return;
+  const Scratch scratch;
+  const std::string file = scratch.write("pairs.csv", R"(a,b,label
+"w90 W220 w140, w23",w214 w18,0
+w150 w56 w218 w141 w178 w176 w184 w171 w9,w177 w190 w156 w62 w31 w32 w33 w34 w35,1
+w7 w8,,2
+)");
+  TextTaskSpec task{.name = "pairs", .prompt = "{a}", .second = "{b}", .labels = {"0", "1", "2"}};
+  task.train = task.validation = task.test = file;
+  const ModelRows rows{RowForm::classes, 0, "bert"};
+  const TaskStream stream =
+      make_text_stream({task}, {.max_length = 12}, numbered_words(scratch), rows);
+  const Batch batch = stream.tasks[0].test->batch({0, 1, 2});
+  CHECK(integers(batch.inputs) ==
+        std::vector<int64_t>{2, 90,  220, 140, 1,   23, 3,   214, 18,  3,  0,  0,  //
+                             2, 150, 56,  218, 141, 3,  177, 190, 156, 62, 31, 3,  //
+                             2, 7,   8,   3,   3,   0,  0,   0,   0,   0,  0,  0});
+  CHECK(integers(batch.token_types) == std::vector<int64_t>{0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0,  //
+                                                            0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1,  //
+                                                            0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0});
+  const at::NoGradGuard no_grad;
+  const Tensor expected = at::tensor({-1.1182630F, -1.5210793F, 0.6964166F,  //
+                                      -1.1275839F, -1.3343277F, 0.0142478F,  //
+                                      -1.2852693F, -1.7159443F, -0.6863552F})
+                              .view({3, 3});
+  CHECK(largest_difference(bert(*hf / "bert_cls")->forward(batch), expected) < 1e-5);
 }
 
 TEST_CASE("bert's states of every layer are transformers'") {

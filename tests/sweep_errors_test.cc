@@ -129,7 +129,8 @@ TEST_CASE("two text tasks of one name are refused at the second one's line") {
                 kMethod) ==
         "s.toml:5: unknown key 'fiel' in [[stream.task]]; known keys: chat, chat_form, "
         "data, end_mark, file, form, group, ids, labels, leave_out, metric, name, normalise, "
-        "predict, prompt, recipe, response, separator, skip, stop, stride, test, test_records, "
+        "predict, prompt, recipe, response, second, separator, skip, stop, stride, test, "
+        "test_records, "
         "test_rows, train, train_records, train_rows, validation, validation_records, "
         "validation_rows, window");
 }

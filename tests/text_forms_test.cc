@@ -162,6 +162,39 @@ TEST_CASE("a classifier's classes are the labels of all tasks, and a task's own 
   }
 }
 
+TEST_CASE("a classifier's task may have pairs of texts, and no other model's") {
+  const Scratch scratch;
+  TextTaskSpec task = task_of(scratch, "nli", {"yes", "no"});
+  task.file.clear();
+  task.train = task.validation = scratch.write("train.csv", "a,b,label\npq,r,no\npq,,yes\n");
+  task.test = scratch.write("test.csv", "a,b,label\npqs,tuvw,yes\n");
+  task.prompt = "{a}";
+  task.second = "{b}!";
+  TaskStream stream = stream_of({task}, kClasses, {.max_length = 6});
+  const Batch batch = stream.tasks[0].validation->batch({0, 1});
+  CHECK(integers(batch.inputs) ==
+        Ids{2 + 'p', 2 + 'q', 2 + 'r', 2 + '!', 2 + 'p', 2 + 'q', 2 + '!', 0});
+  CHECK(integers(batch.token_types) == Ids{0, 0, 1, 1, 0, 0, 1, 0});
+  CHECK(integers(batch.targets) == Ids{1, 0});
+  CHECK(integers(stream.tasks[0].test->batch({0}).token_types) == Ids{0, 0, 0, 1, 1, 1});
+  CHECK(stream.warnings.at(0) ==
+        "nli test: 1 of 1 texts lose tokens at their right end to fit max_length = 6");
+  TextTaskSpec probe = task;
+  probe.name = "probe";
+  probe.file = task.test;
+  probe.train = probe.validation = probe.test = "";
+  add_probes(stream, {probe}, {}, kClasses);
+  CHECK(integers(stream.probes[0].rows->batch({0}).token_types) == Ids{0, 0, 0, 1, 1, 1, 1, 1});
+  const OptionMap text = text_task_text(task);
+  CHECK(text.at("second") == "{b}!");
+  CHECK_THROWS_WITH(stream_of({task}, kPairs),
+                    "text task 'nli' has second, but the t5 model of t5 reads no pairs of texts; "
+                    "write both texts into prompt, or choose a model that classifies, such as "
+                    "BERT");
+  CHECK_THROWS_WITH(stream_of({task}, {}), Catch::StartsWith("text task 'nli' has second, but the "
+                                                             "model reads no pairs"));
+}
+
 TEST_CASE("tasks with the same labels make a domain-incremental stream in which all may win") {
   const Scratch scratch;
   const TaskStream stream = stream_of(

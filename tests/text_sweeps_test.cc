@@ -132,6 +132,18 @@ TEST_CASE("a sweep trains classifiers, encoder or decoder, on the task's labels"
   }
 }
 
+TEST_CASE("a sweep trains a classifier on pairs of texts") {
+  const FormCase bert(kBert);
+  const std::string second = "second = \"{label|trim}{sentence}\"\n";
+  const Trial trial = bert.trials(kFinetuneTable, second).at(0);
+  CHECK(canonical_text(trial.spec).find("task.0.second") != std::string::npos);
+  const TaskStream stream = stream_entry("text").make(trial.stream, 1);
+  CHECK(stream.tasks[0].train->batch({0}).token_types.sum().item<int64_t>() > 0);
+  RunSettings settings;
+  settings.registry = &builtin_methods();
+  CHECK(last_score(run_trial(trial, settings)).total == 8);
+}
+
 TEST_CASE("settings that a model's rows can't have are refused at their line, and both are named") {
   const FormCase t5(kT5);
   const std::string folder = t5.scratch.folder() + "/";

@@ -25,10 +25,11 @@ ClassRows::ClassRows(std::shared_ptr<const Tokenizer> tokenizer, std::vector<Cla
       rows_(std::move(rows)),
       name_(options.name),
       classes_(options.classes),
+      pairs_(options.pairs),
       active_(options.active) {
   for (size_t index = 0; index < rows_.size(); ++index) {
     ClassRow& row = rows_[index];
-    if (row.first.empty()) fail("row {} of {} has no text", index, name_);
+    if (row.first.empty() && row.second.empty()) fail("row {} of {} has no text", index, name_);
     if (row.label < 0 || row.label >= classes_) {
       fail("row {} of {} has label {}, expected 0 to {}", index, name_, row.label, classes_ - 1);
     }
@@ -38,7 +39,7 @@ ClassRows::ClassRows(std::shared_ptr<const Tokenizer> tokenizer, std::vector<Cla
 }
 
 int64_t ClassRows::marks(const ClassRow& row) const {
-  const size_t between = row.second.empty() ? 0 : marks_.between.size();
+  const size_t between = pair(row) ? marks_.between.size() : 0;
   return static_cast<int64_t>(marks_.before.size() + between + marks_.after.size());
 }
 
@@ -47,17 +48,19 @@ int64_t ClassRows::tokens(const ClassRow& row) const {
 }
 
 void ClassRows::fit(ClassRow& row, int64_t index, int64_t max_length) {
-  int64_t over = tokens(row) - max_length;
-  if (max_length == 0 || over <= 0) return;
-  const int64_t least = marks(row) + (row.second.empty() ? 1 : 2);
+  if (max_length == 0 || tokens(row) <= max_length) return;
+  const int64_t least = marks(row) + (pair(row) ? 2 : 1);
   if (max_length < least) {
     fail("{}: max_length is {}, but row {} needs at least {} tokens, {} of them marks; raise it",
          name_, max_length, index, least, marks(row));
   }
   ++truncated_;
-  for (; over > 0; --over) {
-    (row.first.size() > row.second.size() ? row.first : row.second).pop_back();
-  }
+  const auto room = static_cast<size_t>(max_length - marks(row));
+  const bool first_longer = row.first.size() > row.second.size();
+  auto& longer = first_longer ? row.first : row.second;
+  auto& shorter = first_longer ? row.second : row.first;
+  if (pair(row)) shorter.resize(std::min(shorter.size(), room / 2));
+  longer.resize(room - shorter.size());
 }
 
 const ClassRow& ClassRows::at(int64_t index) const {
@@ -71,7 +74,7 @@ int64_t ClassRows::length(int64_t index) const { return tokens(at(index)); }
 
 void ClassRows::write(const ClassRow& row, int64_t* ids, int64_t* types) const {
   int64_t* at = put(row.first, put(marks_.before, ids));
-  if (!row.second.empty()) {
+  if (pair(row)) {
     int64_t* const second = put(marks_.between, at);
     at = put(row.second, second);
     std::fill_n(types + (second - ids), row.second.size() + marks_.after.size(), 1);
@@ -88,7 +91,7 @@ Batch ClassRows::batch(const std::vector<int64_t>& indices) const {
     const ClassRow& row = at(index);
     width = std::max(width, tokens(row));
     batch.tokens += tokens(row);
-    pairs = pairs || !row.second.empty();
+    pairs = pairs || pair(row);
   }
   batch.inputs = at::full({count, width}, tokenizer_->pad_id(), at::kLong);
   if (batch.tokens < count * width) batch.mask = at::zeros({count, width}, at::kBool);

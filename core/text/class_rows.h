@@ -10,7 +10,7 @@
 
 namespace lethe {
 
-/// Token ids of one row, without marks. `second` is empty where there is one text.
+/// Token ids of one row, without marks. Of a pair one text may be empty.
 struct ClassRow {
   std::vector<int64_t> first, second;
   int64_t label = 0;
@@ -21,17 +21,19 @@ struct ClassRowsOptions {
   int64_t first_id = 0;              ///< of the first row within the stream
   int64_t max_length = 0;            ///< tokens of a row, marks included; 0 = no limit
   int64_t classes = 0;               ///< output units, for `active`
+  bool pairs = false;                ///< rows without a second text are pairs too, its text empty
   std::vector<int64_t> active = {};  ///< classes that may win; empty = all
 };
 
 /// Rows between the tokenizer's own marks, as transformers makes them: of BERT [CLS], first text,
 /// [SEP], and for a pair the second text and another [SEP], which have token type 1. A row longer
-/// than max_length loses tokens from the right of its longer text, and of its second where both are
-/// as long (BERT's own rule), never a mark.
+/// than max_length loses tokens from the right of its longer text until both have half of the room,
+/// then of both, and never a mark: longest_first of transformers' fast tokenizers, which give the
+/// odd token to the text that was longer, and to the second where both were as long.
 class ClassRows : public Rows {
  public:
-  /// Throws Error naming the row for a text without tokens and for a label outside the classes, and
-  /// for a max_length that leaves no room for a token of each text.
+  /// Throws Error naming the row where neither text has tokens and for a label outside the classes,
+  /// and for a max_length that leaves no room for a token of each text.
   ClassRows(std::shared_ptr<const Tokenizer> tokenizer, std::vector<ClassRow> rows,
             const ClassRowsOptions& options);
 
@@ -47,6 +49,7 @@ class ClassRows : public Rows {
 
  private:
   const ClassRow& at(int64_t index) const;  // throws Error for an index outside the rows
+  bool pair(const ClassRow& row) const { return pairs_ || !row.second.empty(); }
   int64_t marks(const ClassRow& row) const;
   int64_t tokens(const ClassRow& row) const;
   void fit(ClassRow& row, int64_t index, int64_t max_length);
@@ -58,11 +61,12 @@ class ClassRows : public Rows {
   std::vector<ClassRow> rows_;
   std::string name_;
   int64_t classes_;
+  bool pairs_;
   std::vector<int64_t> active_;
   int64_t longest_ = 0, truncated_ = 0;
 };
 
-/// A text, or a pair of them, with the name of its class.
+/// A text, or a pair of them where `second` is not empty, with the name of its class.
 struct LabelledText {
   std::string first, second, label;
 };

@@ -116,10 +116,11 @@ RowsPtr TextAdder::add_classes(const TextTaskSpec& spec, const std::string& spli
   options.first_id = next_id_;
   options.max_length = options_.max_length;
   options.classes = stream_.classes;
+  options.pairs = !spec.second.empty();
   const std::vector<int64_t> own = classes_of(spec);
   if (stream_.scenario == Scenario::task_incremental) options.active = own;
   std::vector<LabelledText> texts;
-  for (const TextItem& item : items) texts.push_back({item.prompt, "", item.response});
+  for (const TextItem& item : items) texts.push_back({item.prompt, item.second, item.response});
   const auto rows = make_class_rows(stream_.tokenizer, texts, stream_.class_names, options);
   next_id_ += rows->size();
   stream_.longest = std::max(stream_.longest, rows->longest());

@@ -30,8 +30,14 @@ MetricInfo class_metric(const TextTaskSpec& task, const ModelRows& rows) {
 }  // namespace
 
 void check_form(const TextTaskSpec& task, const ModelRows& rows) {
-  if (rows.form == RowForm::text) return;
   const bool classes = rows.form == RowForm::classes;
+  if (!classes && !task.second.empty()) {
+    fail(
+        "text task '{}' has second, but {} reads no pairs of texts; write both texts into prompt, "
+        "or choose a model that classifies, such as BERT",
+        task.name, rows.model.empty() ? "the model" : rows.model);
+  }
+  if (rows.form == RowForm::text) return;
   if (predicts_all(task)) {
     fail(
         "text task '{}' predicts every token of a text, but {} {}; give it records with {} and "

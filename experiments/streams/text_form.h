@@ -11,8 +11,8 @@
 namespace lethe {
 
 /// Throws Error, naming task and model, for a plain text (or ids, or predict = "all") where the
-/// model reads sources and targets or classifies, and for a task without labels where it
-/// classifies.
+/// model reads sources and targets or classifies, for a task without labels where it classifies,
+/// and for a second text where it does not.
 void check_form(const TextTaskSpec& task, const ModelRows& rows);
 
 /// The task's metric. Where the model classifies, exact_match, label_accuracy and accuracy all mean

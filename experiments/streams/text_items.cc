@@ -53,6 +53,7 @@ std::vector<TextItem> read_items(const TextTaskSpec& task, const std::string& fi
            item.response, task.name, fmt::join(task.labels, ", "));
     }
     item.prompt = fill_template(task.prompt, record.fields, place);
+    item.second = fill_template(task.second, record.fields, place);
     if (!task.group.empty()) item.group = fill_template(task.group, record.fields, place);
     item.place = record.place;
     item.record = number;

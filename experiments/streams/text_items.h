@@ -12,9 +12,10 @@ namespace lethe {
 
 struct TextItem {
   std::string prompt, response;
-  std::string group;   ///< of `group`; empty without
-  std::string place;   ///< "FILE:LINE"
-  int64_t record = 0;  ///< number in its file, from 0
+  std::string group;        ///< of `group`; empty without
+  std::string place;        ///< "FILE:LINE"
+  int64_t record = 0;       ///< number in its file, from 0
+  std::string second = {};  ///< of `second`; empty without
 };
 
 /// How many records were left out, by reason ("with an empty response").

@@ -17,6 +17,7 @@ struct TextTaskSpec {
 
   std::string form = "records";
   std::string prompt = {};
+  std::string second = {};  ///< of a pair of texts; empty = one text
   std::string response = "{label}";
   std::vector<std::string> labels = {};  ///< the responses allowed; empty = any
   std::string metric = "exact_match";
@@ -37,6 +38,7 @@ struct TextTaskSpec {
   template <class Visit>
   void fields(Visit&& visit) {
     visit("prompt", prompt, any(), "template of the prompt");
+    visit("second", second, any(), "template of a classifier's second text; empty = one text");
     visit("response", response, any(), "template of the response");
     visit("metric", metric, any(), "what the task is measured in, see docs/metrics.md");
     visit("form", form, one_of({"records", "text", "ids"}),

@@ -114,6 +114,62 @@ TEST_CASE("a stream that does not fit the model is refused") {
                     "model 'decoder'");
 }
 
+TEST_CASE("a head for another number of classes is refused, and a fresh one takes its place") {
+  const std::string labels = R"("id2label": {"0": "a", "1": "b", "2": "c"}})";
+  const std::string bert = R"({"model_type": "bert", "vocab_size": 20, "hidden_size": 8,
+      "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 12,
+      "initializer_range": 0.02, )" +
+                           labels;
+  const std::string gpt2 = gpt2_text(R"(, "initializer_range": 0.02,
+      "architectures": ["GPT2ForSequenceClassification"], )" +
+                                     labels.substr(0, labels.size() - 1));
+  for (const std::string& config : {bert, gpt2}) {
+    const Scratch scratch;
+    const auto stored = write_folder(scratch, config);
+    const std::string head = config == bert ? "classifier" : "score";
+    const auto made = [&](int64_t classes, const std::string& which, int64_t seed) {
+      const OptionMap options = {{"path", scratch.folder()}, {"head", which}};
+      return model_entry("pretrained").make(options, {0, classes}, make_generator(seed));
+    };
+    CHECK_THROWS_WITH(
+        made(2, "checkpoint", 1),
+        scratch.folder() + ": the head '" + head +
+            "' was made for 3 classes, but the labels of the stream's tasks are 2; give the tasks "
+            "3 labels in all, or set model.head = \"new\" for a fresh head of 2");
+    const auto values = [&](Model& model) {
+      std::map<std::string, Tensor> all;
+      for (Parameter& parameter : model.parameters()) all[parameter.name] = parameter.value;
+      return all;
+    };
+    const auto whole = made(3, "checkpoint", 1), fresh = made(2, "new", 1);
+    const auto same = made(2, "new", 1), other = made(2, "new", 2), three = made(3, "new", 1);
+    const Tensor weight = values(*fresh).at(head + ".weight");
+    CHECK(weight.sizes() == at::IntArrayRef({2, 8}));
+    CHECK(weight.std().item<double>() == Approx(0.02).epsilon(0.6));
+    CHECK(weight.equal(values(*same).at(head + ".weight")));
+    CHECK_FALSE(weight.equal(values(*other).at(head + ".weight")));
+    for (const auto& [name, value] : values(*stored)) {
+      CHECK(value.equal(values(*whole).at(name)));
+      const bool kept = value.equal(values(*three).at(name));
+      CHECK(kept == !name.starts_with(head));
+    }
+  }
+  const Scratch scratch;
+  write_folder(scratch, llama_text());
+  CHECK_THROWS_WITH(
+      model_entry("pretrained").make({{"path", scratch.folder()}, {"head", "new"}}, {}, {}),
+      "model.head is new, but the model of " + scratch.folder() +
+          " has no classification head; leave head out");
+}
+
+TEST_CASE("a fresh head is part of a trial's text, the folder's own is not") {
+  const Scratch scratch;
+  write_folder(scratch, kConfig);
+  CHECK(trials(sweep(scratch.folder()))[0].spec.model.options.count("head") == 0);
+  const auto fresh = trials(sweep(scratch.folder(), "head = \"new\"\n"));
+  CHECK(fresh[0].spec.model.options.at("head") == "new");
+}
+
 TEST_CASE("a pretrained model is trained, and scored against a random one of its shape") {
   const Scratch scratch;
   write_folder(scratch, kConfig);

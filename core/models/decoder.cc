@@ -88,7 +88,8 @@ struct Decoder::Block {
 
 Decoder::~Decoder() = default;
 
-Decoder::Decoder(DecoderConfig config, at::Generator generator) : config_(std::move(config)) {
+Decoder::Decoder(DecoderConfig config, at::Generator generator, at::Generator class_head)
+    : config_(std::move(config)) {
   const DecoderNames& names = config_.names;
   const int64_t width = config_.width;
   const int64_t token_width = config_.embedding_width > 0 ? config_.embedding_width : width;
@@ -118,6 +119,7 @@ Decoder::Decoder(DecoderConfig config, at::Generator generator) : config_(std::m
     return linear(config_, name, in, out, false, 1, generator, SeamKind::head);
   };
   if (config_.labels > 0) {
+    if (class_head.defined()) generator = class_head;
     head_ = head(names.score, width, config_.labels);
   } else if (!config_.tied) {
     head_ = head(names.head, token_width, config_.vocabulary);

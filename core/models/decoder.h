@@ -11,8 +11,9 @@ namespace lethe {
 
 class Decoder : public Model {
  public:
-  /// Weights are drawn from `generator`, or without one left to be loaded.
-  Decoder(DecoderConfig config, at::Generator generator);
+  /// Weights are drawn from `generator`, or without one left to be loaded; a classification head is
+  /// drawn from `class_head` where that is given.
+  Decoder(DecoderConfig config, at::Generator generator, at::Generator class_head = {});
   /// inputs (B, L) right-padded -> logits (P, vocabulary) at the batch's predicted positions only,
   /// or with a classification head (B, labels) from every row's last token.
   Tensor forward(const Batch& batch) override;

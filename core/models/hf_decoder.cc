@@ -225,6 +225,7 @@ CheckpointRules decoder_rules(const HfConfig& config) {
   }
   if (made.labels > 0) {
     rules.ignored.emplace_back(R"(lm_head\.weight)");
+    rules.fresh = {R"(score\.weight)"};
   } else if (made.tied) {
     rules.tied = {{"lm_head.weight", tokens + ".weight"}};
   }

@@ -17,13 +17,13 @@ class Loading {
       : checkpoint_(std::move(checkpoint)), rules_(rules), parameters_(model.parameters()) {
     for (const std::string& pattern : rules.ignored) ignored_.emplace_back(pattern);
     for (const std::string& pattern : rules.fresh) fresh_.emplace_back(pattern);
+    for (const std::string& pattern : rules.left_out) left_out_.emplace_back(pattern);
     for (const std::string& pattern : rules.transposed) transposed_.emplace_back(pattern);
     for (size_t i = 0; i < parameters_.size(); ++i) index_[bare(parameters_[i].name)] = i;
   }
 
   void run() {
-    found_.resize(parameters_.size(), nullptr);
-    for (const auto& [name, stored] : checkpoint_->tensors()) match(name, stored);
+    match_all();
     for (size_t i = 0; i < parameters_.size(); ++i) {
       if (found_[i] != nullptr || keeps(i)) continue;
       faults_ += fmt::format("\n  missing: {}", parameters_[i].name);
@@ -38,7 +38,21 @@ class Loading {
     }
   }
 
+  std::vector<std::string> not_found() {
+    match_all();
+    std::vector<std::string> names;
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      if (found_[i] == nullptr) names.push_back(parameters_[i].name);
+    }
+    return names;
+  }
+
  private:
+  void match_all() {
+    found_.resize(parameters_.size(), nullptr);
+    for (const auto& [name, stored] : checkpoint_->tensors()) match(name, stored);
+  }
+
   /// The name without a wrapper's, and with its ending as it is called now.
   std::string bare(const std::string& name) const {
     std::string rest = name;
@@ -65,12 +79,14 @@ class Loading {
 
   /// Whether it may stay as it is: a shape without values may not.
   bool keeps(size_t parameter) const {
-    return any(fresh_, bare(parameters_[parameter].name)) &&
+    const std::string name = bare(parameters_[parameter].name);
+    return (any(fresh_, name) || any(left_out_, name)) &&
            parameters_[parameter].value.is_contiguous();
   }
 
   void match(const std::string& name, const StoredTensor& stored) {
     const std::string known = bare(name);
+    if (any(left_out_, known)) return;
     const auto place = index_.find(known);
     if (place == index_.end()) {
       if (rules_.tied.count(known) > 0) {
@@ -140,7 +156,7 @@ class Loading {
   std::shared_ptr<const Checkpoint> checkpoint_;
   const CheckpointRules& rules_;
   std::vector<Parameter> parameters_;
-  std::vector<std::regex> ignored_, fresh_, transposed_;
+  std::vector<std::regex> ignored_, fresh_, left_out_, transposed_;
   std::map<std::string, size_t> index_;     // by name without prefix
   std::vector<const StoredTensor*> found_;  // by parameter
   std::vector<Tied> tied_;
@@ -154,6 +170,11 @@ void load_checkpoint(Model& model, const std::shared_ptr<const Checkpoint>& chec
   const at::NoGradGuard no_grad;
   const MemoryTag tag(Category::base_weights);
   Loading(model, checkpoint, rules).run();
+}
+
+std::vector<std::string> parameters_not_in(const std::shared_ptr<const Checkpoint>& checkpoint,
+                                           Model& model, const CheckpointRules& rules) {
+  return Loading(model, checkpoint, rules).not_found();
 }
 
 }  // namespace lethe

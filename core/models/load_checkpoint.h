@@ -20,6 +20,8 @@ struct CheckpointRules {
   std::vector<std::string> ignored;
   /// Parameters that a file may lack and that then keep the values they have, such as a new head.
   std::vector<std::string> fresh;
+  /// Parameters that keep the values they have whatever the file holds.
+  std::vector<std::string> left_out;
   /// Weights that are stored as (in, out).
   std::vector<std::string> transposed;
   /// Stored name to the parameter whose value it repeats; a file may have it or not.
@@ -35,5 +37,9 @@ struct CheckpointRules {
 /// long as it needs them. The model's parameters lie on the CPU.
 void load_checkpoint(Model& model, const std::shared_ptr<const Checkpoint>& checkpoint,
                      const CheckpointRules& rules);
+
+/// The names of the parameters that load_checkpoint() leaves as they are.
+std::vector<std::string> parameters_not_in(const std::shared_ptr<const Checkpoint>& checkpoint,
+                                           Model& model, const CheckpointRules& rules);
 
 }  // namespace lethe

@@ -21,7 +21,7 @@ PretrainedFamily decoder_family() {
     DecoderConfig made = decoder_config(config);
     if (!making.dropout) made.embedding_dropout = made.attention_dropout = made.dropout = 0;
     if (made.labels > 0 && making.classes > 0) made.labels = making.classes;
-    return std::make_unique<Decoder>(std::move(made), making.weights);
+    return std::make_unique<Decoder>(std::move(made), making.weights, making.head);
   };
   family.rules = [](const HfConfig& config) { return decoder_rules(config); };
   family.longest = [](const HfConfig& config) { return decoder_config(config).max_length; };
@@ -82,6 +82,32 @@ void check_shape(const HfConfig& config, const ModelShape& shape) {
   }
 }
 
+/// The family's rules, and for a fresh head that the folder's is left out. Another number of
+/// classes is no damage of the file, and said by itself.
+CheckpointRules rules_for(const PretrainedOptions& options, Model& model,
+                          const Checkpoint& checkpoint) {
+  const HfConfig config = HfConfig::read(options.path);
+  CheckpointRules rules = pretrained_family(config).rules(config);
+  const Linear* head = class_head(model);
+  if (options.head == "new") {
+    if (head == nullptr) {
+      fail("model.head is new, but the model of {} has no classification head; leave head out",
+           options.path);
+    }
+    rules.left_out = {head->name() + R"(\..*)"};
+    return rules;
+  }
+  if (head == nullptr) return rules;
+  const auto stored = checkpoint.tensors().find(head->name() + ".weight");
+  if (stored == checkpoint.tensors().end() || stored->second.shape.size() != 2) return rules;
+  const int64_t classes = stored->second.shape[0], wanted = head->out_features();
+  if (classes == wanted) return rules;
+  fail(
+      "{}: the head '{}' was made for {} classes, but the labels of the stream's tasks are {}; "
+      "give the tasks {} labels in all, or set model.head = \"new\" for a fresh head of {}",
+      checkpoint.path(), head->name(), classes, wanted, classes, wanted);
+}
+
 }  // namespace
 
 const std::map<std::string, PretrainedFamily>& pretrained_families() {
@@ -126,8 +152,23 @@ std::unique_ptr<Model> open_pretrained(const PretrainedOptions& options, at::Gen
     return family.make(config, making);
   }
   auto model = family.make(config, making);
-  load_checkpoint(*model, std::make_shared<Checkpoint>(options.path), family.rules(config));
+  const auto checkpoint = std::make_shared<Checkpoint>(options.path);
+  load_checkpoint(*model, checkpoint, rules_for(options, *model, *checkpoint));
   return model;
+}
+
+const Linear* class_head(Model& model) {
+  for (const Linear* seam : model.linears()) {
+    const bool classifies = seam->name() == "classifier" || seam->name() == "score";
+    if (classifies && seam->kind() == SeamKind::head) return seam;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> fresh_parameters(const PretrainedOptions& options, Model& model) {
+  if (options.init == "random") return {};
+  const auto checkpoint = std::make_shared<Checkpoint>(options.path);
+  return parameters_not_in(checkpoint, model, rules_for(options, model, *checkpoint));
 }
 
 std::string pretrained_digest(const PretrainedOptions& options) {
@@ -153,6 +194,7 @@ ModelEntry pretrained_entry() {
     const PretrainedOptions options = parsed(given);
     OptionMap text = options_text(options);
     text.erase("path");
+    if (options.head == "checkpoint") text.erase("head");
     text["checkpoint"] = pretrained_digest(options);
     return text;
   };

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/formats/hf_config.h"
 #include "core/models/load_checkpoint.h"
@@ -14,7 +15,7 @@
 namespace lethe {
 
 struct PretrainedOptions {
-  std::string path, init = "checkpoint", base = "float", dropout = "none";
+  std::string path, init = "checkpoint", base = "float", dropout = "none", head = "checkpoint";
   template <class Visit>
   void fields(Visit&& visit) {
     visit("path", path, any(), "folder with config.json and weights; the trial keeps its digest");
@@ -23,6 +24,8 @@ struct PretrainedOptions {
     visit("base", base, one_of(base_formats()), "format of the blocks' frozen weights");
     visit("dropout", dropout, one_of({"none", "config"}),
           "in training: none, or as config.json has it");
+    visit("head", head, one_of({"checkpoint", "new"}),
+          "of a classifier: the folder's, fresh where it has none, or a fresh one in any case");
   }
 };
 
@@ -31,7 +34,7 @@ struct PretrainedMaking {
   bool dropout = false;   ///< whether config.json's counts
   int64_t classes = 0;    ///< of the stream, for the head; 0 = as many as config.json has labels
   at::Generator weights;  ///< from which they are drawn; undefined = shapes, to be loaded
-  at::Generator head;     ///< draws BERT's pooler and head, which a checkpoint may lack
+  at::Generator head;     ///< draws a classifier's head, BERT's pooler too, for files without
 };
 
 /// How the models of one model_type are made.
@@ -54,15 +57,24 @@ const PretrainedFamily& pretrained_family(const HfConfig& config);
 ModelRows pretrained_rows(const std::string& folder);
 
 /// The model of a folder. Frozen weights that stay in the mapped file are shared by processes.
-/// `generator` is for init = random and for a head that the checkpoint lacks; `classes` as in
-/// PretrainedMaking. The base's format is not applied.
+/// `generator` is for init = random and for a fresh head; `classes` as in PretrainedMaking. The
+/// base's format is not applied. Throws Error naming both numbers where the folder's head has
+/// another number of classes, and for head = new where the model has none.
 std::unique_ptr<Model> open_pretrained(const PretrainedOptions& options, at::Generator generator,
                                        int64_t classes = 0);
+
+/// The head of a classifier; null for other models.
+const Linear* class_head(Model& model);
+
+/// The names of the parameters of open_pretrained()'s model that are drawn, not the folder's: those
+/// of a fresh head. None for init = random, where all are.
+std::vector<std::string> fresh_parameters(const PretrainedOptions& options, Model& model);
 
 /// SHA-256 over config.json and, for init = checkpoint, the weights; read once a process.
 std::string pretrained_digest(const PretrainedOptions& options);
 
-/// The entry "pretrained": `complete` needs a path and replaces it by the digest.
+/// The entry "pretrained": `complete` needs a path and replaces it by the digest; `head` is left
+/// out where it is the folder's.
 ModelEntry pretrained_entry();
 
 }  // namespace lethe

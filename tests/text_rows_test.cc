@@ -1,7 +1,9 @@
 #include "tests/catch.h"
 // catch.h comes first: c10 breaks Catch's CHECK.
 #include "core/error.h"
+#include "core/text/load_tokenizer.h"
 #include "core/text/text_rows.h"
+#include "tests/files.h"
 #include "tests/tensors.h"
 
 using lethe::Batch;
@@ -128,6 +130,32 @@ TEST_CASE("a begin mark survives truncation") {
   const TextRows rows(tokenizer, {text_row(*tokenizer, "good film?", " yes")},
                       {.name = "films", .max_length = 5});
   CHECK(rows.prompt_ids(0) == Ids{2, 259, 65});
+}
+
+// Ids of transformers 4.57.6: AutoTokenizer of these folders, called with "low low".
+TEST_CASE("a row begins with what tokenizer.json's post-processor adds, and with nothing else") {
+  const Scratch scratch;
+  scratch.write("tokenizer_config.json", R"({"tokenizer_class": "GPT2Tokenizer",
+      "bos_token": "<end>", "eos_token": "<end>"})");
+  const auto row = [&](const std::string& post_processor) {
+    scratch.write("tokenizer.json", R"({"added_tokens": [{"id": 7, "content": "<end>",
+        "special": true}], "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
+        "post_processor": )" + post_processor +
+                                        R"(, "model": {"type": "BPE",
+        "vocab": {"l": 0, "o": 1, "w": 2, "\u0120": 3, "lo": 4, "low": 5, "\u0120low": 6,
+        "<end>": 7}, "merges": ["l o", "lo w", "\u0120 low"]}})");
+    return text_row(*lethe::load_tokenizer(scratch.folder()), "low low", " low");
+  };
+  const TextRow plain = row(R"({"type": "ByteLevel"})");
+  CHECK(plain.prompt == Ids{5, 6});
+  CHECK(plain.response == Ids{6, 7});
+  const TextRow begun = row(R"({"type": "TemplateProcessing",
+      "single": [{"SpecialToken": {"id": "<end>", "type_id": 0}},
+                 {"Sequence": {"id": "A", "type_id": 0}}],
+      "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+      "special_tokens": {"<end>": {"id": "<end>", "ids": [7], "tokens": ["<end>"]}}})");
+  CHECK(begun.prompt == Ids{7, 5, 6});
+  CHECK(begun.response == Ids{6, 7});
 }
 
 TEST_CASE("a response that does not fit names its row and the length it needs") {

@@ -9,7 +9,10 @@
 #include "core/formats/hf_write.h"
 #include "core/formats/peft_write.h"
 #include "core/models/decoder.h"
+#include "core/models/encoder.h"
+#include "core/models/pretrained.h"
 #include "core/models/seq2seq.h"
+#include "core/text/marked_text.h"
 #include "core/text/pair_rows.h"
 #include "experiments/cli.h"
 #include "experiments/deploy.h"
@@ -49,10 +52,7 @@ void write_folder(const std::string& to, const std::function<void(const std::str
 PeftBase base_of(const StartingPoint& start, Model& model) {
   PeftBase base;
   base.name_or_path = folder_of(start);
-  for (const Seam* seam : model.seams()) {
-    const bool classifies = seam->name() == "score" || seam->name() == "classifier";
-    if (classifies && seam->kind() == SeamKind::head) base.task_type = "SEQ_CLS";
-  }
+  if (class_head(model) != nullptr) base.task_type = "SEQ_CLS";
   if (const auto* decoder = dynamic_cast<const Decoder*>(&model)) {
     base.layers = decoder->config().layers;
     base.heads = decoder->config().heads;
@@ -98,13 +98,16 @@ using Ids = std::vector<int64_t>;
 
 constexpr int64_t kDrawnRows = 8, kDrawnTokens = 32;
 
-/// The prompts of --rows, as the model is given them.
+/// The prompts of --rows, as a model of that form is given them; a classifier reads at most
+/// `longest` tokens, 0 = any number.
 std::vector<Ids> given_rows(const ExportArguments& arguments, const StartingPoint& start,
-                            bool pairs) {
+                            RowForm form, int64_t longest = 0) {
   std::vector<Ids> rows;
   const auto tokenizer = tokenizer_of(start);
   for (const PredictRow& row : read_predict_rows(arguments.rows, "prompt")) {
-    rows.push_back(pairs ? ended_ids(*tokenizer, row.prompt) : prompt_ids(*tokenizer, row.prompt));
+    rows.push_back(form == RowForm::pairs     ? ended_ids(*tokenizer, row.prompt)
+                   : form == RowForm::classes ? encode_marked(*tokenizer, row.prompt, longest)
+                                              : prompt_ids(*tokenizer, row.prompt));
   }
   return rows;
 }
@@ -117,23 +120,31 @@ Batch pairs_for(const ExportArguments& arguments, const StartingPoint& start, Se
     sources = drawn_rows(kDrawnRows, kDrawnTokens, config.vocabulary, 1);
     reads = drawn_rows(kDrawnRows, kDrawnTokens - 1, config.vocabulary, 2);
   } else {
-    sources = given_rows(arguments, start, true);
+    sources = given_rows(arguments, start, RowForm::pairs);
     reads = model.generate(sources, kDrawnTokens - 1, tokenizer_of(start)->end_id());
   }
   for (Ids& read : reads) read.insert(read.begin(), config.start_id);
   return compared_pairs(sources, reads);
 }
 
-/// The rows on which logits are compared, at all their positions.
+/// The rows on which logits are compared: a classifier's, or those at all positions.
 Batch rows_for(const ExportArguments& arguments, const StartingPoint& start, Model& model) {
   if (auto* seq2seq = dynamic_cast<Seq2Seq*>(&model)) return pairs_for(arguments, start, *seq2seq);
-  if (!arguments.rows.empty()) return compared_rows(given_rows(arguments, start, false));
-  const auto* decoder = dynamic_cast<const Decoder*>(&model);
-  if (decoder == nullptr) fail("give the rows on which to measure the drift with --rows FILE");
-  const int64_t limit = decoder->config().max_length;
-  return compared_rows(drawn_rows(kDrawnRows,
-                                  limit > 0 ? std::min(limit, kDrawnTokens) : kDrawnTokens,
-                                  decoder->config().vocabulary, 1));
+  int64_t limit = 0, vocabulary = 0;
+  if (const auto* decoder = dynamic_cast<const Decoder*>(&model)) {
+    limit = decoder->config().max_length;
+    vocabulary = decoder->config().vocabulary;
+  } else if (const auto* encoder = dynamic_cast<const Encoder*>(&model)) {
+    limit = encoder->config().max_length;
+    vocabulary = encoder->config().vocabulary;
+  }
+  if (!arguments.rows.empty()) {
+    const RowForm form = class_head(model) == nullptr ? RowForm::text : RowForm::classes;
+    return compared_rows(given_rows(arguments, start, form, limit));
+  }
+  if (vocabulary == 0) fail("give the rows on which to measure the drift with --rows FILE");
+  const int64_t tokens = limit > 0 ? std::min(limit, kDrawnTokens) : kDrawnTokens;
+  return compared_rows(drawn_rows(kDrawnRows, tokens, vocabulary, 1));
 }
 
 Tensor logits_of(Model& model, const Batch& batch) {
@@ -144,7 +155,8 @@ Tensor logits_of(Model& model, const Batch& batch) {
 
 void write_settings(const StartingPoint& start, Model& model, const std::string& folder) {
   if (const std::string source = folder_of(start); !source.empty()) {
-    copy_hf_settings(source, folder);
+    const Linear* head = class_head(model);
+    copy_hf_settings(source, folder, head == nullptr ? 0 : head->out_features());
     return;
   }
   const auto* decoder = dynamic_cast<const Decoder*>(&model);
@@ -165,8 +177,40 @@ struct Measured {
   Tensor logits;  // (P, C)
 };
 
+/// What was learned, for an adapter: with a classifier's head, without which peft opens none of its
+/// adapters, and with what else the base's folder does not give. Adapters on these are merged.
+Learned with_head(const Deployed& deployed) {
+  Learned learned = deployed.learned;
+  if (deployed.start.model.name != "pretrained") return learned;
+  const auto model = make_start(deployed.start, "float");
+  const Linear* head = class_head(*model);
+  if (head == nullptr) return learned;
+  OptionMap options = deployed.start.model.options;
+  options.erase("checkpoint");
+  std::vector<std::string> whole =
+      fresh_parameters(parse_options<PretrainedOptions>("pretrained", options), *model);
+  if (learned.values.count("prompt_embeddings") == 0) {
+    for (const char* end : {".weight", ".bias"}) whole.push_back(head->name() + end);
+  }
+  attach(*model, deployed.learned);
+  const auto is_whole = [&](const std::string& name) {
+    return std::count(whole.begin(), whole.end(), name) > 0;
+  };
+  for (Linear* seam : model->linears()) {
+    if (!is_whole(seam->name() + ".weight")) continue;
+    seam->merge_adapters();
+    learned.adapters.erase(seam->name());
+  }
+  for (const Parameter& parameter : model->parameters()) {
+    if (!is_whole(parameter.name)) continue;
+    learned.values[parameter.name] = parameter.value.detach().to(at::kFloat).contiguous();
+  }
+  return learned;
+}
+
 /// input_ids and attention_mask (B, L), of an encoder-decoder decoder_input_ids (B, T) too, and
-/// logits (P, C): of the positions that the mask counts, or of the decoder's own tokens.
+/// logits (P, C): of the positions that the mask counts, of the decoder's own tokens, or of a
+/// classifier's rows.
 void write_logits(const std::string& path, const Measured& measured) {
   const Tensor mask = measured.batch.mask.to(at::kLong);
   const Tensor logits = measured.logits.contiguous();
@@ -235,7 +279,7 @@ std::string export_model(const ExportArguments& arguments) {
   } else {
     const auto model = make_start(deployed.start);
     write_folder(arguments.to, [&](const std::string& folder) {
-      write_peft(folder, deployed.learned, *model, family, base_of(deployed.start, *model));
+      write_peft(folder, with_head(deployed), *model, family, base_of(deployed.start, *model));
     });
   }
   if (!arguments.logits.empty()) write_logits(arguments.logits, *measured);

@@ -43,8 +43,24 @@ std::string base_folder(const std::string& folder) {
       folder, base, folder);
 }
 
+/// The classes of the head that an adapter holds; 0 where it holds none.
+int64_t classes_of(const std::string& folder) {
+  const fs::path path = fs::path(folder) / "adapter_model.safetensors";
+  if (!fs::exists(path)) return 0;  // said when it is read
+  const SafetensorsFile file(path.string());
+  for (const char* head : {"classifier", "score"}) {
+    const auto stored = file.tensors().find(fmt::format("base_model.model.{}.weight", head));
+    if (stored != file.tensors().end() && stored->second.shape.size() == 2) {
+      return stored->second.shape[0];
+    }
+  }
+  return 0;
+}
+
 Deployed from_adapter(const std::string& folder) {
   Deployed deployed = from_folder(base_folder(folder));
+  deployed.start.shape.classes = classes_of(folder);
+  if (deployed.start.shape.classes > 0) deployed.start.model.options["head"] = "new";
   const auto model = make_start(deployed.start);
   deployed.learned = read_peft(folder, *model, family_of(deployed.start.model)).learned;
   return deployed;

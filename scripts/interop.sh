@@ -13,4 +13,4 @@ fi
 "$python" -c 'import peft, safetensors, torch, transformers' ||
   die "$python lacks torch, transformers, peft or safetensors; install them, or leave LETHE_PYTHON unset"
 if [[ ! -x build/lethe ]]; then scripts/build.sh; fi
-"$python" scripts/interop.py "$PWD/build/lethe" "$@"
+"$python" -B scripts/interop.py "$PWD/build/lethe" "$@"

@@ -59,6 +59,20 @@ TEST_CASE("missing, unexpected and misshapen tensors are listed in full") {
                                 kQ + "lora_B.weight");
 }
 
+TEST_CASE("biases that peft repeats under the names of its wrapper are passed over") {
+  const std::map<std::string, std::vector<int64_t>> shapes = {
+      {kQ + "lora_A.weight", {2, 16}},
+      {kQ + "lora_B.weight", {16, 2}},
+      {"model.norm.weight", {16}},
+      {"model.norm.modules_to_save.bias", {16}},
+      {"model.norm.original_module.bias", {16}}};
+  const std::string saved = kLoraConfig + R"(, "modules_to_save": ["model.norm"], "bias": )";
+  CHECK(Folder(saved + R"("all"})", shapes).read().learned.values.size() == 1);
+  CHECK_THAT(Folder(saved + R"("none"})", shapes).message(),
+             Catch::Contains("unexpected: base_model.model.model.norm.modules_to_save.bias\n") &&
+                 Catch::Contains("unexpected: base_model.model.model.norm.original_module.bias"));
+}
+
 TEST_CASE("virtual tokens of another width are refused") {
   Folder folder(R"({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3})",
                 {{"prompt_embeddings", {3, 8}}}, "");

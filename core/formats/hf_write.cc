@@ -48,6 +48,22 @@ void write_text_file(const fs::path& path, const std::string& text) {
   }
 }
 
+void set_classes(Json& config, int64_t classes) {
+  if (config.value("model_type", "") == "bert") {
+    config["architectures"] = {"BertForSequenceClassification"};
+  }
+  const auto labels = config.find("id2label");
+  if (labels != config.end() && labels->size() == static_cast<size_t>(classes)) return;
+  Json names = Json::object(), places = Json::object();
+  for (int64_t label = 0; label < classes; ++label) {
+    names[std::to_string(label)] = "LABEL_" + std::to_string(label);
+    places["LABEL_" + std::to_string(label)] = label;
+  }
+  config["id2label"] = names;
+  config["label2id"] = places;
+  config.erase("num_labels");
+}
+
 }  // namespace
 
 void write_hf_weights(const std::string& folder, Model& model, const PeftFamily& family) {
@@ -73,7 +89,8 @@ void write_hf_weights(const std::string& folder, Model& model, const PeftFamily&
   write_safetensors((fs::path(folder) / "model.safetensors").string(), stored);
 }
 
-std::vector<std::string> copy_hf_settings(const std::string& source, const std::string& folder) {
+std::vector<std::string> copy_hf_settings(const std::string& source, const std::string& folder,
+                                          int64_t classes) {
   const fs::path from(source), to(folder);
   if (!fs::is_regular_file(from / "config.json")) {
     fail("{} can't be read; the base's folder is needed again", (from / "config.json").string());
@@ -88,6 +105,7 @@ std::vector<std::string> copy_hf_settings(const std::string& source, const std::
     if (config.contains(key)) config[key] = "float32";
   }
   config.erase("quantization_config");
+  if (classes > 0) set_classes(config, classes);
   write_text_file(to / "config.json", config.dump(2) + "\n");
   std::vector<std::string> names = {"config.json"};
   for (const char* name : kCopied) {

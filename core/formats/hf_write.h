@@ -1,6 +1,7 @@
 // A model as a Hugging Face folder.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,10 @@ namespace lethe {
 void write_hf_weights(const std::string& folder, Model& model, const PeftFamily& family);
 
 /// config.json of `source` with its dtype made float32 and without quantization_config, and the
-/// tokenizer's and generation's files that are there. Returns the names of the files, sorted.
-std::vector<std::string> copy_hf_settings(const std::string& source, const std::string& folder);
+/// tokenizer's and generation's files that are there. With `classes` it is a classifier's: where
+/// the source has another number of labels they become LABEL_0, LABEL_1 and so on, and BERT's class
+/// is the one with that head. Returns the names of the files, sorted.
+std::vector<std::string> copy_hf_settings(const std::string& source, const std::string& folder,
+                                          int64_t classes = 0);
 
 }  // namespace lethe

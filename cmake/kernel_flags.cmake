@@ -3,7 +3,9 @@
 set(_exact -ffp-contract=off)
 set(_fast -O3 -fno-math-errno ${_exact})
 set_source_files_properties(kernels/dot.cc kernels/pixels.cc kernels/sparse_product.cc PROPERTIES COMPILE_OPTIONS "${_fast}")
-set_source_files_properties(kernels/gelu.cc PROPERTIES COMPILE_OPTIONS "${_fast};-fno-trapping-math")
+set_source_files_properties(
+  kernels/biased_attention.cc kernels/gated.cc kernels/gelu.cc kernels/rms_norm.cc kernels/rotate.cc kernels/softmax_loss.cc PROPERTIES
+  COMPILE_OPTIONS "${_fast};-fno-trapping-math")
 set_source_files_properties(kernels/adam8.cc kernels/int8_rows.cc PROPERTIES COMPILE_OPTIONS "${_fast}")
 set_source_files_properties(
   kernels/attention_avx2.cc kernels/fourbit_avx2.cc kernels/tile_avx2.cc kernels/update_avx2.cc PROPERTIES

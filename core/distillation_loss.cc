@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/autograd_function.h"
+#include "core/kernels/softmax_loss.h"
 
 namespace lethe {
 namespace {
@@ -63,12 +64,24 @@ double cross_entropy_of(const Tensor& targets, const Tensor& student, double tem
   return loss;
 }
 
+/// The same for a vocabulary, in float.
+double over_many_units(const Tensor& targets, const Tensor& student, double temperature,
+                       bool entropy, Tensor& gradient) {
+  const int64_t rows = student.size(0);
+  return kernels::soft_softmax_loss(
+      targets.const_data_ptr<float>(), student.const_data_ptr<float>(), rows, student.size(1),
+      static_cast<float>(temperature), entropy, 1 / static_cast<float>(rows),
+      gradient.mutable_data_ptr<float>());
+}
+
 struct SoftCrossEntropy : torch::autograd::Function<SoftCrossEntropy> {
   static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& targets,
                         const Tensor& student, double temperature, bool entropy) {
     const Tensor t = targets.contiguous(), z = student.contiguous();
     Tensor gradient = at::empty_like(z);
-    const double loss = z.scalar_type() == at::kFloat
+    const double loss = z.size(1) > kFewUnits
+                            ? over_many_units(t, z, temperature, entropy, gradient)
+                        : z.scalar_type() == at::kFloat
                             ? cross_entropy_of<float>(t, z, temperature, entropy, gradient)
                             : cross_entropy_of<double>(t, z, temperature, entropy, gradient);
     saved->save_for_backward({gradient});
@@ -81,10 +94,11 @@ struct SoftCrossEntropy : torch::autograd::Function<SoftCrossEntropy> {
   }
 };
 
-bool few_units(const Tensor& targets, const Tensor& student) {
+/// Whether SoftCrossEntropy takes them.
+bool in_one_loop(const Tensor& targets, const Tensor& student) {
   const auto type = student.scalar_type();
-  return student.is_cpu() && student.size(1) <= kFewUnits && targets.scalar_type() == type &&
-         (type == at::kFloat || type == at::kDouble);
+  return student.is_cpu() && student.numel() > 0 && targets.scalar_type() == type &&
+         (type == at::kFloat || (type == at::kDouble && student.size(1) <= kFewUnits));
 }
 
 }  // namespace
@@ -96,7 +110,7 @@ Tensor soft_targets(const std::string& form, const Tensor& taught, double temper
 
 Tensor soft_loss(const std::string& form, const Tensor& targets, const Tensor& student,
                  double temperature) {
-  if ((form == "cross_entropy" || form == "kl") && few_units(targets, student)) {
+  if ((form == "cross_entropy" || form == "kl") && in_one_loop(targets, student)) {
     return SoftCrossEntropy::apply(targets, student, temperature, form == "kl");
   }
   const Tensor softened = student / temperature;

@@ -1,9 +1,50 @@
 #include "core/embedding.h"
 
+#include "core/autograd_function.h"
 #include "core/capture.h"
 #include "core/dense_product.h"
+#include "core/kernels/rms_norm.h"
 
 namespace lethe {
+namespace {
+
+struct RmsNorm : torch::autograd::Function<RmsNorm> {
+  static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& given,
+                        const Tensor& weight, double epsilon) {
+    const Tensor x = given.contiguous();
+    const int64_t width = x.size(-1), rows = x.numel() / width;
+    Tensor y = at::empty_like(x), roots = at::empty({rows}, x.options());
+    kernels::rms_norm(x.const_data_ptr<float>(), weight.const_data_ptr<float>(), rows, width,
+                      epsilon, y.mutable_data_ptr<float>(), roots.mutable_data_ptr<float>());
+    saved->save_for_backward({x, weight, roots});
+    return y;
+  }
+
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
+                                               torch::autograd::tensor_list gradients) {
+    const auto kept = saved->get_saved_variables();
+    const Tensor &x = kept[0], &weight = kept[1], g = gradients[0].contiguous();
+    Tensor to_x = at::empty_like(x), to_weight;
+    if (saved->needs_input_grad(1)) to_weight = at::empty_like(weight);
+    kernels::rms_norm_back(x.const_data_ptr<float>(), weight.const_data_ptr<float>(),
+                           kept[2].const_data_ptr<float>(), g.const_data_ptr<float>(),
+                           kept[2].numel(), x.size(-1), to_x.mutable_data_ptr<float>(),
+                           to_weight.defined() ? to_weight.mutable_data_ptr<float>() : nullptr);
+    return {to_x, to_weight, Tensor()};
+  }
+};
+
+Tensor over_roots(const Tensor& x, double epsilon) {
+  return x * at::rsqrt(x.pow(2).mean(-1, true) + epsilon);
+}
+
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
+  const bool here = x.is_cpu() && x.scalar_type() == at::kFloat && x.numel() > 0 &&
+                    weight.scalar_type() == at::kFloat;
+  return here ? RmsNorm::apply(x, weight, epsilon) : over_roots(x, epsilon) * weight;
+}
+
+}  // namespace
 
 Embedding::Embedding(std::string name, Tensor weight, int64_t padding_row)
     : Seam(std::move(name), SeamKind::embedding),
@@ -44,9 +85,10 @@ Tensor Norm::forward(const Tensor& x) const {
     }
     return y;
   }
-  const Tensor plain = x * at::rsqrt(x.pow(2).mean(-1, true) + epsilon_);
-  const Tensor y = plain * weight_;
-  detail::record(Capture::Kind::gain, weight_, plain, y);
+  const Tensor y = rms_norm(x, weight_, epsilon_);
+  if (detail::recording()) {
+    detail::record(Capture::Kind::gain, weight_, over_roots(x.detach(), epsilon_), y);
+  }
   return y;
 }
 

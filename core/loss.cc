@@ -2,7 +2,44 @@
 
 #include <limits>
 
+#include "core/autograd_function.h"
+#include "core/kernels/softmax_loss.h"
+
 namespace lethe {
+namespace {
+
+/// The mean over positions. The gradient is made with the value, and passed on as it lies where the
+/// loss itself is minimised.
+struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
+  static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& logits,
+                        const Tensor& targets) {
+    const Tensor z = logits.contiguous(), target = targets.contiguous();
+    const int64_t rows = z.size(0);
+    Tensor gradient = at::empty_like(z);
+    const double sum = kernels::softmax_loss(
+        z.const_data_ptr<float>(), target.const_data_ptr<int64_t>(), rows, z.size(1),
+        1 / static_cast<float>(rows), gradient.mutable_data_ptr<float>());
+    saved->save_for_backward({gradient});
+    return at::full({}, sum / static_cast<double>(rows), z.options());
+  }
+
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
+                                               torch::autograd::tensor_list gradients) {
+    const Tensor gradient = saved->get_saved_variables()[0];
+    const bool whole = gradients[0].item<float>() == 1;
+    return {whole ? gradient : gradient * gradients[0], Tensor()};
+  }
+};
+
+/// Whether CrossEntropy takes them: predicted tokens on the CPU, whose classes nothing masks.
+bool tokens_here(const Tensor& logits, const Batch& batch) {
+  return batch.positions.defined() && !batch.active.defined() && logits.is_cpu() &&
+         logits.scalar_type() == at::kFloat && logits.numel() > 0 && logits.requires_grad() &&
+         at::GradMode::is_enabled() && batch.targets.min().item<int64_t>() >= 0 &&
+         batch.targets.max().item<int64_t>() < logits.size(1);
+}
+
+}  // namespace
 
 Tensor masked_logits(const Tensor& logits, const Batch& batch) {
   if (!batch.active.defined()) return logits;
@@ -15,6 +52,9 @@ Tensor position_weights(const Batch& batch) {
 }
 
 Tensor task_loss(const Tensor& logits, const Batch& batch) {
+  if (!batch.weights.defined() && tokens_here(logits, batch)) {
+    return CrossEntropy::apply(logits, batch.targets);
+  }
   const Tensor shown = masked_logits(logits, batch);
   if (!batch.weights.defined()) return at::cross_entropy_loss(shown, batch.targets);
   const Tensor each = at::cross_entropy_loss(shown, batch.targets, {}, at::Reduction::None);

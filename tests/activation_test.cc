@@ -30,3 +30,23 @@ TEST_CASE("other types and activations are libtorch's own") {
   CHECK(activated(Activation::relu, x).equal(x.relu()));
   CHECK(activated(Activation::silu, x).equal(at::silu(x)));
 }
+
+TEST_CASE("a gated product has libtorch's values and gradients, with and without a graph") {
+  for (const Activation activation : {Activation::gelu_tanh, Activation::silu, Activation::relu}) {
+    const Tensor x = at::randn({3, 5, 40}) * 4, z = at::randn({3, 5, 40});
+    const Tensor a = x.clone().requires_grad_(), b = z.clone().requires_grad_();
+    const Tensor exact_a = x.to(at::kDouble).requires_grad_();
+    const Tensor exact_b = z.to(at::kDouble).requires_grad_();
+    const Tensor weights = at::rand({3, 5, 40}) + 0.5;
+    const Tensor y = gated(activation, a, b);
+    const Tensor expected = activated(activation, exact_a) * exact_b;
+    (y * weights).sum().backward();
+    (expected * weights).sum().backward();
+    CHECK(y.to(at::kDouble).allclose(expected, 1e-6, 2e-6));
+    CHECK(a.grad().to(at::kDouble).allclose(exact_a.grad(), 1e-6, 4e-6));
+    CHECK(b.grad().to(at::kDouble).allclose(exact_b.grad(), 1e-6, 4e-6));
+    CHECK(gated(activation, x, z).equal(y.detach()));
+    CHECK(
+        gated(activation, x.transpose(0, 2), z.transpose(0, 2)).equal(y.detach().transpose(0, 2)));
+  }
+}

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/kernels/attention_isa.h"
+#include "core/kernels/biased_attention.h"
 #include "core/kernels/isa.h"
 #include "tests/attention_case.h"
 #include "tests/fourbit_case.h"
@@ -79,6 +80,51 @@ void check_against_naive(const AttentionShape& shape, bool fused) {
     CHECK(std::isnan(made.scratch.back()));
   }
 }
+
+/// Biased attention and its gradients by the definition, in double precision; by token, one batch
+/// row after the other, heads side by side.
+struct NaiveBiased {
+  NaiveBiased(const BiasedShape& s, const std::vector<float>& q, const std::vector<float>& k,
+              const std::vector<float>& v, const std::vector<float>& bias,
+              const std::vector<float>& gout, int64_t bias_batch)
+      : out(q.size()), gq(q.size()), gk(k.size()), gv(k.size()), gbias(bias.size()) {
+    const auto at = [&s](int64_t b, int64_t h, int64_t tokens, int64_t t, int64_t i) {
+      return static_cast<size_t>(((b * tokens + t) * s.heads + h) * s.width + i);
+    };
+    for (int64_t n = 0; n < s.batch * s.heads * s.queries; ++n) {
+      const int64_t b = n / s.queries / s.heads, h = n / s.queries % s.heads, t = n % s.queries;
+      const auto from = static_cast<size_t>(b * bias_batch + (h * s.queries + t) * s.keys);
+      std::vector<double> p, g;
+      double sum = 0, along = 0;
+      for (int64_t j = 0; j < s.keys; ++j) {
+        double score = 0, gradient = 0;
+        for (int64_t i = 0; i < s.width; ++i) {
+          score += static_cast<double>(q[at(b, h, s.queries, t, i)]) * k[at(b, h, s.keys, j, i)];
+          gradient +=
+              static_cast<double>(gout[at(b, h, s.queries, t, i)]) * v[at(b, h, s.keys, j, i)];
+        }
+        p.push_back(std::exp(score * s.scale + bias[from + static_cast<size_t>(j)]));
+        g.push_back(gradient);
+        sum += p.back();
+      }
+      for (double& value : p) value /= sum;
+      for (size_t j = 0; j < p.size(); ++j) along += p[j] * g[j];
+      for (int64_t j = 0; j < s.keys; ++j) {
+        const auto key = static_cast<size_t>(j);
+        const double slope = p[key] * (g[key] - along);
+        gbias[from + key] += slope;
+        for (int64_t i = 0; i < s.width; ++i) {
+          const size_t query_at = at(b, h, s.queries, t, i), key_at = at(b, h, s.keys, j, i);
+          out[query_at] += p[key] * v[key_at];
+          gq[query_at] += slope * s.scale * k[key_at];
+          gk[key_at] += slope * s.scale * q[query_at];
+          gv[key_at] += p[key] * gout[query_at];
+        }
+      }
+    }
+  }
+  std::vector<double> out, gq, gk, gv, gbias;
+};
 
 }  // namespace
 
@@ -176,6 +222,45 @@ TEST_CASE("the version chosen at run time is one of those offered", "[attention_
   CHECK(bit_equal(chosen.out, wanted.out));
   CHECK(bit_equal(chosen.log_sums, wanted.log_sums));
   CHECK(bit_equal(chosen.gradients, wanted.gradients));
+}
+
+TEST_CASE("attention with a bias and its gradients are those of the definition") {
+  const std::vector<BiasedShape> shapes = {
+      {1, 1, 1, 1, 1, 1}, {2, 3, 7, 20, 5, 0.5F}, {2, 2, 33, 16, 32, 1}, {3, 2, 16, 49, 24, 0.25F}};
+  for (const BiasedShape& s : shapes) {
+    for (const bool shared : {true, false}) {
+      CAPTURE(s.queries, s.keys, s.width, shared);
+      const int64_t across = s.heads * s.width, scores = s.queries * s.keys;
+      const int64_t bias_batch = shared ? 0 : s.heads * scores;
+      const auto values = [](int64_t n, int seed) {
+        return normal_values(static_cast<size_t>(n), static_cast<uint64_t>(seed));
+      };
+      const auto q = values(s.batch * s.queries * across, 1),
+                 gout = values(s.batch * s.queries * across, 2);
+      const auto k = values(s.batch * s.keys * across, 3), v = values(s.batch * s.keys * across, 4);
+      const auto bias = values((shared ? 1 : s.batch) * s.heads * scores, 5);
+      std::vector<float> out(q.size(), NAN), gq(q.size(), NAN), gk(k.size(), NAN),
+          gv(k.size(), NAN);
+      std::vector<float> gbias(bias.size()), p(static_cast<size_t>(s.batch * s.heads * scores));
+      std::vector<float> scratch(static_cast<size_t>(biased_scratch(s)));
+      const int64_t wide = s.queries * across, long_ = s.keys * across;
+      const ScoreBias added{bias.data(), bias_batch, scores, s.keys};
+      const HeadView at_q{q.data(), wide, s.width, across}, at_k{k.data(), long_, s.width, across},
+          at_v{v.data(), long_, s.width, across}, at_gout{gout.data(), wide, s.width, across};
+      biased_attention(s, at_q, at_k, at_v, added, {out.data(), wide, s.width, across}, p.data(),
+                       scratch.data());
+      biased_attention_back(s, at_q, at_k, at_v, p.data(), at_gout,
+                            {gq.data(), wide, s.width, across}, {gk.data(), long_, s.width, across},
+                            {gv.data(), long_, s.width, across}, added, gbias.data(),
+                            scratch.data());
+      const NaiveBiased naive(s, q, k, v, bias, gout, bias_batch);
+      CHECK(difference(out, naive.out) < 1e-6);
+      CHECK(difference(gq, naive.gq) < 3e-6);
+      CHECK(difference(gk, naive.gk) < 3e-6);
+      CHECK(difference(gv, naive.gv) < 3e-6);
+      CHECK(difference(gbias, naive.gbias) < 3e-6);
+    }
+  }
 }
 
 }  // namespace lethe::kernels

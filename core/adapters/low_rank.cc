@@ -2,10 +2,40 @@
 
 #include <cmath>
 
+#include "core/autograd_function.h"
 #include "core/capture.h"
+#include "core/dense_product.h"
 #include "core/memory.h"
 
 namespace lethe {
+namespace {
+
+/// so_far + scale B A x: the second product adds to what is there, forward and backward.
+struct LowRankSum : torch::autograd::Function<LowRankSum> {
+  static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& so_far,
+                        const Tensor& x, const Tensor& a, const Tensor& b, double scale) {
+    const Tensor inner = rows_of(x).mm(a.t());
+    saved->save_for_backward({x, inner, a, b});
+    saved->saved_data["scale"] = scale;
+    return at::addmm(rows_of(so_far), inner, b.t(), 1, scale).view_as(so_far);
+  }
+
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
+                                               torch::autograd::tensor_list gradients) {
+    const auto kept = saved->get_saved_variables();
+    const Tensor &x = kept[0], &inner = kept[1], &a = kept[2], &b = kept[3];
+    const Tensor gradient = rows_of(gradients[0]);
+    const double scale = saved->saved_data["scale"].toDouble();
+    const Tensor to_inner = gradient.mm(b).mul_(scale);
+    Tensor to_x, to_a, to_b;
+    if (saved->needs_input_grad(1)) to_x = to_inner.mm(a).view_as(x);
+    if (saved->needs_input_grad(2)) to_a = to_inner.t().mm(rows_of(x));
+    if (saved->needs_input_grad(3)) to_b = gradient.t().mm(inner).mul_(scale);
+    return {gradients[0], to_x, to_a, to_b, Tensor()};
+  }
+};
+
+}  // namespace
 
 LowRankAdapter::LowRankAdapter(const LowRankOptions& options, const Linear& seam, Model& model,
                                at::Generator generator)
@@ -44,7 +74,8 @@ double LowRankAdapter::scale() const {
 }
 
 Tensor LowRankAdapter::output(const Tensor& x, const Tensor& so_far) const {
-  return so_far + product(dropped(x)) * scale();
+  if (detail::recording()) return so_far + product(dropped(x)) * scale();
+  return LowRankSum::apply(so_far, dropped(x), a_, b_, scale());
 }
 
 Tensor LowRankAdapter::product(const Tensor& x) const {

@@ -1,6 +1,7 @@
 #include "core/models/activation.h"
 
 #include "core/autograd_function.h"
+#include "core/kernels/gated.h"
 #include "core/kernels/gelu.h"
 
 namespace lethe {
@@ -31,7 +32,47 @@ Tensor gelu_tanh(const Tensor& x) {
   return y;
 }
 
+kernels::Gate gate_of(bool silu) { return silu ? kernels::Gate::silu : kernels::Gate::gelu_tanh; }
+
+struct GatedProduct : torch::autograd::Function<GatedProduct> {
+  static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& a, const Tensor& b,
+                        bool silu) {
+    const Tensor left = a.contiguous(), right = b.contiguous();
+    Tensor y = at::empty_like(left), to_a = at::empty_like(left), to_b = at::empty_like(left);
+    kernels::gated(gate_of(silu), left.const_data_ptr<float>(), right.const_data_ptr<float>(),
+                   y.mutable_data_ptr<float>(), to_a.mutable_data_ptr<float>(),
+                   to_b.mutable_data_ptr<float>(), y.numel());
+    saved->save_for_backward({to_a, to_b});
+    return y;
+  }
+
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
+                                               torch::autograd::tensor_list gradients) {
+    const auto kept = saved->get_saved_variables();
+    const Tensor g = gradients[0].contiguous();
+    Tensor ga = at::empty_like(g), gb = at::empty_like(g);
+    kernels::gated_back(g.const_data_ptr<float>(), kept[0].const_data_ptr<float>(),
+                        kept[1].const_data_ptr<float>(), ga.mutable_data_ptr<float>(),
+                        gb.mutable_data_ptr<float>(), g.numel());
+    return {ga, gb, Tensor()};
+  }
+};
+
 }  // namespace
+
+Tensor gated(Activation activation, const Tensor& a, const Tensor& b) {
+  const bool silu = activation == Activation::silu;
+  const bool here = a.is_cpu() && a.scalar_type() == at::kFloat && b.scalar_type() == at::kFloat;
+  if (!here || (!silu && activation != Activation::gelu_tanh)) return activated(activation, a) * b;
+  if (at::GradMode::is_enabled() && (a.requires_grad() || b.requires_grad())) {
+    return GatedProduct::apply(a, b, silu);
+  }
+  const Tensor left = a.contiguous(), right = b.contiguous();
+  Tensor y = at::empty_like(left);
+  kernels::gated(gate_of(silu), left.const_data_ptr<float>(), right.const_data_ptr<float>(),
+                 y.mutable_data_ptr<float>(), nullptr, nullptr, y.numel());
+  return y;
+}
 
 Tensor activated(Activation activation, const Tensor& x) {
   switch (activation) {

@@ -5,20 +5,10 @@
 
 #include "core/models/causal_attention.h"
 #include "core/models/initial.h"
+#include "core/models/rotary.h"
 #include "core/models/transformer.h"
 
 namespace lethe {
-namespace {
-
-/// Half-split rotation: value i turns with value i + d/2 (Hugging Face's order).
-Tensor rotated(const Tensor& x, const AttentionInputs& inputs) {
-  const int64_t half = x.size(-1) / 2;
-  const Tensor turned = at::cat({-x.narrow(-1, half, half), x.narrow(-1, 0, half)}, -1);
-  return x * inputs.cos + turned * inputs.sin;
-}
-
-}  // namespace
-
 void KeyValueCache::extend(Tensor& k, Tensor& v) {
   const int64_t wanted = length_ + k.size(2);
   const int64_t capacity = keys_.defined() ? keys_.size(2) : 0;
@@ -79,38 +69,46 @@ void Attention::project(const Tensor& x, Tensor& q, Tensor& k, Tensor& v) const 
     v = by_head(v_->forward(x), config_.kv_heads);
     return;
   }
-  const Tensor all = qkv_->forward(x);
-  const int64_t b = x.size(0), t = x.size(1);
-  // thirds: (B, T, 3, heads, d); per head: (B, T, heads, 3, d)
-  const bool thirds = config_.fused == FusedLayout::thirds;
-  const Tensor split = thirds ? all.view({b, t, 3, config_.heads, config_.head_dim})
-                              : all.view({b, t, config_.heads, 3, config_.head_dim});
-  const int64_t which = thirds ? 2 : 3;
-  q = split.select(which, 0).transpose(1, 2);
-  k = split.select(which, 1).transpose(1, 2);
-  v = split.select(which, 2).transpose(1, 2);
+  const Tensor split = split_heads(qkv_->forward(x));
+  q = split.select(0, 0);
+  k = split.select(0, 1);
+  v = split.select(0, 2);
+}
+
+Tensor Attention::split_heads(const Tensor& all) const {
+  const int64_t b = all.size(0), t = all.size(1), heads = config_.heads, d = config_.head_dim;
+  if (config_.fused == FusedLayout::thirds) {
+    return all.view({b, t, 3, heads, d}).permute({2, 0, 3, 1, 4});
+  }
+  return all.view({b, t, heads, 3, d}).permute({3, 0, 2, 1, 4});
 }
 
 Tensor Attention::forward(const Tensor& x, const AttentionInputs& inputs,
                           KeyValueCache* cache) const {
+  const bool causal = inputs.dropout == 0 && !inputs.bias.defined();
+  if (causal && cache == nullptr && qkv_ && !inputs.cos.defined()) {
+    const Tensor split = split_heads(qkv_->forward(x));
+    if (takes_causal_attention(split[0], split[1], split[2])) {
+      return out_->forward(by_token(causal_attention(split, scale_)));
+    }
+    return out_->forward(by_token(mixed(split[0], split[1], split[2], inputs)));
+  }
   Tensor q, k, v;
   project(x, q, k, v);
   if (inputs.cos.defined()) {
-    q = rotated(q, inputs);
-    k = rotated(k, inputs);
+    q = rotated(q, inputs.cos, inputs.sin);
+    k = rotated(k, inputs.cos, inputs.sin);
   }
   if (cache != nullptr) cache->extend(k, v);
-  const bool causal = inputs.dropout == 0 && !inputs.bias.defined();
   if (causal && takes_causal_attention(q, k, v)) {
-    return out_->forward(
-        causal_attention(q, k, v, scale_).transpose(1, 2).reshape({x.size(0), x.size(1), -1}));
+    return out_->forward(by_token(causal_attention(q, k, v, scale_)));
   }
   if (config_.kv_heads != config_.heads) {
     const int64_t copies = config_.heads / config_.kv_heads;
     k = k.repeat_interleave(copies, 1);
     v = v.repeat_interleave(copies, 1);
   }
-  return out_->forward(mixed(q, k, v, inputs).transpose(1, 2).reshape({x.size(0), x.size(1), -1}));
+  return out_->forward(by_token(mixed(q, k, v, inputs)));
 }
 
 Tensor Attention::mixed(const Tensor& q, const Tensor& k, const Tensor& v,

@@ -41,6 +41,8 @@ class Attention {
   void add_seams(std::vector<Seam*>& seams) const;
 
  private:
+  /// The product of q, k and v (B, T, 3 * inner) as (3, B, heads, T, d).
+  Tensor split_heads(const Tensor& all) const;
   void project(const Tensor& x, Tensor& q, Tensor& k, Tensor& v) const;
   Tensor mixed(const Tensor& q, const Tensor& k, const Tensor& v,
                const AttentionInputs& inputs) const;

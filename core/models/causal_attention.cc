@@ -19,7 +19,7 @@ kernels::HeadSpan span_of(const Tensor& x) {
 }
 
 /// (B, H, T, D) in the memory of (B, T, H, D), which projections take and give without a copy.
-Tensor by_token(const Tensor& like) {
+Tensor laid_by_token(const Tensor& like) {
   return at::empty({like.size(0), like.size(2), like.size(1), like.size(3)}, like.options())
       .transpose(1, 2);
 }
@@ -33,12 +33,28 @@ Tensor scratch_for(const kernels::AttentionShape& shape) {
 
 Tensor attended(const Tensor& q, const Tensor& k, const Tensor& v, double scale, Tensor& sums) {
   const kernels::AttentionShape shape = shape_of(q, k, scale);
-  Tensor out = by_token(q);
+  Tensor out = laid_by_token(q);
   sums = at::empty({shape.batch, shape.heads, shape.tokens}, q.options());
   const Tensor scratch = scratch_for(shape);
   kernels::causal_attention(shape, view_of(q), view_of(k), view_of(v), span_of(out),
                             sums.mutable_data_ptr<float>(), scratch.mutable_data_ptr<float>());
   return out;
+}
+
+struct Heads {
+  Tensor q, k, v;
+};
+
+/// Writes the gradients of `heads` into `to`.
+void attended_back(const Heads& heads, const Tensor& out, const Tensor& sums,
+                   const Tensor& gradient, double scale, const Heads& to) {
+  const Tensor gout = dense_heads(gradient);
+  const kernels::AttentionShape shape = shape_of(heads.q, heads.k, scale);
+  const Tensor scratch = scratch_for(shape);
+  kernels::causal_attention_back(shape, view_of(heads.q), view_of(heads.k), view_of(heads.v),
+                                 view_of(out), sums.const_data_ptr<float>(), view_of(gout),
+                                 span_of(to.q), span_of(to.k), span_of(to.v),
+                                 scratch.mutable_data_ptr<float>());
 }
 
 struct CausalAttention : torch::autograd::Function<CausalAttention> {
@@ -54,15 +70,32 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
                                                torch::autograd::tensor_list gradients) {
     const auto kept = saved->get_saved_variables();
-    const Tensor &q = kept[0], &k = kept[1], &v = kept[2], &out = kept[3], &sums = kept[4];
-    const Tensor gout = dense_heads(gradients[0]);
-    const kernels::AttentionShape shape = shape_of(q, k, saved->saved_data["scale"].toDouble());
-    Tensor gq = by_token(q), gk = by_token(k), gv = by_token(v);
-    const Tensor scratch = scratch_for(shape);
-    kernels::causal_attention_back(shape, view_of(q), view_of(k), view_of(v), view_of(out),
-                                   sums.const_data_ptr<float>(), view_of(gout), span_of(gq),
-                                   span_of(gk), span_of(gv), scratch.mutable_data_ptr<float>());
-    return {gq, gk, gv, Tensor()};
+    const Heads heads{kept[0], kept[1], kept[2]};
+    const Heads to{laid_by_token(heads.q), laid_by_token(heads.k), laid_by_token(heads.v)};
+    attended_back(heads, kept[3], kept[4], gradients[0], saved->saved_data["scale"].toDouble(), to);
+    return {to.q, to.k, to.v, Tensor()};
+  }
+};
+
+/// Of a split product, whose gradient is one tensor of its layout.
+struct CausalAttentionOfProduct : torch::autograd::Function<CausalAttentionOfProduct> {
+  static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& split,
+                        double scale) {
+    Tensor sums;
+    const Tensor out = attended(split[0], split[1], split[2], scale, sums);
+    saved->save_for_backward({split, out, sums});
+    saved->saved_data["scale"] = scale;
+    return out;
+  }
+
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
+                                               torch::autograd::tensor_list gradients) {
+    const auto kept = saved->get_saved_variables();
+    const Tensor& split = kept[0];
+    const Tensor to = at::empty_like(split);
+    attended_back({split[0], split[1], split[2]}, kept[1], kept[2], gradients[0],
+                  saved->saved_data["scale"].toDouble(), {to[0], to[1], to[2]});
+    return {to, Tensor()};
   }
 };
 
@@ -81,6 +114,14 @@ Tensor causal_attention(const Tensor& q, const Tensor& k, const Tensor& v, doubl
   if (graph) return CausalAttention::apply(dense_q, dense_k, dense_v, scale);
   Tensor sums;
   return attended(dense_q, dense_k, dense_v, scale, sums);
+}
+
+Tensor causal_attention(const Tensor& split, double scale) {
+  if (at::GradMode::is_enabled() && split.requires_grad()) {
+    return CausalAttentionOfProduct::apply(split, scale);
+  }
+  Tensor sums;
+  return attended(split[0], split[1], split[2], scale, sums);
 }
 
 }  // namespace lethe

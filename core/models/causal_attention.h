@@ -14,4 +14,8 @@ bool takes_causal_attention(const Tensor& q, const Tensor& k, const Tensor& v);
 /// result and one sum a query (core/kernels/attention.h). Its gradient has no graph of its own.
 Tensor causal_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale);
 
+/// The same of q, k and v in one tensor (3, B, H, T, D), a view of a fused product whose last
+/// dimension is dense: its gradient is made as one.
+Tensor causal_attention(const Tensor& split, double scale);
+
 }  // namespace lethe

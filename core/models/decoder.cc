@@ -72,11 +72,11 @@ struct Decoder::Block {
     seams.push_back(down.get());
   }
 
-  Tensor act(const Tensor& x) const { return activated(config.activation, x); }
-
   Tensor mlp(const Tensor& x) const {
-    if (config.gated) return down->forward(act(gate->forward(x)) * up->forward(x));
-    return down->forward(act(up->forward(x)));
+    if (!config.gated) return down->forward(activated(config.activation, up->forward(x)));
+    Tensor inner = gate->forward(x);
+    inner = lethe::gated(config.activation, inner, up->forward(x));
+    return down->forward(inner);
   }
 
   const DecoderConfig& config;

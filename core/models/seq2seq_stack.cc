@@ -48,8 +48,9 @@ struct Seq2SeqStack::Block {
                                 cache == nullptr ? nullptr : &cache->memory));
     }
     const Tensor normed = mlp_norm->forward(x);
-    Tensor inner = activated(activation, in->forward(normed));
-    if (linear_in) inner = inner * linear_in->forward(normed);
+    Tensor inner = in->forward(normed);
+    inner = linear_in ? gated(activation, inner, linear_in->forward(normed))
+                      : activated(activation, inner);
     return x + drop(out->forward(drop(inner)));
   }
 
@@ -102,7 +103,8 @@ Tensor Seq2SeqStack::position_bias(int64_t past, int64_t queries) const {
   const Tensor distances =
       at::arange(keys, at::kLong).unsqueeze(0) - at::arange(past, keys, at::kLong).unsqueeze(1);
   const at::Device device = relative_->weight().device();
-  const Tensor bias = relative_->forward(buckets_.of(distances).to(device)).permute({2, 0, 1});
+  const Tensor bias =
+      relative_->forward(buckets_.of(distances).to(device)).permute({2, 0, 1}).contiguous();
   if (side_ == Side::encoder) return bias.unsqueeze(0);
   return bias.masked_fill((distances > 0).to(device), std::numeric_limits<float>::lowest())
       .unsqueeze(0);

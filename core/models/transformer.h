@@ -14,9 +14,13 @@ struct Dropout {
 
 /// (B, T, heads * d) -> (B, heads, T, d)
 Tensor by_head(const Tensor& x, int64_t heads);
+/// (B, heads, T, d) -> (B, T, heads * d)
+Tensor by_token(const Tensor& mixed);
 
 /// softmax(scale * q k^T + bias) v, the softmax's weights dropped. q (B, heads, Tq, d), k and v (B,
-/// heads, Tk, d), bias broadcast over (B, heads, Tq, Tk) or undefined; (B, Tq, heads * d).
+/// heads, Tk, d), bias broadcast over (B, heads, Tq, Tk) or undefined; (B, Tq, heads * d). Without
+/// dropout on the CPU one loop a head, which keeps q, k, v and the softmax and copies nothing
+/// (core/kernels/biased_attention.h); its gradient has no graph of its own.
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double scale, const Tensor& bias,
               const Dropout& drop);
 

@@ -92,24 +92,30 @@ class DecoderPass {
     if (block.gate == nullptr) {
       return ops_.linear(*block.down, ops_.activated(ops_.linear(*block.up, x)));
     }
-    return ops_.linear(*block.down, ops_.multiply(ops_.activated(ops_.linear(*block.gate, x)),
-                                                  ops_.linear(*block.up, x)));
+    Ghost inner = ops_.linear(*block.gate, x);
+    inner = ops_.gated(inner, ops_.linear(*block.up, x));
+    return ops_.linear(*block.down, inner);
   }
 
   Ghost attention(const Block& block, const Ghost& x) {
+    // core/models/causal_attention.cc shares keys and values between heads, and makes the gradient
+    // of a fused product as one, on the CPU.
+    const bool shares =
+        !bias_.storage && model_.head_dim <= kernels::kWidestHead && ops_.shapes.value == 4;
+    const int64_t queries = tokens_ * model_.heads;
+    if (shares && block.qkv != nullptr) {
+      return ops_.linear(*block.out, ops_.fused_attention(ops_.linear(*block.qkv, x), queries));
+    }
     Heads heads = project(block, x);
     if (model_.rotary) {
       heads.q = rotated(heads.q);
       heads.k = rotated(heads.k);
     }
-    // core/models/causal_attention.cc shares keys and values between heads, on the CPU.
-    const bool shares =
-        !bias_.storage && model_.head_dim <= kernels::kWidestHead && ops_.shapes.value == 4;
     if (model_.kv_heads != model_.heads && !shares) {
       heads.k = repeated(heads.k);
       heads.v = repeated(heads.v);
     }
-    return ops_.linear(*block.out, ops_.fused_attention(heads, bias_, tokens_ * model_.heads));
+    return ops_.linear(*block.out, ops_.fused_attention(heads, bias_, queries));
   }
 
   Heads project(const Block& block, const Ghost& x) {
@@ -126,19 +132,12 @@ class DecoderPass {
     return heads;
   }
 
-  /// x cos + turned sin: only cosines and sines are kept, which are shared.
+  /// core/models/rotary.cc, on the CPU: only cosines and sines are kept, which are shared.
   Ghost rotated(const Ghost& x) {
-    Effect turn;
-    turn.bytes = x.bytes;
-    turn.scratch = x.bytes / 2;
-    turn.backward_scratch = x.bytes + x.bytes / 2;
-    const Ghost turned = ops_.tape().run({{x, x.bytes}}, turn);
-    Effect times;
-    times.bytes = x.bytes;
-    times.saved = {cos_};
-    const Ghost straight = ops_.tape().run({{x, x.bytes}}, times);
-    times.saved = {sin_};
-    return ops_.add(straight, ops_.tape().run({{turned, x.bytes}}, times));
+    Effect effect;
+    effect.bytes = x.bytes;
+    effect.saved = {cos_, sin_};
+    return ops_.tape().run({{x, x.bytes}}, effect);
   }
 
   /// Each key and value head for all its queries; the gradient is summed back.

@@ -71,32 +71,15 @@ Ghost Operators::layer_norm(const SeamPlan& seam, const Ghost& x, int64_t rows) 
   return tape_->run({{x, x.bytes}}, effect);
 }
 
-/// The same for rms: plain = x rsqrt(mean(x^2) + epsilon), plain weight, each operator by itself.
+/// The same for rms, on the CPU: x and the root of each token.
 Ghost Operators::rms_norm(const SeamPlan& seam, const Ghost& x, int64_t rows) {
-  Effect square;
-  square.bytes = x.bytes;
-  square.saved = {x};
-  square.backward_scratch = 2 * x.bytes;  // x and 2 x
-  Effect mean;
-  mean.bytes = bytes_of(rows);
-  Effect root = mean;
-  root.saves_result = true;
-  const Ghost squared = tape_->run({{x, x.bytes}}, square);
-  const Ghost r = tape_->run({{tape_->run({{squared, x.bytes}}, mean), bytes_of(rows)}}, root);
-  Effect divide;
-  divide.bytes = x.bytes;
-  divide.saved = {x};
-  divide.backward_scratch = x.bytes;  // before it is summed for the root
-  const Ghost plain = tape_->run({{x, x.bytes}, {r, bytes_of(rows)}}, divide);
-  Effect gain;
-  gain.bytes = x.bytes;
-  gain.trains = seam.weight;
-  if (seam.weight) {
-    gain.saved = {plain};
-    gain.parameter_gradient = bytes_of(seam.seam.in);
-    gain.backward_scratch = x.bytes;
-  }
-  return tape_->run({{plain, x.bytes}}, gain);
+  Effect effect;
+  effect.bytes = x.bytes;
+  effect.saved = {x};
+  effect.saves_more = bytes_of(rows);
+  effect.trains = seam.weight;
+  if (seam.weight) effect.parameter_gradient = bytes_of(seam.seam.in);
+  return tape_->run({{x, x.bytes}}, effect);
 }
 
 /// core/models/activation.cc.
@@ -111,6 +94,17 @@ Ghost Operators::activated(const Ghost& x) {
     effect.saved = {x};
   }
   return tape_->run({{x, x.bytes}}, effect);
+}
+
+/// core/models/activation.cc, gated(): on the CPU one loop, which keeps what the gradient of each
+/// factor is multiplied by.
+Ghost Operators::gated(const Ghost& a, const Ghost& b) {
+  const bool one_loop = model.activation == "gelu_tanh" || model.activation == "silu";
+  if (!one_loop || shapes.value != 4) return multiply(activated(a), b);
+  Effect effect;
+  effect.bytes = a.bytes;
+  effect.saves_more = 2 * a.bytes;
+  return tape_->run({{a, a.bytes}, {b, b.bytes}}, effect);
 }
 
 /// core/linear.cc, Linear::forward.
@@ -166,8 +160,21 @@ Ghost Operators::adapted(const SeamPlan& seam, const Ghost& x, const Ghost& so_f
     return scaled_by_parameter(so_far, seam.seam.out);
   }
   if (seam.adapter == AdapterKind::dora) return dora(seam, x, so_far, rows);
+  if (seam.adapter == AdapterKind::low_rank) return low_rank(seam, x, so_far, rows);
   const Ghost inner = trained_product(x, rows, seam.seam.in, seam.rank);
   return add(so_far, scaled(trained_product(inner, rows, seam.rank, seam.seam.out)));
+}
+
+/// so_far + s B A x, added inside the second product: keeps x and A x.
+Ghost Operators::low_rank(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows) {
+  Effect effect;
+  effect.bytes = so_far.bytes;
+  effect.saved = {x};
+  effect.saves_more = bytes_of(rows * seam.rank);
+  effect.trains = true;
+  effect.parameter_gradient = bytes_of((seam.seam.in + seam.seam.out) * seam.rank);
+  effect.backward_scratch = bytes_of(rows * seam.rank);
+  return tape_->run({{so_far, 0}, {x, x.bytes, /*viewed=*/true}}, effect);
 }
 
 /// so_far + (ratio - 1) plain + ratio turned, with a trained ratio of each output.

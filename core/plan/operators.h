@@ -55,6 +55,7 @@ class Operators {
   Ghost norm(const SeamPlan& seam, const Ghost& x);
   Ghost linear(const SeamPlan& seam, const Ghost& x);
   Ghost activated(const Ghost& x);
+  Ghost gated(const Ghost& a, const Ghost& b);  ///< f(a) b
   /// States (N, width) at the predicted positions.
   Ghost chosen(const Ghost& x, int64_t width);
   /// Logits of chosen states; the states themselves where the loss is made in chunks.
@@ -62,6 +63,8 @@ class Operators {
 
   /// scaled_dot_product_attention: keeps no scores. `queries` over all rows and heads.
   Ghost fused_attention(const Heads& heads, const Ghost& bias, int64_t queries);
+  /// The same of the product of all three, whose gradient is one tensor.
+  Ghost fused_attention(const Ghost& all, int64_t queries);
   /// softmax(q k^T + bias) v with all scores.
   Ghost plain_attention(const Heads& heads, const Ghost& bias, int64_t scores);
 
@@ -78,8 +81,10 @@ class Operators {
   Ghost base_product(const SeamPlan& seam, const Ghost& x, int64_t rows);
   Ghost trained_product(const Ghost& x, int64_t rows, int64_t in, int64_t out);
   Ghost adapted(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows);
+  Ghost low_rank(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows);
   Ghost dora(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows);
   Ghost scaled_by_parameter(const Ghost& x, int64_t width);
+  Ghost biased_attention(const Heads& heads, const Ghost& bias, int64_t scores);
   Ghost batched(const Ghost& a, const Ghost& b, int64_t bytes);
   Ghost copied(const Ghost& x);
   Ghost by_head(const Ghost& x);

@@ -107,10 +107,9 @@ class Seq2SeqPass {
   }
 
   Ghost mlp(const Block& block, const Ghost& normed) {
-    Ghost inner = ops_.activated(ops_.linear(*block.in, normed));
-    if (block.linear_in != nullptr) {
-      inner = ops_.multiply(inner, ops_.linear(*block.linear_in, normed));
-    }
+    Ghost inner = ops_.linear(*block.in, normed);
+    inner = block.linear_in == nullptr ? ops_.activated(inner)
+                                       : ops_.gated(inner, ops_.linear(*block.linear_in, normed));
     return ops_.linear(*block.out, inner);
   }
 

@@ -1,6 +1,7 @@
 #include "core/plan/step.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace lethe::plan {
 namespace {
@@ -17,24 +18,40 @@ int64_t batch_bytes(const ModelFacts& model, const Shapes& shapes, bool padded) 
   return 8 * (tokens + predicted + shapes.rows) + (padded ? shapes.rows * shapes.length : 0);
 }
 
-/// core/loss.cc, task_loss: the log-softmax keeps its result, and so does the loss of it. The
-/// trainer holds the logits until the step is done (core/trainer_step.cc, one_step).
-void whole_loss(Tape& tape, const Ghost& logits) {
-  tape.meter().at("loss");
+/// core/loss.cc, task_loss: the loss of a classifier keeps its log-softmax.
+Ghost logarithms_loss(Tape& tape, const Ghost& logits) {
   Effect softmax;
   softmax.bytes = logits.bytes;
   softmax.saves_result = true;
   softmax.part = Part::logits;
-  Ghost loss;
-  {
-    const Ghost logarithms = tape.run({{logits, logits.bytes}}, softmax);
-    Effect nll;
-    nll.bytes = 4;
-    nll.saved = {logarithms};
-    nll.saves_more = 4;  // the sum of weights
-    loss = tape.run({{logarithms, logits.bytes}}, nll);
-  }
+  const Ghost logarithms = tape.run({{logits, logits.bytes}}, softmax);
+  Effect nll;
+  nll.bytes = 4;
+  nll.saved = {logarithms};
+  nll.saves_more = 4;  // the sum of weights
+  return tape.run({{logarithms, logits.bytes}}, nll);
+}
+
+/// That of tokens makes the gradient at once and hands it on.
+Ghost tokens_loss(Tape& tape, const Ghost& logits) {
+  Effect effect;
+  effect.bytes = logits.bytes;
+  effect.part = Part::logits;
+  Ghost loss = tape.run({{logits, 0}}, effect);
+  loss.bytes = 4;
+  return loss;
+}
+
+/// The trainer holds the logits until the step is done (core/trainer_step.cc, one_step).
+void whole_loss(Tape& tape, const Ghost& logits, bool classifies) {
+  tape.meter().at("loss");
+  Ghost loss = classifies ? logarithms_loss(tape, logits) : tokens_loss(tape, logits);
   tape.meter().phase("backward");
+  if (!classifies) {
+    const Ghost scalars = tape.leaf(Part::activations, 8);  // the value, and its gradient
+    tape.backward(loss, std::move(loss.storage));
+    return;
+  }
   // Whoever starts the pass holds its first gradient.
   const auto one = tape.leaf(Part::activations, loss.bytes).storage;
   tape.backward(loss, one);
@@ -83,7 +100,7 @@ void run_step(Meter& meter, const ModelFacts& model, const MethodPlan& method,
   if (request.levers.chunk > 0) {
     chunked_loss(tape, ops, std::move(result), classes_of(model));
   } else {
-    whole_loss(tape, result);
+    whole_loss(tape, result, model.classifies);
   }
 }
 

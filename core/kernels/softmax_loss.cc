@@ -1,0 +1,78 @@
+// The build adds -O3 -ffp-contract=off: loops become vectors; sums run over 16 fixed lanes.
+#include "core/kernels/softmax_loss.h"
+
+#include <cmath>
+
+#include "core/kernels/exponential.h"
+#include "core/kernels/lane_sums.h"
+
+namespace lethe::kernels {
+namespace {
+
+constexpr float kSmallest = -87.0F;  // exp() below it is less than any normal number
+
+/// exp(x) for x <= 0, 0 where that is no normal number.
+inline float decayed(float x) {
+  const float value = exponential(x < kSmallest ? kSmallest : x);
+  return x < kSmallest ? 0.0F : value;
+}
+
+/// e = exp(share z - most); their sum. `e` may be null.
+float powers(const float* z, int64_t n, float share, float most, float* e) {
+  if (e == nullptr) return lane_sum(n, [=](int64_t i) { return decayed(z[i] * share - most); });
+  for (int64_t i = 0; i < n; ++i) e[i] = decayed(z[i] * share - most);
+  return lane_sum(n, [e](int64_t i) { return e[i]; });
+}
+
+/// Of one row: z's part where t is above 0, and t log t.
+float met(const float* t, const float* z, int64_t n) {
+  return lane_sum(n, [=](int64_t i) { return t[i] > 0 ? t[i] * z[i] : 0.0F; });
+}
+
+float entropy_of(const float* t, int64_t n) {
+  constexpr float kNormal = 1.2e-38F;
+  return lane_sum(n, [=](int64_t i) {
+    const float value = t[i] * logarithm(t[i] > kNormal ? t[i] : kNormal);
+    return t[i] > 0 ? value : 0.0F;
+  });
+}
+
+}  // namespace
+
+double softmax_loss(const float* z, const int64_t* target, int64_t rows, int64_t classes,
+                    float factor, float* gradient) {
+  double loss = 0;
+  for (int64_t row = 0; row < rows; ++row, z += classes) {
+    const float most = lane_largest(z, classes);
+    const float sum = powers(z, classes, 1, most, gradient);
+    loss += std::log(static_cast<double>(sum)) + static_cast<double>(most) -
+            static_cast<double>(z[target[row]]);
+    if (gradient == nullptr) continue;
+    const float share = factor / sum;
+    for (int64_t i = 0; i < classes; ++i) gradient[i] *= share;
+    gradient[target[row]] -= factor;
+    gradient += classes;
+  }
+  return loss;
+}
+
+double soft_softmax_loss(const float* t, const float* z, int64_t rows, int64_t units,
+                         float temperature, bool entropy, float factor, float* gradient) {
+  double loss = 0;
+  const float share = 1 / temperature, each = factor * share;
+  for (int64_t row = 0; row < rows; ++row, t += units, z += units) {
+    const float most = lane_largest(z, units) * share;
+    const float sum = powers(z, units, share, most, gradient);
+    const float kept = lane_sum(units, [t](int64_t i) { return t[i]; });
+    const double log_sum = std::log(static_cast<double>(sum)) + static_cast<double>(most);
+    loss += log_sum * static_cast<double>(kept) - static_cast<double>(met(t, z, units) * share);
+    if (entropy) loss += static_cast<double>(entropy_of(t, units));
+    if (gradient == nullptr) continue;
+    const float scale = kept / sum * each;
+    for (int64_t i = 0; i < units; ++i) gradient[i] = gradient[i] * scale - t[i] * each;
+    gradient += units;
+  }
+  return loss;
+}
+
+}  // namespace lethe::kernels

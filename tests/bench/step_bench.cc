@@ -29,7 +29,7 @@ using namespace lethe;
 
 constexpr int64_t kWidth = 128, kLayers = 4, kHeads = 4, kLength = 64, kBatch = 32,
                   kVocabulary = 512;
-constexpr int64_t kTasks = 5, kWarmUp = 5;
+constexpr int64_t kTasks = 5, kWarmUp = 3;
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Times training steps of Lethe against a program on transformers and peft, interleaved, one thread each.
+
+    scripts/bench_train_step.py --peer ../shared/peers/train_step.py --python PYTHON [--pairs 5]
+
+PYTHON is an interpreter with torch, transformers and peft. One pair of a model runs the same steps (random tokens of
+the same shape, AdamW) under every method on both sides, peer first in even pairs and Lethe (build/step_bench) first in
+odd ones; a side's time is its median step. Lethe measures its bound, the dense products of the step alone, before and
+after its own steps. Prints a Markdown table: median, minimum and maximum of the pairwise ratios.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MODELS = ["gpt2", "llama", "t5"]
+# Lethe's case, the peer's method, and the ratio that is aimed at.
+CASES = [("finetune", "full", 1.3), ("lora", "lora", 1.6), ("ewc", "ewc", 1.5), ("si", "si", 1.5),
+         ("distill", "lwf", 1.5), ("recorded", "lwf", 2.0), ("lora+ewc", "lora+ewc", 1.6)]
+
+
+def rows(command):
+    env = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    out = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
+    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+
+
+def peer_steps(args, model, cases):
+    methods = ",".join(dict.fromkeys(method for _, method, _ in cases))
+    command = [args.python, args.peer, "--model", model, "--methods", methods, "--threads", "1",
+               "--steps", str(args.steps), "--warmup", "3"]
+    return {row["method"]: row["ms_per_step"] for row in rows(command)}
+
+
+def lethe_steps(args, model, cases):
+    found = rows([args.lethe, model, ",".join(case for case, _, _ in cases), str(args.steps)])
+    return {row["method"]: (row["ms_per_step"], row["gemm_ms"]) for row in found}
+
+
+def spread(values):
+    return "%.2f (%.2f to %.2f)" % (statistics.median(values), min(values), max(values))
+
+
+def compare(args, model, cases):
+    """By case the ratios of all pairs, peer over Lethe and Lethe over its bound."""
+    ratios = {case: ([], []) for case, _, _ in cases}
+    for pair in range(args.pairs):
+        if pair % 2 == 0:
+            peer = peer_steps(args, model, cases)
+            lethe = lethe_steps(args, model, cases)
+        else:
+            lethe = lethe_steps(args, model, cases)
+            peer = peer_steps(args, model, cases)
+        for case, method, _ in cases:
+            step, bound = lethe[case]
+            ratios[case][0].append(peer[method] / step)
+            ratios[case][1].append(step / bound)
+            print(f"{model} {case} pair {pair + 1}/{args.pairs}: peer {peer[method]:.0f} ms, lethe {step:.0f} ms, "
+                  f"bound {bound:.0f} ms", file=sys.stderr, flush=True)
+    return ratios
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer", default=str(ROOT / "../shared/peers/train_step.py"))
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--lethe", default=str(ROOT / "build/step_bench"))
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--cases", default=",".join(case for case, _, _ in CASES))
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=30)
+    args = parser.parse_args()
+    print("| model | method | peer / Lethe | aimed at | Lethe / GEMM bound |\n|---|---|---|---|---|", flush=True)
+    cases = [one for one in CASES if one[0] in args.cases.split(",")]
+    for model in args.models.split(","):
+        ratios = compare(args, model, cases)
+        for case, _, aim in cases:
+            print(f"| {model} | {case} | {spread(ratios[case][0])} | {aim} | {spread(ratios[case][1])} |", flush=True)
+    print(f"\n{args.pairs} pairs; {args.steps} steps; one thread.")
+
+
+if __name__ == "__main__":
+    main()

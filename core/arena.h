@@ -48,7 +48,7 @@ class Arena {
   bool lay_out(Model& model, bool gradients = true);
 
   int64_t size() const { return values_.defined() ? values_.numel() : 0; }
-  Tensor values() const { return values_; }               ///< (n) float32
+  Tensor values() const { return values_; }  ///< (n) float32
   /// (n) float32; undefined where laid out without gradients.
   Tensor gradient() const { return gradient_ ? gradient_.tensor() : Tensor(); }
   const std::vector<ArenaRange>& ranges() const { return ranges_; }

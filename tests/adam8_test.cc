@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "core/kernels/adam8_isa.h"
 #include "core/kernels/byte_map.h"
+#include "core/kernels/isa.h"
 #include "tests/fourbit_case.h"
 
 namespace lethe::kernels {
@@ -32,6 +34,38 @@ struct Adam8Case {
   std::vector<uint8_t> first, second;
   Adam8Step step;
 };
+
+/// Gradients over many decades, with zeros of both signs among them.
+std::vector<float> steep_gradient(size_t n, uint64_t seed) {
+  auto g = normal_values(n, seed);
+  for (size_t i = 0; i < n; ++i) {
+    g[i] = i % 17 == 0 ? std::copysign(0.0f, g[i])
+                       : g[i] * std::pow(10.0f, -static_cast<float>(i % 9));
+  }
+  return g;
+}
+
+void check_steps(decltype(&adamw8_avx2) run) {
+  for (const size_t n : {1, 7, 31, 32, 255, 256, 300, 5000}) {
+    CAPTURE(n);
+    Adam8Case fast(normal_values(n, 6)), plain(fast.value);
+    for (int t = 1; t <= 8; ++t) {
+      fast.gradient = steep_gradient(n, static_cast<uint64_t>(t));
+      plain.gradient = fast.gradient;
+      fast.step.step = plain.step.step = t;
+      fast.step.gradient = fast.gradient.data();
+      plain.step.gradient = plain.gradient.data();
+      run(fast.step, constants_of(fast.step));
+      adamw8_reference(plain.step);
+    }
+    CHECK(bit_equal(fast.value, plain.value));
+    CHECK(bit_equal(fast.first_absmax, plain.first_absmax));
+    CHECK(bit_equal(fast.second_absmax, plain.second_absmax));
+    CHECK(fast.first == plain.first);
+    CHECK(fast.second == plain.second);
+    CHECK(fast.gradient == std::vector<float>(n, 0.0f));
+  }
+}
 
 }  // namespace
 
@@ -79,6 +113,11 @@ TEST_CASE("8-bit moments follow 32-bit ones within their codes' width", "[adam8]
     apart += std::fabs(value[i] - run.value[i]);
   }
   CHECK(apart < 0.05 * moved);
+}
+
+TEST_CASE("an 8-bit step has the plain loop's bits on every instruction set", "[adam8]") {
+  check_steps(adamw8_avx2);
+  if (has_avx512()) check_steps(adamw8_avx512);
 }
 
 TEST_CASE("a gradient of zeros leaves 8-bit moments at zero", "[adam8]") {

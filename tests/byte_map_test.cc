@@ -3,7 +3,8 @@
 #include <limits>
 #include <string>
 
-#include "core/kernels/blockwise8.h"
+#include "core/kernels/blockwise8_isa.h"
+#include "core/kernels/isa.h"
 #include "tests/fourbit_case.h"
 
 namespace lethe::kernels {
@@ -14,6 +15,43 @@ int slow_code(const ByteMap& map, float x) {
   int code = 0;
   while (code < 255 && x > (map.values()[code] + map.values()[code + 1]) / 2) ++code;
   return code;
+}
+
+/// Values in every decade and below them, all midpoints, what lies next to those, and the ends.
+std::vector<float> hard_values(const ByteMap& map) {
+  std::vector<float> x = normal_values(4000, 5);
+  for (size_t i = 0; i < x.size(); ++i) x[i] *= std::pow(10.0f, -static_cast<float>(i % 9));
+  for (int i = 0; i < 255; ++i) {
+    const float middle = (map.values()[i] + map.values()[i + 1]) / 2;
+    for (const float one : {middle, std::nextafter(middle, 2.0f), std::nextafter(middle, -2.0f)}) {
+      x.push_back(one);
+    }
+  }
+  for (const float one : {0.0f, -0.0f, 1.0f, -1.0f, 1.0000001f, 3.0f, -3.0f, 1e-45f, -1e-45f}) {
+    x.push_back(one);
+  }
+  return x;
+}
+
+/// Blocks of every size, in some of which the largest value is 1, so that midpoints stay.
+void check_quantizing(decltype(&quantize_8bit_avx2) run) {
+  for (const ByteMap* map : {&signed_dynamic_map(), &unsigned_dynamic_map()}) {
+    auto x = hard_values(*map);
+    for (size_t i = 0; i < x.size(); ++i) {
+      if (std::fabs(x[i]) > 1) x[i] = i % 3 == 0 ? 1.0f : -0.5f;
+    }
+    const auto n = static_cast<int64_t>(x.size());
+    for (const int64_t block : {1, 7, 32, 64, 256, 100'000}) {
+      CAPTURE(block);
+      const auto blocks = static_cast<size_t>((n + block - 1) / block);
+      std::vector<uint8_t> codes(x.size()), expected(codes);
+      std::vector<float> absmax(blocks), scales(blocks);
+      run(*map, x.data(), n, block, codes.data(), absmax.data());
+      quantize_8bit_reference(*map, x.data(), n, block, expected.data(), scales.data());
+      CHECK(codes == expected);
+      CHECK(bit_equal(absmax, scales));
+    }
+  }
 }
 
 double sum_of(const ByteMap& map) {
@@ -44,27 +82,36 @@ TEST_CASE("the dynamic maps have their known entries", "[byte_map]") {
 
 TEST_CASE("a byte's code is the number of midpoints below the value", "[byte_map]") {
   for (const ByteMap* map : {&signed_dynamic_map(), &unsigned_dynamic_map()}) {
-    std::vector<float> x = normal_values(4000, 5);
-    for (size_t i = 0; i < x.size(); ++i) {
-      x[i] *= std::pow(10.0f, -static_cast<float>(i % 9));  // every decade and below them
-    }
-    for (int i = 0; i < 255; ++i) {
-      const float middle = (map->values()[i] + map->values()[i + 1]) / 2;
-      for (const float one :
-           {middle, std::nextafter(middle, 2.0f), std::nextafter(middle, -2.0f)}) {
-        x.push_back(one);
-      }
-    }
-    for (const float one : {0.0f, -0.0f, 1.0f, -1.0f, 1.0000001f, 3.0f, -3.0f, 1e-45f, -1e-45f}) {
-      x.push_back(one);
-    }
-    for (const float one : x) {
+    for (const float one : hard_values(*map)) {
       if (map->code_of(one) != slow_code(*map, one)) {
         CAPTURE(one);
         CHECK(int{map->code_of(one)} == slow_code(*map, one));
       }
     }
   }
+}
+
+TEST_CASE("8-bit quantising has the plain loop's bits on every instruction set", "[byte_map]") {
+  check_quantizing(quantize_8bit_avx2);
+  if (has_avx512()) check_quantizing(quantize_8bit_avx512);
+}
+
+TEST_CASE("only maps of seven decades are made of lines", "[byte_map]") {
+  CHECK(signed_dynamic_map().lines() != nullptr);
+  CHECK(unsigned_dynamic_map().lines() != nullptr);
+  const float* values = signed_dynamic_map().values();
+  std::vector<float> near(values, values + 256), bent = near, even(256);
+  near[200] = std::nextafter(near[200], 2.0f);
+  near[54] = -near[200];
+  bent[200] = (bent[199] + bent[200]) / 2;
+  bent[54] = -bent[200];
+  for (size_t i = 0; i < 256; ++i) even[i] = -1.0f + static_cast<float>(i) / 127.5f;
+  CHECK(ByteMap(near.data()).lines() != nullptr);
+  CHECK(ByteMap(bent.data()).lines() == nullptr);
+  CHECK(ByteMap(even.data()).lines() == nullptr);
+  bent = near;
+  bent[0] = -1;
+  CHECK(ByteMap(bent.data()).lines() == nullptr);
 }
 
 TEST_CASE("a map that a checkpoint holds may be any that rises", "[byte_map]") {

@@ -66,6 +66,27 @@ void check_dequantizing(DequantizeFourBit run) {
   }
 }
 
+/// A result larger than the caches, at every place within 16 bytes, and some of its elements.
+void check_writing_past(DequantizeFourBit run) {
+  std::vector<uint8_t> packed(kPastCaches / 2 + 64);
+  for (size_t i = 0; i < packed.size(); ++i) packed[i] = static_cast<uint8_t>(i * i >> 3);
+  const auto absmax = normal_values(packed.size() / 32 + 1, 13);
+  std::vector<float> values(kPastCaches + 80), expected(kPastCaches + 21);
+  for (const int64_t begin : {0, 1, 4, 66}) {
+    dequantize_4bit_reference(FourBit::nf4, packed.data(), absmax.data(), begin, kPastCaches + 21,
+                              64, expected.data());
+    for (const size_t shift : {0, 1, 2, 4}) {
+      CAPTURE(begin, shift);
+      std::fill(values.begin(), values.end(), -9.0f);
+      run(FourBit::nf4, packed.data(), absmax.data(), begin, kPastCaches + 21, 64,
+          values.data() + shift);
+      CHECK(std::memcmp(values.data() + shift, expected.data(), expected.size() * sizeof(float)) ==
+            0);
+      CHECK(values[expected.size() + shift] == -9);
+    }
+  }
+}
+
 double mean_error(FourBit format, const std::vector<float>& x, int64_t block) {
   const auto q = four_bit_case(format, x, block);
   double sum = 0;
@@ -150,6 +171,11 @@ TEST_CASE("quantising in 4 bits has the reference's bits on every instruction se
 TEST_CASE("dequantising any part has the reference's bits on every instruction set", "[fourbit]") {
   check_dequantizing(dequantize_4bit_avx2);
   if (has_avx512()) check_dequantizing(dequantize_4bit_avx512);
+}
+
+TEST_CASE("what is written past the caches has the reference's bits", "[fourbit]") {
+  check_writing_past(dequantize_4bit_avx2);
+  if (has_avx512()) check_writing_past(dequantize_4bit_avx512);
 }
 
 TEST_CASE("a block size that the 4-bit formats lack is refused", "[fourbit]") {

@@ -50,7 +50,7 @@ void check_product(Int8Product run, int64_t tokens, int64_t rows, int64_t column
   }
   const Int8Matrix w{codes.data(), nullptr, rows, columns};
   const int64_t held = (tokens + 15) / 16 * 16, depth = (columns + 511) / 512 * 512;
-  std::vector<int16_t> packed(static_cast<size_t>(held * depth)), tile(kInt8Strip * kInt8Depth);
+  std::vector<int16_t> packed(static_cast<size_t>(held * depth)), tile(kInt8Strip * kInt8Pitch);
   std::vector<int32_t> sums(static_cast<size_t>(kInt8Strip * held));
   std::vector<int32_t> out(static_cast<size_t>(tokens * rows), -5), expected(out);
   run(x.data(), tokens, w, {packed.data(), tile.data(), sums.data()}, out.data());
@@ -61,7 +61,7 @@ void check_product(Int8Product run, int64_t tokens, int64_t rows, int64_t column
 void check_products(Int8Product run) {
   for (const int64_t tokens : {1, 15, 16, 33}) {
     for (const int64_t rows : {1, 5, 12, 97, 192}) {
-      for (const int64_t columns : {1, 2, 31, 64, 511, 512, 1030}) {
+      for (const int64_t columns : {1, 2, 31, 64, 511, 512, 1030, 1031}) {
         check_product(run, tokens, rows, columns, false);
       }
     }

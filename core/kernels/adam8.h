@@ -34,5 +34,7 @@ void clear_moments(const Adam8Step& state);
 /// theta -= lr sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon sqrt(1 - beta2^t)), with
 /// the moments before they are quantised again. Throws Error for a step below 1 and a null array.
 void adamw8_step(const Adam8Step& step);
+/// The same in the plainest loop.
+void adamw8_reference(const Adam8Step& step);
 
 }  // namespace lethe::kernels

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <vector>
 
+#include "core/kernels/blockwise8_isa.h"
 #include "core/kernels/fourbit_isa.h"
+#include "core/kernels/isa.h"
 
 namespace lethe::kernels {
 namespace {
@@ -35,6 +37,13 @@ float sum_as_torch(const float* x, int64_t n) {
 
 void quantize_8bit(const ByteMap& map, const float* x, int64_t n, int64_t block, uint8_t* codes,
                    float* absmax) {
+  if (map.lines() == nullptr) return quantize_8bit_reference(map, x, n, block, codes, absmax);
+  const auto run = use_avx512() ? quantize_8bit_avx512 : quantize_8bit_avx2;
+  run(map, x, n, block, codes, absmax);
+}
+
+void quantize_8bit_reference(const ByteMap& map, const float* x, int64_t n, int64_t block,
+                             uint8_t* codes, float* absmax) {
   for (int64_t start = 0; start < n; start += block) {
     const int64_t end = std::min(n, start + block);
     float most = 0;

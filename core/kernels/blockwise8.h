@@ -12,6 +12,9 @@ namespace lethe::kernels {
 /// value to x * (1 / absmax), the reciprocal held finite. block >= 1.
 void quantize_8bit(const ByteMap& map, const float* x, int64_t n, int64_t block, uint8_t* codes,
                    float* absmax);
+/// The same in the plainest loop.
+void quantize_8bit_reference(const ByteMap& map, const float* x, int64_t n, int64_t block,
+                             uint8_t* codes, float* absmax);
 
 /// out[i] = map[codes[i]] * absmax[i / block], fp32.
 void dequantize_8bit(const ByteMap& map, const uint8_t* codes, const float* absmax, int64_t n,

@@ -46,7 +46,51 @@ std::array<float, 256> dynamic_map(bool is_signed) {
   return map;
 }
 
+/// One range of `lines`: the numbers from `first` to `last` of values that lie evenly.
+void set_range(const float* value, int first, int last, int range, ByteLines& lines) {
+  const double low = value[first], high = value[last];
+  const double scale = last > first ? (last - first) / (high - low) : 0.0;
+  lines.scale[range] = static_cast<float>(scale);
+  lines.offset[range] = static_cast<float>(first + 0.5 - low * scale);
+  lines.top[range] = last;
+}
+
+/// Whether the midpoints of a range's numbers come out whole, and what is above the lower edge no
+/// smaller than its first number.
+bool lines_hold(const float* value, int first, float lower, int range, const ByteLines& lines) {
+  const auto place = [&](float x) { return std::fma(x, lines.scale[range], lines.offset[range]); };
+  if (!(place(lower) >= static_cast<float>(first))) return false;
+  for (int number = first; number < lines.top[range]; ++number) {
+    const float middle = (value[number] + value[number + 1]) / 2;
+    if (!(std::fabs(place(middle) - static_cast<float>(number + 1)) < kLineDoubt / 4)) return false;
+  }
+  return true;
+}
+
 }  // namespace
+
+bool find_lines(const float* values, ByteLines& lines) {
+  const bool is_signed = values[0] < 0;
+  const int zero = is_signed ? 127 : 0, last = 255 - zero;
+  const float* value = values + zero;
+  if (value[0] != 0) return false;
+  for (int number = 1; is_signed && number <= 127; ++number) {
+    if (value[-number] != -value[number]) return false;
+  }
+  lines.code_of_zero = zero;
+  lines.zero = (value[0] + value[1]) / 2;
+  float lower = lines.zero;
+  for (int range = 0; range < 8; ++range) {
+    const int first = is_signed ? 1 << range : (2 << range) - 1;
+    const int end = is_signed ? 2 << range : (4 << range) - 1;
+    set_range(value, first, std::min(end - 1, last), range, lines);
+    if (!lines_hold(value, first, lower, range, lines)) return false;
+    if (range == 7) break;
+    lower = (value[end - 1] + value[end]) / 2;
+    lines.edge[range] = lower;
+  }
+  return true;
+}
 
 uint32_t ByteMap::bucket(float x) {
   const auto bits = std::bit_cast<uint32_t>(x);
@@ -77,7 +121,10 @@ ByteMap::ByteMap(const float* values) : start_(2 * kBuckets) {
     steps_ = std::max({steps_, middles_below(high) - middles_below(low),
                        middles_below(-low) - middles_below(-high)});
   }
+  has_lines_ = find_lines(values, lines_);
 }
+
+uint8_t nearest_code(const ByteMap& map, float x) { return map.code_of(x); }
 
 const ByteMap& signed_dynamic_map() {
   static const ByteMap map(dynamic_map(true).data());

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/kernels/byte_map_lines.h"
+
 namespace lethe::kernels {
 
 class ByteMap {
@@ -25,6 +27,9 @@ class ByteMap {
     return static_cast<uint8_t>(code);
   }
 
+  /// The map as straight lines, null where it isn't made of them.
+  const ByteLines* lines() const { return has_lines_ ? &lines_ : nullptr; }
+
  private:
   // Buckets of |x| by exponent and 7 bits of mantissa, from 2^-24 to 1; half of them for x < 0.
   static constexpr uint32_t kFirst = 103U << 7, kBuckets = (24U << 7) + 1;
@@ -34,7 +39,12 @@ class ByteMap {
   std::array<float, 512> middle_;  ///< infinite from 255 on
   std::vector<uint8_t> start_;     ///< by bucket: the lowest code in it
   int steps_ = 0;                  ///< most codes that one bucket goes beyond its lowest
+  ByteLines lines_;
+  bool has_lines_ = false;
 };
+
+/// map.code_of(x), compiled apart for callers that are compiled for another instruction set.
+uint8_t nearest_code(const ByteMap& map, float x);
 
 /// The signed dynamic map: for i = 0..6 the midpoints of 2^i equal parts of [0.1, 1], times
 /// 10^(i-6), with both signs, and 0 and 1. The unsigned one: 2^(i+1) parts, one sign. Bit for bit

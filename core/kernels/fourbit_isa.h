@@ -17,6 +17,9 @@ struct FourBitTable {
 };
 const FourBitTable& four_bit_table(FourBit format);
 
+/// Results of so many floats, 32 MiB, are written past the caches, which they would leave anyway.
+constexpr int64_t kPastCaches = 1 << 23;
+
 /// 1 / most, held finite.
 float finite_reciprocal(float most);
 

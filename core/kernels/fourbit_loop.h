@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/kernels/fourbit_isa.h"
+#include "core/kernels/fourbit_past.h"
 #include "core/kernels/lanes.h"
 
 namespace lethe::kernels {
@@ -93,18 +94,23 @@ void quantize(const FourBitTable& table, const float* x, int64_t n, int64_t bloc
 }
 
 /// Elements of one block from the even index `begin` on.
+template <bool kPast>
 inline void dequantize_even(const float* table, const uint8_t* packed, float scale, int64_t n,
                             float* out) {
   const Table16 values(table, scale);
   int64_t i = 0;
-  for (; i + kLaneCount <= n; i += kLaneCount) store(out + i, values.at(packed + i / 2));
+  for (; i + kLaneCount <= n; i += kLaneCount) {
+    const Floats found = values.at(packed + i / 2);
+    kPast ? store_past(out + i, found) : store(out + i, found);
+  }
   for (; i < n; ++i) {
     out[i] = table[i % 2 == 0 ? packed[i / 2] >> 4 : packed[i / 2] & 15] * scale;
   }
 }
 
-void dequantize(const float* table, const uint8_t* packed, const float* absmax, int64_t begin,
-                int64_t n, int64_t block, float* out) {
+template <bool kPast>
+inline void dequantize_blocks(const float* table, const uint8_t* packed, const float* absmax,
+                              int64_t begin, int64_t n, int64_t block, float* out) {
   const int64_t end = begin + n;
   for (int64_t at = begin; at < end;) {
     const int64_t next = (at / block + 1) * block;
@@ -114,9 +120,20 @@ void dequantize(const float* table, const uint8_t* packed, const float* absmax, 
       out[at - begin] = table[packed[at / 2] & 15] * scale;
       ++at;
     }
-    dequantize_even(table, packed + at / 2, scale, stop - at, out + (at - begin));
+    dequantize_even<kPast>(table, packed + at / 2, scale, stop - at, out + (at - begin));
     at = stop;
   }
+}
+
+void dequantize(const float* table, const uint8_t* packed, const float* absmax, int64_t begin,
+                int64_t n, int64_t block, float* out) {
+  const bool aligned = begin % 4 == 0 && reinterpret_cast<uintptr_t>(out) % 16 == 0;
+  if (n < kPastCaches || !aligned) {
+    dequantize_blocks<false>(table, packed, absmax, begin, n, block, out);
+    return;
+  }
+  dequantize_blocks<true>(table, packed, absmax, begin, n, block, out);
+  _mm_sfence();
 }
 
 }  // namespace

@@ -101,7 +101,7 @@ void multiply_int8(const int8_t* x, int64_t tokens, const Int8Matrix& w, int32_t
          w.columns, kMostInt8Columns);
   }
   const int64_t held = rounded_up(tokens, kInt8Panel), depth = rounded_up(w.columns, kInt8Depth);
-  std::vector<int16_t> packed(static_cast<size_t>(held * depth)), tile(kInt8Strip * kInt8Depth);
+  std::vector<int16_t> packed(static_cast<size_t>(held * depth)), tile(kInt8Strip * kInt8Pitch);
   std::vector<int32_t> sums(static_cast<size_t>(kInt8Strip * held));
   const auto run = use_avx512() ? multiply_int8_avx512 : multiply_int8_avx2;
   run(x, tokens, w, {packed.data(), tile.data(), sums.data()}, out);

@@ -8,7 +8,8 @@
 namespace lethe::kernels {
 
 constexpr int64_t kDepth = 256;      ///< of the sum, handled while a tile is cached
-constexpr int64_t kStrip = 96;       ///< outputs of one pass: a tile is kStrip x kDepth, 96 KiB
+constexpr int64_t kPitch = 280;      ///< from row to row of a tile; 256 would hit one cache bank
+constexpr int64_t kStrip = 96;       ///< outputs of one pass: a tile takes 105 KiB
 constexpr int64_t kBackStrip = 192;  ///< of the gradient: wider, as it reads rows piece by piece
 constexpr int64_t kPanel = 16;       ///< neighbours that the inner loop holds in registers
 constexpr int64_t kGroupRows = 12;   ///< a multiple of every version's rows in registers

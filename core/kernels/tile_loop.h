@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/kernels/tile_inner.h"
+#include "core/kernels/tile_strip.h"
 
 namespace lethe::kernels {
 namespace {
@@ -24,13 +25,14 @@ inline void pack_tokens(const float* x, int64_t tokens, int64_t columns, float* 
   }
 }
 
-inline void write_strip(const float* sums, int64_t stride, int64_t rows, int64_t tokens,
-                        const float* bias, float* y, int64_t y_stride) {
-  for (int64_t t = 0; t < tokens; ++t) {
-    for (int64_t r = 0; r < rows; ++r) {
-      const float sum = sums[r * stride + t];
-      y[t * y_stride + r] = bias == nullptr ? sum : sum + bias[r];
-    }
+/// Asks for a share of the tile that comes after that at (row, k), so that it is there in time:
+/// what lies between part and part + kRegisterRows of parts.
+inline void fetch_share(const TiledWeight& w, int64_t row, int64_t k, int64_t part, int64_t parts) {
+  const bool in_row = k + kDepth < w.columns();
+  const int64_t next_row = in_row ? row : row + kStrip, next = in_row ? k + kDepth : 0;
+  const int64_t rows = lesser(kStrip, w.rows() - next_row);
+  for (int64_t r = rows * part / parts; r < rows * (part + kRegisterRows) / parts; ++r) {
+    w.fetch(next_row + r, next, lesser(kDepth, w.columns() - next));
   }
 }
 
@@ -39,19 +41,21 @@ inline void run_multiply(const float* x, int64_t tokens, const TiledWeight& w, c
   const int64_t held = rounded_up(tokens, kPanel), panels = held / kPanel;
   float* packed = scratch;
   float* tile = packed + held * rounded_up(w.columns(), kDepth);
-  float* sums = tile + kStrip * kDepth;
+  float* sums = tile + kStrip * kPitch;
   pack_tokens(x, tokens, w.columns(), packed);
-  std::memset(tile, 0, kStrip * kDepth * sizeof(float));
+  std::memset(tile, 0, kStrip * kPitch * sizeof(float));
   for (int64_t row = 0; row < w.rows(); row += kStrip) {
     const int64_t rows = lesser(kStrip, w.rows() - row);
     std::memset(sums, 0, static_cast<size_t>(kStrip * held) * sizeof(float));
     for (int64_t k = 0; k < w.columns(); k += kDepth) {
       const int64_t depth = lesser(kDepth, w.columns() - k);
-      for (int64_t r = 0; r < rows; ++r) w.read(row + r, k, depth, tile + r * kDepth);
+      for (int64_t r = 0; r < rows; ++r) w.read(row + r, k, depth, tile + r * kPitch);
       for (int64_t p = 0; p < panels; ++p) {
         const float* panel = packed + (k * panels + p * kDepth) * kPanel;
         for (int64_t r = 0; r < rows; r += kRegisterRows) {
-          add_products(depth, tile + r * kDepth, panel, sums + r * held + p * kPanel, held);
+          fetch_share(w, row, k, p * kStrip + r, panels * kStrip);
+          add_products(depth, tile + r * kPitch, kPitch, 1, panel, sums + r * held + p * kPanel,
+                       held);
         }
       }
     }
@@ -60,20 +64,29 @@ inline void run_multiply(const float* x, int64_t tokens, const TiledWeight& w, c
   }
 }
 
-/// gy as blocks of kDepth columns: packed[block][token][kDepth], zeros for tokens that are not
-/// there.
+/// gy as blocks of kDepth columns and in them groups of tokens: packed[block][group][k][token],
+/// zeros for tokens that are not there.
 inline void pack_gradients(const float* gy, int64_t tokens, int64_t held, int64_t columns,
                            float* packed) {
-  for (int64_t k = 0; k < columns; k += kDepth) {
-    const auto bytes = static_cast<size_t>(lesser(kDepth, columns - k)) * sizeof(float);
+  for (int64_t k0 = 0; k0 < columns; k0 += kDepth) {
+    const int64_t depth = lesser(kDepth, columns - k0);
     for (int64_t t = 0; t < held; ++t) {
-      float* out = packed + k * held + t * kDepth;
-      if (t < tokens) {
-        std::memcpy(out, gy + t * columns + k, bytes);
-      } else {
-        std::memset(out, 0, bytes);
-      }
+      const int64_t lane = t % kRegisterRows;
+      float* out = packed + k0 * held + (t - lane) * kDepth + lane;
+      const float* row = gy + t * columns + k0;
+      for (int64_t k = 0; k < depth; ++k) out[k * kRegisterRows] = t < tokens ? row[k] : 0.0F;
     }
+  }
+}
+
+/// The same for the gradient's tiles, whose rows are the depth.
+inline void fetch_back_share(const TiledWeight& w, int64_t row, int64_t column, int64_t part,
+                             int64_t parts) {
+  const bool below = row + kDepth < w.rows();
+  const int64_t next_row = below ? row + kDepth : 0, next = below ? column : column + kBackStrip;
+  const int64_t rows = next < w.columns() ? lesser(kDepth, w.rows() - next_row) : 0;
+  for (int64_t r = rows * part / parts; r < rows * (part + kRegisterRows) / parts; ++r) {
+    w.fetch(next_row + r, next, lesser(kBackStrip, w.columns() - next));
   }
 }
 
@@ -105,8 +118,10 @@ inline void run_multiply_back(const float* gy, int64_t tokens, const TiledWeight
       read_panels(w, row, rows, column, columns, line, tile);
       for (int64_t p = 0; p * kPanel < columns; ++p) {
         for (int64_t t = 0; t < tokens; t += kRegisterRows) {
-          add_products(rows, packed + row * held + t * kDepth, tile + p * kDepth * kPanel,
-                       sums + t * kBackStrip + p * kPanel, kBackStrip);
+          fetch_back_share(w, row, column, p * held + t,
+                           rounded_up(columns, kPanel) / kPanel * held);
+          add_products(rows, packed + row * held + t * kDepth, 1, kRegisterRows,
+                       tile + p * kDepth * kPanel, sums + t * kBackStrip + p * kPanel, kBackStrip);
         }
       }
     }

@@ -11,10 +11,28 @@
 
 namespace lethe::kernels {
 
+namespace {
+
+/// A cache line at a time, into the second-level cache.
+void prefetch_bytes(const void* from, int64_t bytes) {
+  const auto* at = static_cast<const uint8_t*>(from);
+  for (int64_t i = 0; i < bytes + 63; i += 64) __builtin_prefetch(at + i, 0, 2);
+}
+
+}  // namespace
+
 TiledWeight::~TiledWeight() = default;
 
 void DenseTiles::read(int64_t row, int64_t column, int64_t n, float* out) const {
   std::memcpy(out, values_ + row * columns() + column, static_cast<size_t>(n) * sizeof(float));
+}
+
+void DenseTiles::fetch(int64_t row, int64_t column, int64_t n) const {
+  prefetch_bytes(values_ + row * columns() + column, n * 4);
+}
+
+void FourBitTiles::fetch(int64_t row, int64_t column, int64_t n) const {
+  prefetch_bytes(packed_ + (row * columns() + column) / 2, n / 2);
 }
 
 void FourBitTiles::read(int64_t row, int64_t column, int64_t n, float* out) const {
@@ -37,6 +55,10 @@ void FourBitTiles::read(int64_t row, int64_t column, int64_t n, float* out) cons
                          out + (at - begin));
     at = stop;
   }
+}
+
+void Int8Tiles::fetch(int64_t row, int64_t column, int64_t n) const {
+  prefetch_bytes(w_.codes + row * w_.columns + column, n);
 }
 
 void Int8Tiles::read(int64_t row, int64_t column, int64_t n, float* out) const {

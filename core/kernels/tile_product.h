@@ -19,6 +19,8 @@ class TiledWeight {
   int64_t columns() const { return columns_; }
   /// out[i] = W[row][column + i] for i < n, float32.
   virtual void read(int64_t row, int64_t column, int64_t n, float* out) const = 0;
+  /// Asks the memory for what read() would look at.
+  virtual void fetch(int64_t /*row*/, int64_t /*column*/, int64_t /*n*/) const {}
 
  private:
   int64_t rows_, columns_;
@@ -30,6 +32,7 @@ class DenseTiles : public TiledWeight {
   DenseTiles(const float* values, int64_t rows, int64_t columns)
       : TiledWeight(rows, columns), values_(values) {}
   void read(int64_t row, int64_t column, int64_t n, float* out) const override;
+  void fetch(int64_t row, int64_t column, int64_t n) const override;
 
  private:
   const float* values_;
@@ -62,6 +65,7 @@ class FourBitTiles : public TiledWeight {
         nested_(nested),
         block_(block) {}
   void read(int64_t row, int64_t column, int64_t n, float* out) const override;
+  void fetch(int64_t row, int64_t column, int64_t n) const override;
 
  private:
   FourBit format_;
@@ -76,6 +80,7 @@ class Int8Tiles : public TiledWeight {
  public:
   explicit Int8Tiles(const Int8Matrix& w) : TiledWeight(w.rows, w.columns), w_(w) {}
   void read(int64_t row, int64_t column, int64_t n, float* out) const override;
+  void fetch(int64_t row, int64_t column, int64_t n) const override;
 
  private:
   Int8Matrix w_;

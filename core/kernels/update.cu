@@ -2,18 +2,14 @@
 // by itself (__fmul_rn, __fadd_rn are never contracted), in the order of update_loop.h. Reductions
 // have two stages and no atomics: a partial sum a block in `scratch`, then one block adds those in
 // a fixed order.
-#include <cuda_runtime.h>
-
-#include <algorithm>
-
 #include "core/kernels/cuda.h"
+#include "core/kernels/cuda_launch.h"
 #include "core/kernels/update_isa.h"
 
 namespace lethe::kernels {
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kMaxBlocks = 1024;
+constexpr int64_t kMostSums = 1024;  ///< blocks of a grid, each with a partial sum
 
 struct Plan {
   Update step;
@@ -29,16 +25,14 @@ Plan plan_of(const Update& step) {
   return plan;
 }
 
-int blocks_for(int64_t n) {
-  return static_cast<int>(std::clamp<int64_t>((n + kThreads - 1) / kThreads, 1, kMaxBlocks));
-}
+int64_t blocks_for(int64_t n) { return grid_of((n + kThreads - 1) / kThreads, kMostSums); }
 
 /// Sum over the block's threads, in thread 0. All threads take part.
 __device__ double block_sum(double mine) {
   __shared__ double sums[kThreads];
   sums[threadIdx.x] = mine;
   __syncthreads();
-  for (int half = kThreads / 2; half > 0; half /= 2) {
+  for (unsigned half = kThreads / 2; half > 0; half /= 2) {
     if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
     __syncthreads();
   }
@@ -120,9 +114,9 @@ __global__ void square_elements(Plan plan, double* partial) {
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
-__global__ void add_partials(const double* partial, int count, double* out) {
+__global__ void add_partials(const double* partial, int64_t count, double* out) {
   double mine = 0;
-  for (int b = static_cast<int>(threadIdx.x); b < count; b += kThreads) mine += partial[b];
+  for (int64_t b = threadIdx.x; b < count; b += kThreads) mine += partial[b];
   const double sum = block_sum(mine);
   if (threadIdx.x == 0) *out = sum;
 }
@@ -146,25 +140,23 @@ Kernel kernel_of(Rule rule) {
 
 }  // namespace
 
-int64_t update_cuda_scratch() { return kMaxBlocks; }
+int64_t update_cuda_scratch() { return kMostSums; }
 
 int update_cuda(const Update& step, double* penalty, double* scratch, void* stream) {
   const Plan plan = plan_of(step);
-  const auto queue = static_cast<cudaStream_t>(stream);
-  const int blocks = blocks_for(step.n);
+  const int64_t blocks = blocks_for(step.n);
   double* partial = penalty == nullptr ? nullptr : scratch;
-  kernel_of(rule_of(step))<<<blocks, kThreads, 0, queue>>>(plan, partial);
-  if (penalty != nullptr) add_partials<<<1, kThreads, 0, queue>>>(scratch, blocks, penalty);
-  return static_cast<int>(cudaGetLastError());
+  const int failed = launch(kernel_of(rule_of(step)), blocks, kThreads, stream, plan, partial);
+  if (failed != 0 || penalty == nullptr) return failed;
+  return launch(add_partials, 1, kThreads, stream, scratch, blocks, penalty);
 }
 
 int squared_norm_cuda(const Update& step, double* norm, double* scratch, void* stream) {
   const Plan plan = plan_of(reading(step));
-  const auto queue = static_cast<cudaStream_t>(stream);
-  const int blocks = blocks_for(step.n);
-  square_elements<<<blocks, kThreads, 0, queue>>>(plan, scratch);
-  add_partials<<<1, kThreads, 0, queue>>>(scratch, blocks, norm);
-  return static_cast<int>(cudaGetLastError());
+  const int64_t blocks = blocks_for(step.n);
+  const int failed = launch(square_elements, blocks, kThreads, stream, plan, scratch);
+  if (failed != 0) return failed;
+  return launch(add_partials, 1, kThreads, stream, scratch, blocks, norm);
 }
 
 }  // namespace lethe::kernels

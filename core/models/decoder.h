@@ -42,8 +42,8 @@ class Decoder : public Model {
   Tensor hidden(const Tensor& ids, const Tensor& position_ids, const Tensor& mask,
                 std::vector<KeyValueCache>& caches, const Tensor& segments = {},
                 std::vector<Tensor>* states = nullptr);
-  Tensor through_blocks(Tensor x, const AttentionInputs& inputs,
-                        std::vector<KeyValueCache>& caches, std::vector<Tensor>* states) const;
+  Tensor through_blocks(Tensor x, const AttentionInputs& inputs, std::vector<KeyValueCache>& caches,
+                        std::vector<Tensor>* states) const;
   Tensor embedded(const Tensor& ids, const Tensor& position_ids, bool first) const;
   Tensor dropped(const Tensor& x, double p) const;
   AttentionInputs attention_inputs(const Tensor& position_ids, const Tensor& mask,

@@ -4,7 +4,7 @@
 //   engine_bench steps [ROUNDS] [STEPS] [dense] [METHOD...]
 //                                         training seconds of each method over finetune's
 //   engine_bench fisher [ROUNDS]          exact Fisher: one row and class at a time over vectorised
-//   engine_bench fisher_seconds [ROUNDS]  seconds of the vectorised one, for scripts/bench_fisher.py
+//   engine_bench fisher_seconds [ROUNDS]  seconds of the vectorised one, for bench_fisher.py
 //   engine_bench evaluation [ROUNDS]      the GEMMs of the forward passes over evaluate()
 // Prints Markdown: median (minimum to maximum) of the rounds' ratios.
 #include "core/torch.h"

@@ -2,6 +2,7 @@
 #include "core/kernels/softmax_loss.h"
 
 #include <cmath>
+#include <limits>
 
 #include "core/kernels/exponential.h"
 #include "core/kernels/lane_sums.h"
@@ -17,24 +18,25 @@ inline float decayed(float x) {
   return x < kSmallest ? 0.0F : value;
 }
 
-/// e = exp(share z - most); their sum. `e` may be null.
+/// e = exp(share z - most); their sum.
 float powers(const float* z, int64_t n, float share, float most, float* e) {
-  if (e == nullptr) return lane_sum(n, [=](int64_t i) { return decayed(z[i] * share - most); });
   for (int64_t i = 0; i < n; ++i) e[i] = decayed(z[i] * share - most);
   return lane_sum(n, [e](int64_t i) { return e[i]; });
 }
 
-/// Of one row: z's part where t is above 0, and t log t.
+// The sums below have no conditional term: GCC 12 adds such terms wrongly where the sum becomes
+// vectors and -fno-trapping-math is given.
+
+/// sum t z, where a z of minus infinity has a finite stand-in, so that t = 0 leaves it out.
 float met(const float* t, const float* z, int64_t n) {
-  return lane_sum(n, [=](int64_t i) { return t[i] > 0 ? t[i] * z[i] : 0.0F; });
+  constexpr float kLowest = std::numeric_limits<float>::lowest();
+  return lane_sum(n, [=](int64_t i) { return t[i] * (z[i] < kLowest ? kLowest : z[i]); });
 }
 
+/// sum t log t, where t = 0 adds 0.
 float entropy_of(const float* t, int64_t n) {
   constexpr float kNormal = 1.2e-38F;
-  return lane_sum(n, [=](int64_t i) {
-    const float value = t[i] * logarithm(t[i] > kNormal ? t[i] : kNormal);
-    return t[i] > 0 ? value : 0.0F;
-  });
+  return lane_sum(n, [=](int64_t i) { return t[i] * logarithm(t[i] > kNormal ? t[i] : kNormal); });
 }
 
 }  // namespace
@@ -47,7 +49,6 @@ double softmax_loss(const float* z, const int64_t* target, int64_t rows, int64_t
     const float sum = powers(z, classes, 1, most, gradient);
     loss += std::log(static_cast<double>(sum)) + static_cast<double>(most) -
             static_cast<double>(z[target[row]]);
-    if (gradient == nullptr) continue;
     const float share = factor / sum;
     for (int64_t i = 0; i < classes; ++i) gradient[i] *= share;
     gradient[target[row]] -= factor;
@@ -67,7 +68,6 @@ double soft_softmax_loss(const float* t, const float* z, int64_t rows, int64_t u
     const double log_sum = std::log(static_cast<double>(sum)) + static_cast<double>(most);
     loss += log_sum * static_cast<double>(kept) - static_cast<double>(met(t, z, units) * share);
     if (entropy) loss += static_cast<double>(entropy_of(t, units));
-    if (gradient == nullptr) continue;
     const float scale = kept / sum * each;
     for (int64_t i = 0; i < units; ++i) gradient[i] = gradient[i] * scale - t[i] * each;
     gradient += units;

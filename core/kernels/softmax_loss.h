@@ -6,9 +6,9 @@
 
 namespace lethe::kernels {
 
-/// The sum over rows of -log softmax(z)[target], z (rows, classes), targets in [0, classes); where
-/// it is not null, gradient (rows, classes) becomes factor (softmax(z) - onehot(target)). Sums of a
-/// row in float, over rows in double. A class at -inf has probability 0; NaN stays NaN.
+/// The sum over rows of -log softmax(z)[target], z (rows, classes), targets in [0, classes);
+/// gradient (rows, classes) becomes factor (softmax(z) - onehot(target)). Sums of a row in float,
+/// over rows in double. A class at -inf has probability 0; NaN stays NaN.
 double softmax_loss(const float* z, const int64_t* target, int64_t rows, int64_t classes,
                     float factor, float* gradient);
 

@@ -120,6 +120,26 @@ std::string scatter_script(const std::vector<ScatterPoint>& points, const std::s
 
 constexpr int kBarHeight = 22, kBarsTop = 10, kBarsBottom = 60;  // pixels
 
+/// One data block a part, of left end, right end and place of every bar; and the plot of them.
+std::string stacked_parts(const std::vector<StackedBar>& bars, size_t parts) {
+  std::vector<double> ends(bars.size());
+  std::string data, plot = "plot ";
+  for (size_t part = 0; part < parts; ++part) {
+    data += fmt::format("$part{} << EOD\n", part);
+    for (size_t i = 0; i < bars.size(); ++i) {
+      const double start = ends[i];
+      if (part < bars[i].parts.size()) ends[i] += bars[i].parts[part];
+      const auto place = static_cast<double>(bars.size() - 1 - i);
+      data += fmt::format("{} {} {} {} {} {}\n", (start + ends[i]) / 2, place, start, ends[i],
+                          place - 0.36, place + 0.36);
+    }
+    data += "EOD\n";
+    plot += fmt::format("{}$part{} using 1:2:3:4:5:6 with boxxyerror lc rgb '{}'",
+                        part == 0 ? "" : ", ", part, line_color(part));
+  }
+  return data + plot + "\n";
+}
+
 std::string stacks_script(const std::vector<StackedBar>& bars, const std::string& x_title) {
   size_t longest = 0, parts = 0;
   double most = 0;
@@ -146,25 +166,7 @@ std::string stacks_script(const std::vector<StackedBar>& bars, const std::string
     script += fmt::format("set label '{}' at screen {},{} right front textcolor rgb '#222222'\n",
                           placeholder(static_cast<size_t>(i)), left - 0.01, y);
   }
-  // One data block a part: left end, right end, place.
-  for (size_t part = 0; part < parts; ++part) {
-    script += fmt::format("$part{} << EOD\n", part);
-    for (int i = 0; i < count; ++i) {
-      const std::vector<double>& own = bars[static_cast<size_t>(i)].parts;
-      double start = 0;
-      for (size_t before = 0; before < std::min(part, own.size()); ++before) start += own[before];
-      const double end = part < own.size() ? start + own[part] : start;
-      script += fmt::format("{} {} {} {} {} {}\n", (start + end) / 2, count - 1 - i, start, end,
-                            count - 1.36 - i, count - 0.64 - i);
-    }
-    script += "EOD\n";
-  }
-  script += "plot ";
-  for (size_t part = 0; part < parts; ++part) {
-    script += fmt::format("{}$part{} using 1:2:3:4:5:6 with boxxyerror lc rgb '{}'",
-                          part == 0 ? "" : ", ", part, line_color(part));
-  }
-  return script + "\n";
+  return script + stacked_parts(bars, parts);
 }
 
 }  // namespace

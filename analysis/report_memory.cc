@@ -41,6 +41,17 @@ std::optional<int64_t> phase_peak(const MethodRow& method, const std::string& de
   return bytes;
 }
 
+/// What a category held at the instant of the phase's peak.
+int64_t held_at_peak(const MethodRow& method, const std::string& device, const std::string& phase,
+                     const std::string& category) {
+  int64_t bytes = 0;
+  for (const Usage& usage : method.usage) {
+    const bool here = usage.device == device && usage.phase == phase && usage.category == category;
+    bytes += here ? usage.at_peak : 0;
+  }
+  return bytes;
+}
+
 std::optional<int64_t> own_peak(const MethodRow& method, const std::string& device,
                                 const std::string& category) {
   std::optional<int64_t> bytes;
@@ -88,12 +99,7 @@ Table composition(const Comparison& comparison, const Columns& columns) {
       }
       std::vector<TableCell> row = {{method.label}, {device}, {peak.phase}, bytes_cell(peak.bytes)};
       for (const std::string& category : columns.categories) {
-        int64_t bytes = 0;
-        for (const Usage& u : method.usage) {
-          const bool here = u.device == device && u.phase == peak.phase && u.category == category;
-          bytes += here ? u.at_peak : 0;
-        }
-        row.push_back(bytes_cell(bytes));
+        row.push_back(bytes_cell(held_at_peak(method, device, peak.phase, category)));
       }
       table.rows.push_back(row);
     }
@@ -141,12 +147,8 @@ Blocks stacks(const Comparison& comparison, const Columns& columns) {
         if (!phase_peak(method, device, phase)) continue;
         StackedBar bar{.label = method.label};
         for (const std::string& category : columns.categories) {
-          double held = 0;
-          for (const Usage& u : method.usage) {
-            const bool here = u.device == device && u.phase == phase && u.category == category;
-            held += here ? static_cast<double>(u.at_peak) / 0x1p20 : 0;
-          }
-          bar.parts.push_back(held);
+          const int64_t bytes = held_at_peak(method, device, phase, category);
+          bar.parts.push_back(static_cast<double>(bytes) / 0x1p20);
         }
         bars.push_back(std::move(bar));
       }

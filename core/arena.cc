@@ -4,11 +4,10 @@
 #include <map>
 
 #include "core/digest.h"
+#include "core/kernels/counts.h"
 
 namespace lethe {
 namespace {
-
-constexpr int64_t kAlign = 16;  // values: 64 bytes
 
 std::vector<ArenaRange> ranges_of(Model& model, int64_t& total) {
   std::vector<ArenaRange> ranges;
@@ -16,7 +15,7 @@ std::vector<ArenaRange> ranges_of(Model& model, int64_t& total) {
   for (Parameter& parameter : model.trainable()) {
     const int64_t size = parameter.value.numel();
     ranges.push_back({parameter.name, total, size, parameter.value});
-    total += (size + kAlign - 1) / kAlign * kAlign;
+    total += kernels::rounded_up(size, Arena::kUnit);
   }
   return ranges;
 }

@@ -31,8 +31,8 @@ class Twin {
   std::shared_ptr<Buffer> buffer_;
 };
 
-/// Where one parameter lies: [offset, offset + size). Offsets are multiples of 16 values; the gap
-/// between ranges holds zeros for ever.
+/// Where one parameter lies: [offset, offset + size). Offsets are multiples of Arena::kUnit; the
+/// gap between ranges holds zeros for ever.
 struct ArenaRange {
   std::string name;
   int64_t offset = 0, size = 0;
@@ -41,6 +41,8 @@ struct ArenaRange {
 
 class Arena {
  public:
+  static constexpr int64_t kUnit = 16;  ///< values, 64 bytes: where ranges begin
+
   /// Collects the model's trainable parameters into one buffer, whose views they become; their
   /// gradients become views of the gradient buffer. Called again after the trainable set changed:
   /// twins are carried over by parameter name, new names start at zero. Without `gradients` there

@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "core/byte_moments.h"
 #include "core/error.h"
 #include "core/gradient_hook.h"
 #include "core/update.h"

@@ -4,6 +4,8 @@
 
 #include "core/kernels/adam8.h"
 #include "core/kernels/blockwise8.h"
+#include "core/kernels/counts.h"
+#include "core/update.h"
 
 namespace lethe {
 namespace {
@@ -11,39 +13,19 @@ namespace {
 /// Values whose moments are in float32 at a time: two arrays of them stay in the first-level cache.
 constexpr int64_t kAtOnce = 8 * kernels::kAdam8Block;
 
-float* after(float* array, int64_t offset) { return array == nullptr ? nullptr : array + offset; }
-const float* after(const float* array, int64_t offset) {
-  return array == nullptr ? nullptr : array + offset;
-}
-
 }  // namespace
-
-kernels::Update part_of(const kernels::Update& step, int64_t offset, int64_t n) {
-  kernels::Update part = step;
-  part.n = n;
-  part.value = after(step.value, offset);
-  part.gradient = after(step.gradient, offset);
-  part.first = after(step.first, offset);
-  part.second = after(step.second, offset);
-  part.added = after(step.added, offset);
-  for (int i = 0; i < step.terms; ++i) {
-    part.term[i].importance = after(step.term[i].importance, offset);
-    part.term[i].anchor = after(step.term[i].anchor, offset);
-  }
-  for (int i = 0; i < step.paths; ++i) part.path[i].path = after(step.path[i].path, offset);
-  return part;
-}
 
 ByteMoments::Moments ByteMoments::zero(const ArenaRange& range) {
   const MemoryTag tag(Category::optimizer);
   Moments made;
   if (range.size < kernels::kAdam8Least) {
-    const int64_t room = (range.size + 15) / 16 * 16;  // as the arena lays it out
+    const int64_t room = kernels::rounded_up(range.size, Arena::kUnit);
     made.first = at::zeros({room}, at::kFloat);
     made.second = at::zeros({room}, at::kFloat);
     return made;
   }
-  const int64_t blocks = (range.size + kernels::kAdam8Block - 1) / kernels::kAdam8Block;
+  const int64_t blocks =
+      kernels::rounded_up(range.size, kernels::kAdam8Block) / kernels::kAdam8Block;
   made.first = at::empty({range.size}, at::kByte);
   made.second = at::empty({range.size}, at::kByte);
   made.first_absmax = at::empty({blocks}, at::kFloat);

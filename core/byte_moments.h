@@ -37,7 +37,4 @@ class ByteMoments {
   std::map<std::string, Moments> moments_;
 };
 
-/// `step` of the values [offset, offset + n) of its arrays.
-kernels::Update part_of(const kernels::Update& step, int64_t offset, int64_t n);
-
 }  // namespace lethe

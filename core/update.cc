@@ -16,7 +16,28 @@ bool names_cuda_index(const std::string& name) {
          std::all_of(index.begin(), index.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+float* after(float* array, int64_t offset) { return array == nullptr ? nullptr : array + offset; }
+const float* after(const float* array, int64_t offset) {
+  return array == nullptr ? nullptr : array + offset;
+}
+
 }  // namespace
+
+kernels::Update part_of(const kernels::Update& step, int64_t offset, int64_t n) {
+  kernels::Update part = step;
+  part.n = n;
+  part.value = after(step.value, offset);
+  part.gradient = after(step.gradient, offset);
+  part.first = after(step.first, offset);
+  part.second = after(step.second, offset);
+  part.added = after(step.added, offset);
+  for (int i = 0; i < step.terms; ++i) {
+    part.term[i].importance = after(step.term[i].importance, offset);
+    part.term[i].anchor = after(step.term[i].anchor, offset);
+  }
+  for (int i = 0; i < step.paths; ++i) part.path[i].path = after(step.path[i].path, offset);
+  return part;
+}
 
 double update_on(const at::Device& device, const kernels::Update& step) {
   return device.is_cuda() ? cuda_update(device.index(), step) : kernels::update(step);

@@ -6,6 +6,9 @@
 
 namespace lethe {
 
+/// `step` of the values [offset, offset + n) of its arrays.
+kernels::Update part_of(const kernels::Update& step, int64_t offset, int64_t n);
+
 /// kernels::update or its CUDA twin.
 double update_on(const at::Device& device, const kernels::Update& step);
 double squared_norm_on(const at::Device& device, const kernels::Update& step);

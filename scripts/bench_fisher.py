@@ -7,18 +7,14 @@ PYTHON is an interpreter with torch. PyTorch's side takes one row and one of 10 
 autograd, as public code does; Lethe's side is build/engine_bench, which sums over rows and classes at once. 64
 rows, one thread each, in turns. Prints the median, minimum and maximum of the pairwise ratios.
 """
-import argparse
-import os
-import pathlib
-import statistics
-import subprocess
 import time
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from timing import ROOT, in_turns, output, parser, spread
+
 ROWS, CLASSES = 64, 10
 
 
@@ -41,16 +37,13 @@ def peer_seconds(net, params, x):
 
 
 def lethe_seconds(bench):
-    env = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    out = subprocess.run([bench, "fisher_seconds", "21"], check=True, capture_output=True, text=True, env=env).stdout
-    return float(out)
+    return float(output([bench, "fisher_seconds", "21"]))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bench", default=str(ROOT / "build/engine_bench"))
-    parser.add_argument("--pairs", type=int, default=5)
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--bench", default=str(ROOT / "build/engine_bench"))
+    args = options.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(784, 400), nn.ReLU(), nn.Linear(400, 400), nn.ReLU(), nn.Linear(400, CLASSES))
@@ -59,12 +52,11 @@ def main():
     peer_seconds(net, params, x)
     ratios = []
     for pair in range(args.pairs):
-        sides = [lambda: peer_seconds(net, params, x), lambda: lethe_seconds(args.bench)]
-        order = (0, 1) if pair % 2 == 0 else (1, 0)
-        seconds = {side: sides[side]() for side in order}
-        ratios.append(seconds[0] / seconds[1])
+        seconds = in_turns(pair, {"peer": lambda: peer_seconds(net, params, x),
+                                  "lethe": lambda: lethe_seconds(args.bench)})
+        ratios.append(seconds["peer"] / seconds["lethe"])
     print(f"exact Fisher, {ROWS} rows, {CLASSES} classes: PyTorch's batch-1 loop / Lethe: "
-          f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}), {args.pairs} pairs, one thread")
+          f"{spread(ratios, 1)}, {args.pairs} pairs, one thread")
 
 
 if __name__ == "__main__":

@@ -16,15 +16,15 @@ as it is and with memory kept; Lethe over the float32 product, the fastest of th
 and Lethe over a bound measured in the same process: a copy of as many bytes as are read and written at least, or
 the multiply-adds of a product at the rate of a loop in registers.
 """
-import argparse
 import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import timing
+from timing import ROOT, in_turns, output, parser
+
 SIDE, TOKENS = 4096, 128
 VALUES = SIDE * SIDE
 FLOAT = "float32 product"
@@ -39,19 +39,12 @@ CASES = [
     ("8-bit AdamW step", "adamw8bit_step", f"BM_AdamW8/{VALUES}", 4 + 8 + 2 * 2 + 4 * 4 / 256),
 ]
 COPY, FUSED = f"BM_Copy/{VALUES}", "BM_FusedMultiplyAdds"
-
-
 KEPT = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
-
-
-def output(command, more={}):
-    env = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", **more)
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=env).stdout
 
 
 def peer_times(args, more):
     lines = output([args.python, args.peer, "--size", str(SIDE), "--tokens", str(TOKENS), "--threads", "1",
-                    "--runs", str(args.runs)], more).splitlines()
+                    "--runs", str(args.runs)], **more).splitlines()
     rows = [json.loads(line) for line in lines if line.startswith("{")]
     return {row["primitive"]: row["ms"] / 1e3 for row in rows}
 
@@ -69,14 +62,12 @@ def lethe_times(args):
 
 
 def spread(values):
-    digits = 2 if statistics.median(values) < 10 else 1
-    return "%.*f (%.*f to %.*f)" % (digits, statistics.median(values), digits, min(values), digits, max(values))
+    return timing.spread(values, 2 if statistics.median(values) < 10 else 1)
 
 
 def measure(args, pair):
-    sides = [("peer", lambda: peer_times(args, {})), ("kept", lambda: peer_times(args, KEPT)),
-             ("lethe", lambda: lethe_times(args))]
-    times = {name: run() for name, run in (sides if pair % 2 == 0 else sides[::-1])}
+    times = in_turns(pair, {"peer": lambda: peer_times(args, {}), "kept": lambda: peer_times(args, KEPT),
+                            "lethe": lambda: lethe_times(args)})
     peer, kept, (lethe, copied, fused) = times["peer"], times["kept"], times["lethe"]
     _, theirs, ours, _ = next(case for case in CASES if case[0] == FLOAT)
     product = min(peer[theirs], kept[theirs], lethe[ours])
@@ -99,14 +90,13 @@ def processor():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer", required=True)
-    parser.add_argument("--python", required=True)
-    parser.add_argument("--lethe", default=str(ROOT / "build/nf4_bench"))
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--runs", type=int, default=5, help="timed runs of a primitive in a process")
-    parser.add_argument("--core", type=int, default=0, help="where both sides run")
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--peer", required=True)
+    options.add_argument("--python", required=True)
+    options.add_argument("--lethe", default=str(ROOT / "build/nf4_bench"))
+    options.add_argument("--runs", type=int, default=5, help="timed runs of a primitive in a process")
+    options.add_argument("--core", type=int, default=0, help="where both sides run")
+    args = options.parse_args()
     os.sched_setaffinity(0, {args.core})
     pairs = [measure(args, pair) for pair in range(args.pairs)]
     print("| 4096 x 4096, one thread | bitsandbytes / Lethe | memory kept | Lethe / float32 product | Lethe / bound |")

@@ -9,17 +9,15 @@ the digits in order (Lethe's seed 0). Prints a Markdown table: median, minimum a
 and evaluation left out on both sides; and Lethe's seconds over the bound, which is the time of the steps' GEMMs
 plus a copy of the bytes that the update must touch (build/split_mnist_bound).
 """
-import argparse
 import json
-import os
 import pathlib
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from timing import ROOT, SHARED, in_turns, output, parser, spread
+
 # Peer's name, Lethe's method and its options; strengths are those of the peer's task-incremental defaults.
 CASES = [
     ("none", "finetune", ""),
@@ -49,15 +47,10 @@ name = "{method}"
 """
 
 
-def one_thread():
-    return dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-
-
 def peer_seconds(args, name, seed, fused):
     command = [args.python, args.peer, "--data", args.data, "--methods", name, "--iterations", str(args.steps),
                "--seed", str(seed), "--threads", "1"] + (["--fused"] if fused else [])
-    out = subprocess.run(command, check=True, capture_output=True, text=True, env=one_thread()).stdout
-    row = json.loads(out)
+    row = json.loads(output(command))
     return row["train_s"], row["accuracy"]
 
 
@@ -66,8 +59,7 @@ def lethe_seconds(args, method, options):
         sweep, store = pathlib.Path(folder, "bench.toml"), pathlib.Path(folder, "bench.db")
         sweep.write_text(SWEEP.format(data=pathlib.Path(args.data).resolve(), steps=args.steps,
                                       method=method, options=options))
-        subprocess.run([args.lethe, "run", sweep, "--db", store, "--jobs", "1", "--quiet"], check=True,
-                       stdout=subprocess.DEVNULL, env=one_thread())
+        output([args.lethe, "run", sweep, "--db", store, "--jobs", "1", "--quiet"])
         with sqlite3.connect(store) as db:
             wall = dict(db.execute("SELECT phase, wall FROM timing"))
             cpu, isa = db.execute("SELECT cpu, cpu_capability FROM environment").fetchone()
@@ -76,28 +68,17 @@ def lethe_seconds(args, method, options):
 
 
 def bound_seconds(args):
-    out = subprocess.run([args.bound, str(args.steps * 5)], check=True, capture_output=True, text=True,
-                         env=one_thread()).stdout
-    row = json.loads(out)
+    row = json.loads(output([args.bound, str(args.steps * 5)]))
     return row["gemm_s"], row["copy_s"]
-
-
-def spread(values, digits=2):
-    return "%.*f (%.*f to %.*f)" % (digits, statistics.median(values), digits, min(values), digits, max(values))
 
 
 def compare(args, name, method, options, fused):
     rows = []
     for pair in range(args.pairs):
-        seed = pair + 1
-        sides = {}
-        for side in ("peer", "lethe") if pair % 2 == 0 else ("lethe", "peer"):
-            if side == "peer":
-                sides[side] = peer_seconds(args, name, seed, fused)
-            else:
-                sides[side] = lethe_seconds(args, method, options)
-            if len(sides) == 1:
-                gemm, copy = bound_seconds(args)
+        sides = in_turns(pair, {"peer": lambda: peer_seconds(args, name, pair + 1, fused),
+                                "bound": lambda: bound_seconds(args),
+                                "lethe": lambda: lethe_seconds(args, method, options)})
+        gemm, copy = sides["bound"]
         rows.append((sides["peer"], sides["lethe"], gemm, copy))
         print(f"{name}{' fused' if fused else ''} pair {pair + 1}/{args.pairs}: peer {sides['peer'][0]:.1f} s "
               f"({sides['peer'][1]:.1f} %), lethe {sides['lethe'][0]:.1f} s ({sides['lethe'][1]:.1f} %), "
@@ -106,26 +87,25 @@ def compare(args, name, method, options, fused):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer", default=str(ROOT / "../shared/peers/split_mnist.py"))
-    parser.add_argument("--python", default=sys.executable)
-    parser.add_argument("--data", default=str(ROOT / "../shared/data/images/mnist"))
-    parser.add_argument("--lethe", default=str(ROOT / "build/lethe"))
-    parser.add_argument("--bound", default=str(ROOT / "build/split_mnist_bound"))
-    parser.add_argument("--methods", default="none,si,lwf,ewc")
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=2000, help="a task")
-    parser.add_argument("--fused", action="store_true", help="the peer also with PyTorch's fused Adam")
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--peer", default=str(SHARED / "peers/split_mnist.py"))
+    options.add_argument("--python", default=sys.executable)
+    options.add_argument("--data", default=str(SHARED / "data/images/mnist"))
+    options.add_argument("--lethe", default=str(ROOT / "build/lethe"))
+    options.add_argument("--bound", default=str(ROOT / "build/split_mnist_bound"))
+    options.add_argument("--methods", default="none,si,lwf,ewc")
+    options.add_argument("--steps", type=int, default=2000, help="a task")
+    options.add_argument("--fused", action="store_true", help="the peer also with PyTorch's fused Adam")
+    args = options.parse_args()
     wanted = args.methods.split(",")
     print("| method | peer / Lethe | Lethe / bound | GEMM share of the bound | final average %, peer | Lethe |")
     print("|---|---|---|---|---|---|")
     machine = ""
-    for name, method, options in CASES:
+    for name, method, strengths in CASES:
         if name not in wanted:
             continue
         for fused in (False, True) if args.fused else (False,):
-            rows = compare(args, name, method, options, fused)
+            rows = compare(args, name, method, strengths, fused)
             machine = rows[0][1][2]
             print("| %s%s | %s | %s | %.2f | %.1f | %.1f |" % (
                 name, " (peer with fused Adam)" if fused else "",

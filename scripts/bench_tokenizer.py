@@ -10,16 +10,13 @@ which is not in it. Times are those of the processor, so that other programs dis
 both give the same ids; prints the median, minimum and maximum of the pairwise ratios: above 1, Lethe is
 faster.
 """
-import argparse
 import json
 import os
-import pathlib
 import statistics
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared/data"
+from timing import ROOT, SHARED, in_turns, output, parser, spread
+
 PEER = """
 import json, sys, time, tokenizers
 text = open(sys.argv[2], encoding="utf-8", newline="").read()
@@ -34,16 +31,8 @@ print(json.dumps({"version": tokenizers.__version__, "seconds": seconds, "ids": 
 """
 
 
-def one_thread():
-    return dict(os.environ, RAYON_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
-
-
-def run(command, **more):
-    return subprocess.run(command, check=True, capture_output=True, env=one_thread(), **more).stdout
-
-
 def peer(args, ids="none"):
-    return json.loads(run([args.python, "-c", PEER, args.tokenizer, args.text, ids]))
+    return json.loads(output([args.python, "-c", PEER, args.tokenizer, args.text, ids]))
 
 
 def peer_seconds(args):
@@ -52,7 +41,7 @@ def peer_seconds(args):
 
 
 def lethe_seconds(args):
-    out = json.loads(run([args.build + "/tokenizer_bench", "--benchmark_format=json", "--benchmark_filter=Encode",
+    out = json.loads(output([args.build + "/tokenizer_bench", "--benchmark_format=json", "--benchmark_filter=Encode",
                           "--benchmark_min_time=0.3", "--tokenizer", args.tokenizer, "--text", args.text]))
     rows = {row["name"].split("/")[0]: row["cpu_time"] / 1e3 for row in out["benchmarks"]}
     return {"first": rows["BM_EncodeFirst"], "warm": rows["BM_Encode"]}
@@ -61,26 +50,22 @@ def lethe_seconds(args):
 def check_ids(args):
     theirs = peer(args, "ids")
     with open(args.text, "rb") as text:
-        ours = run([args.build + "/lethe", "tokenizer", "encode", "--tokenizer", args.tokenizer], stdin=text)
+        ours = output([args.build + "/lethe", "tokenizer", "encode", "--tokenizer", args.tokenizer], stdin=text)
     if theirs["ids"] != [int(word) for word in ours.split()]:
         sys.exit("the two give different ids")
     return theirs["version"], len(theirs["ids"])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", required=True)
-    parser.add_argument("--tokenizer", default=str(SHARED / "tokenizers/gpt2"))
-    parser.add_argument("--text", default=str(SHARED / "text/tinyshakespeare/input.txt"))
-    parser.add_argument("--build", default=str(ROOT / "build"))
-    parser.add_argument("--pairs", type=int, default=7)
-    args = parser.parse_args()
+    options = parser(__doc__, pairs=7)
+    options.add_argument("--python", required=True)
+    options.add_argument("--tokenizer", default=str(SHARED / "data/tokenizers/gpt2"))
+    options.add_argument("--text", default=str(SHARED / "data/text/tinyshakespeare/input.txt"))
+    options.add_argument("--build", default=str(ROOT / "build"))
+    args = options.parse_args()
     version, count = check_ids(args)
-    sides = [("tokenizers", peer_seconds), ("lethe", lethe_seconds)]
-    pairs = []
-    for pair in range(args.pairs):
-        order = sides if pair % 2 == 0 else sides[::-1]
-        pairs.append({name: seconds(args) for name, seconds in order})
+    sides = {"tokenizers": lambda: peer_seconds(args), "lethe": lambda: lethe_seconds(args)}
+    pairs = [in_turns(pair, sides) for pair in range(args.pairs)]
     size = os.path.getsize(args.text)
     print(f"tokenizers {version}, {args.pairs} pairs, {size} bytes of text, {count} tokens, equal ids\n")
     print("| encoding | tokenizers | Lethe | ratio: median (min to max) |\n|---|---|---|---|")
@@ -88,7 +73,8 @@ def main():
         ratios = [pair["tokenizers"][kind] / pair["lethe"][kind] for pair in pairs]
         times = [statistics.median(pair[name][kind] for pair in pairs) * 1e3 for name in ("tokenizers", "lethe")]
         print(f"| {kind} | {times[0]:.1f} ms | {times[1]:.1f} ms | "
-              f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) |")
+              f"{spread(ratios, 1)} |")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -8,15 +8,11 @@ the same shape, AdamW) under every method on both sides, peer first in even pair
 odd ones; a side's time is its median step. Lethe measures its bound, the dense products of the step alone, before and
 after its own steps. Prints a Markdown table: median, minimum and maximum of the pairwise ratios.
 """
-import argparse
 import json
-import os
-import pathlib
-import statistics
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from timing import ROOT, SHARED, in_turns, output, parser, spread
+
 MODELS = ["gpt2", "llama", "t5"]
 # Lethe's case, the peer's method, and the ratio that is aimed at.
 CASES = [("finetune", "full", 1.3), ("lora", "lora", 1.6), ("ewc", "ewc", 1.5), ("si", "si", 1.5),
@@ -24,9 +20,7 @@ CASES = [("finetune", "full", 1.3), ("lora", "lora", 1.6), ("ewc", "ewc", 1.5), 
 
 
 def rows(command):
-    env = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    out = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
-    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in output(command).splitlines() if line.startswith("{")]
 
 
 def peer_steps(args, model, cases):
@@ -41,20 +35,13 @@ def lethe_steps(args, model, cases):
     return {row["method"]: (row["ms_per_step"], row["gemm_ms"]) for row in found}
 
 
-def spread(values):
-    return "%.2f (%.2f to %.2f)" % (statistics.median(values), min(values), max(values))
-
-
 def compare(args, model, cases):
     """By case the ratios of all pairs, peer over Lethe and Lethe over its bound."""
     ratios = {case: ([], []) for case, _, _ in cases}
     for pair in range(args.pairs):
-        if pair % 2 == 0:
-            peer = peer_steps(args, model, cases)
-            lethe = lethe_steps(args, model, cases)
-        else:
-            lethe = lethe_steps(args, model, cases)
-            peer = peer_steps(args, model, cases)
+        sides = in_turns(pair, {"peer": lambda: peer_steps(args, model, cases),
+                                "lethe": lambda: lethe_steps(args, model, cases)})
+        peer, lethe = sides["peer"], sides["lethe"]
         for case, method, _ in cases:
             step, bound = lethe[case]
             ratios[case][0].append(peer[method] / step)
@@ -65,15 +52,14 @@ def compare(args, model, cases):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer", default=str(ROOT / "../shared/peers/train_step.py"))
-    parser.add_argument("--python", default=sys.executable)
-    parser.add_argument("--lethe", default=str(ROOT / "build/step_bench"))
-    parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--cases", default=",".join(case for case, _, _ in CASES))
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=30)
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--peer", default=str(SHARED / "peers/train_step.py"))
+    options.add_argument("--python", default=sys.executable)
+    options.add_argument("--lethe", default=str(ROOT / "build/step_bench"))
+    options.add_argument("--models", default=",".join(MODELS))
+    options.add_argument("--cases", default=",".join(case for case, _, _ in CASES))
+    options.add_argument("--steps", type=int, default=30)
+    args = options.parse_args()
     print("| model | method | peer / Lethe | aimed at | Lethe / GEMM bound |\n|---|---|---|---|---|", flush=True)
     cases = [one for one in CASES if one[0] in args.cases.split(",")]
     for model in args.models.split(","):

@@ -66,15 +66,11 @@ void turn(const float* from, int64_t row, int64_t count, int64_t width, float* t
 
 /// The softmax of p + bias in place; bias may be null.
 void soften(float* p, const float* bias, int64_t n) {
-  constexpr float kSmallest = -87.0F;
   if (bias != nullptr) {
     for (int64_t i = 0; i < n; ++i) p[i] += bias[i];
   }
   const float most = lane_largest(p, n);
-  for (int64_t i = 0; i < n; ++i) {
-    const float x = p[i] - most, e = exponential(x < kSmallest ? kSmallest : x);
-    p[i] = x < kSmallest ? 0.0F : e;
-  }
+  for (int64_t i = 0; i < n; ++i) p[i] = decayed(p[i] - most);
   const float sum = lane_sum(n, [p](int64_t i) { return p[i]; });
   for (int64_t i = 0; i < n; ++i) p[i] /= sum;
 }

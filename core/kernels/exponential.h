@@ -29,6 +29,13 @@ inline float exponential(float x) {
   return std::bit_cast<float>(std::bit_cast<uint32_t>(sum) + power);
 }
 
+/// exp(x) for x <= 0, and 0 below -87, where it is no normal number.
+inline float decayed(float x) {
+  constexpr float kSmallest = -87.0F;
+  const float value = exponential(x < kSmallest ? kSmallest : x);
+  return x < kSmallest ? 0.0F : value;
+}
+
 /// log(x) for normal x > 0, within 4 ulp of the larger of 1 and the result: the series of
 /// 2 artanh((m - 1) / (m + 1)) for a mantissa m from sqrt(1/2) to sqrt(2).
 inline float logarithm(float x) {

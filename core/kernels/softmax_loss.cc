@@ -10,14 +10,6 @@
 namespace lethe::kernels {
 namespace {
 
-constexpr float kSmallest = -87.0F;  // exp() below it is less than any normal number
-
-/// exp(x) for x <= 0, 0 where that is no normal number.
-inline float decayed(float x) {
-  const float value = exponential(x < kSmallest ? kSmallest : x);
-  return x < kSmallest ? 0.0F : value;
-}
-
 /// e = exp(share z - most); their sum.
 float powers(const float* z, int64_t n, float share, float most, float* e) {
   for (int64_t i = 0; i < n; ++i) e[i] = decayed(z[i] * share - most);

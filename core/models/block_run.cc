@@ -6,7 +6,6 @@
 #include "core/autograd_function.h"
 #include "core/capture.h"
 #include "core/dense_product.h"
-#include "core/memory.h"
 
 namespace lethe {
 namespace {
@@ -132,7 +131,10 @@ struct RunAgain : torch::autograd::Function<RunAgain> {
 };
 
 Tensor in_sequence(const BlockRun& run, size_t first, size_t last, std::vector<Tensor> inputs) {
-  for (size_t i = first; i < last; ++i) inputs[0] = run.block(i, inputs);
+  for (size_t i = first; i < last; ++i) {
+    if (run.seen) run.seen(inputs[0]);
+    inputs[0] = run.block(i, inputs);
+  }
   return std::move(inputs[0]);
 }
 
@@ -165,7 +167,8 @@ Tensor checkpointed(const BlockRun& run, size_t first, size_t last, const at::Ge
 
 Tensor run_blocks(const Model& model, const BlockRun& run, std::vector<Tensor> inputs) {
   const auto most = static_cast<size_t>(model.checkpointed_blocks());
-  if (most == 0 || !model.training() || !at::GradMode::is_enabled() || detail::recording()) {
+  const bool once = run.seen || run.cached || detail::recording();
+  if (most == 0 || once || !model.training() || !at::GradMode::is_enabled()) {
     return in_sequence(run, 0, run.count, std::move(inputs));
   }
   for (size_t first = 0; first < run.count; first += most) {

@@ -1,7 +1,7 @@
 #include "core/models/causal_attention.h"
 
 #include "core/autograd_function.h"
-#include "core/kernels/attention.h"
+#include "core/models/heads.h"
 
 namespace lethe {
 namespace {
@@ -9,23 +9,6 @@ namespace {
 kernels::AttentionShape shape_of(const Tensor& q, const Tensor& k, double scale) {
   return {q.size(0), q.size(1), k.size(1), q.size(2), q.size(3), static_cast<float>(scale)};
 }
-
-kernels::HeadView view_of(const Tensor& x) {
-  return {x.const_data_ptr<float>(), x.stride(0), x.stride(1), x.stride(2)};
-}
-
-kernels::HeadSpan span_of(const Tensor& x) {
-  return {x.mutable_data_ptr<float>(), x.stride(0), x.stride(1), x.stride(2)};
-}
-
-/// (B, H, T, D) in the memory of (B, T, H, D), which projections take and give without a copy.
-Tensor laid_by_token(const Tensor& like) {
-  return at::empty({like.size(0), like.size(2), like.size(1), like.size(3)}, like.options())
-      .transpose(1, 2);
-}
-
-/// Values of one head and token side by side.
-Tensor dense_heads(const Tensor& x) { return x.stride(3) == 1 ? x : x.contiguous(); }
 
 Tensor scratch_for(const kernels::AttentionShape& shape) {
   return at::empty({kernels::attention_scratch(shape)}, at::kFloat);
@@ -36,7 +19,7 @@ Tensor attended(const Tensor& q, const Tensor& k, const Tensor& v, double scale,
   Tensor out = laid_by_token(q);
   sums = at::empty({shape.batch, shape.heads, shape.tokens}, q.options());
   const Tensor scratch = scratch_for(shape);
-  kernels::causal_attention(shape, view_of(q), view_of(k), view_of(v), span_of(out),
+  kernels::causal_attention(shape, read_heads(q), read_heads(k), read_heads(v), written_heads(out),
                             sums.mutable_data_ptr<float>(), scratch.mutable_data_ptr<float>());
   return out;
 }
@@ -51,10 +34,10 @@ void attended_back(const Heads& heads, const Tensor& out, const Tensor& sums,
   const Tensor gout = dense_heads(gradient);
   const kernels::AttentionShape shape = shape_of(heads.q, heads.k, scale);
   const Tensor scratch = scratch_for(shape);
-  kernels::causal_attention_back(shape, view_of(heads.q), view_of(heads.k), view_of(heads.v),
-                                 view_of(out), sums.const_data_ptr<float>(), view_of(gout),
-                                 span_of(to.q), span_of(to.k), span_of(to.v),
-                                 scratch.mutable_data_ptr<float>());
+  kernels::causal_attention_back(shape, read_heads(heads.q), read_heads(heads.k),
+                                 read_heads(heads.v), read_heads(out), sums.const_data_ptr<float>(),
+                                 read_heads(gout), written_heads(to.q), written_heads(to.k),
+                                 written_heads(to.v), scratch.mutable_data_ptr<float>());
 }
 
 struct CausalAttention : torch::autograd::Function<CausalAttention> {

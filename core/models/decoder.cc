@@ -199,22 +199,19 @@ Tensor Decoder::through_blocks(Tensor x, const AttentionInputs& inputs,
                                std::vector<KeyValueCache>& caches,
                                std::vector<Tensor>* states) const {
   const auto drop = [this](const Tensor& y) { return dropped(y, config_.dropout); };
-  if (caches.empty() && states == nullptr) {
-    BlockRun run;
-    run.count = blocks_.size();
-    run.block = [this, inputs, drop](size_t i, std::vector<Tensor>& given) {
-      return blocks_[i]->forward(std::move(given[0]), inputs, nullptr, drop);
-    };
-    run.add_seams = [this](size_t i, std::vector<Seam*>& seams) { blocks_[i]->add_seams(seams); };
-    std::vector<Tensor> given;  // no list, which would hold a copy
-    given.push_back(std::move(x));
-    return run_blocks(*this, run, std::move(given));
-  }
-  for (size_t i = 0; i < blocks_.size(); ++i) {
-    if (states != nullptr) states->push_back(x);
-    x = blocks_[i]->forward(x, inputs, caches.empty() ? nullptr : &caches[i], drop);
-  }
-  return x;
+  KeyValueCache* const first = caches.empty() ? nullptr : caches.data();
+  BlockRun run;
+  run.count = blocks_.size();
+  run.block = [this, inputs, drop, first](size_t i, std::vector<Tensor>& given) {
+    return blocks_[i]->forward(std::move(given[0]), inputs, first ? first + i : nullptr, drop);
+  };
+  run.add_seams = [this](size_t i, std::vector<Seam*>& seams) { blocks_[i]->add_seams(seams); };
+  if (states != nullptr)
+    run.seen = [states](const Tensor& entering) { states->push_back(entering); };
+  run.cached = first != nullptr;
+  std::vector<Tensor> given;  // no list, which would hold a copy
+  given.push_back(std::move(x));
+  return run_blocks(*this, run, std::move(given));
 }
 
 Tensor Decoder::hidden(const Tensor& ids, const Tensor& position_ids, const Tensor& mask,

@@ -133,23 +133,17 @@ Tensor Encoder::embedded(const Batch& batch) const {
 Tensor Encoder::hidden(const Batch& batch, const Seen& seen) const {
   const Tensor padding = padding_bias(batch.mask);
   const Dropout states = drop(config_.dropout), weights = drop(config_.attention_dropout);
-  Tensor x = states(embedded(batch));
+  BlockRun run;
+  run.count = layers_.size();
+  run.block = [this, padding, states, weights](size_t i, std::vector<Tensor>& given) {
+    return layers_[i]->forward(std::move(given[0]), padding, states, weights);
+  };
+  run.add_seams = [this](size_t i, std::vector<Seam*>& seams) { layers_[i]->add_seams(seams); };
+  run.seen = seen;
+  std::vector<Tensor> given;  // no list, which would hold a copy
+  given.push_back(states(embedded(batch)));
+  Tensor x = run_blocks(*this, run, std::move(given));
   if (seen) seen(x);
-  if (!seen) {
-    BlockRun run;
-    run.count = layers_.size();
-    run.block = [this, padding, states, weights](size_t i, std::vector<Tensor>& given) {
-      return layers_[i]->forward(std::move(given[0]), padding, states, weights);
-    };
-    run.add_seams = [this](size_t i, std::vector<Seam*>& seams) { layers_[i]->add_seams(seams); };
-    std::vector<Tensor> given;  // no list, which would hold a copy
-    given.push_back(std::move(x));
-    return run_blocks(*this, run, std::move(given));
-  }
-  for (const auto& layer : layers_) {
-    x = layer->forward(x, padding, states, weights);
-    seen(x);
-  }
   return x;
 }
 

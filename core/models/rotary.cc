@@ -2,19 +2,18 @@
 
 #include "core/autograd_function.h"
 #include "core/kernels/rotate.h"
+#include "core/models/heads.h"
 
 namespace lethe {
 namespace {
 
 Tensor turned(const Tensor& given, const Tensor& cos, const Tensor& sin, bool back) {
-  const Tensor x = given.stride(3) == 1 ? given : given.contiguous();
+  const Tensor x = dense_heads(given);
   const int64_t batch = x.size(0), heads = x.size(1), tokens = x.size(2), width = x.size(3);
-  Tensor y = at::empty({batch, tokens, heads, width}, x.options()).transpose(1, 2);
+  Tensor y = laid_by_token(x);
   const int64_t table_batch = cos.size(0) == 1 ? 0 : tokens * width;
-  kernels::rotate({x.const_data_ptr<float>(), x.stride(0), x.stride(1), x.stride(2)},
-                  {y.mutable_data_ptr<float>(), y.stride(0), y.stride(1), y.stride(2)}, batch,
-                  heads, tokens, width, cos.const_data_ptr<float>(), sin.const_data_ptr<float>(),
-                  table_batch, back);
+  kernels::rotate(read_heads(x), written_heads(y), batch, heads, tokens, width,
+                  cos.const_data_ptr<float>(), sin.const_data_ptr<float>(), table_batch, back);
   return y;
 }
 

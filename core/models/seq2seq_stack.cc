@@ -116,22 +116,18 @@ Tensor Seq2SeqStack::forward(const Model& model, const Tensor& embedded, const S
   Tensor bias = position_bias(past, embedded.size(1));
   if (inputs.padding.defined()) bias = bias + inputs.padding;
   Tensor x = inputs.drop(embedded);
-  if (caches.empty() && !seen) {
-    BlockRun run;
-    run.count = blocks_.size();
-    run.block = [this, inputs](size_t i, std::vector<Tensor>& given) {
-      StackInputs same = inputs;
-      same.memory = given[2];
-      return blocks_[i]->forward(std::move(given[0]), given[1], same, nullptr);
-    };
-    run.add_seams = [this](size_t i, std::vector<Seam*>& seams) { blocks_[i]->add_seams(seams); };
-    x = run_blocks(model, run, {x, bias, inputs.memory});
-    return inputs.drop(final_norm_->forward(x));
-  }
-  for (size_t i = 0; i < blocks_.size(); ++i) {
-    if (seen) seen(x);
-    x = blocks_[i]->forward(x, bias, inputs, caches.empty() ? nullptr : &caches[i]);
-  }
+  StackCache* const first = caches.empty() ? nullptr : caches.data();
+  BlockRun run;
+  run.count = blocks_.size();
+  run.block = [this, inputs, first](size_t i, std::vector<Tensor>& given) {
+    StackInputs same = inputs;
+    same.memory = given[2];
+    return blocks_[i]->forward(std::move(given[0]), given[1], same, first ? first + i : nullptr);
+  };
+  run.add_seams = [this](size_t i, std::vector<Seam*>& seams) { blocks_[i]->add_seams(seams); };
+  run.seen = seen;
+  run.cached = first != nullptr;
+  x = run_blocks(model, run, {x, bias, inputs.memory});
   x = inputs.drop(final_norm_->forward(x));
   if (seen) seen(x);
   return x;

@@ -5,20 +5,13 @@
 
 #include "core/autograd_function.h"
 #include "core/kernels/biased_attention.h"
+#include "core/models/heads.h"
 
 namespace lethe {
 namespace {
 
 kernels::BiasedShape shape_for(const Tensor& q, const Tensor& k, double scale) {
   return {q.size(0), q.size(1), q.size(2), k.size(2), q.size(3), static_cast<float>(scale)};
-}
-
-kernels::HeadView read(const Tensor& x) {
-  return {x.const_data_ptr<float>(), x.stride(0), x.stride(1), x.stride(2)};
-}
-
-kernels::HeadSpan written(const Tensor& x) {
-  return {x.mutable_data_ptr<float>(), x.stride(0), x.stride(1), x.stride(2)};
 }
 
 /// Where a bias that is broadcast over the scores lies; `bias` contiguous or undefined.
@@ -28,11 +21,6 @@ kernels::ScoreBias bias_of(const Tensor& bias) {
   return {bias.const_data_ptr<float>(), step(0), step(1), step(2)};
 }
 
-/// Like x, but laid out by token.
-Tensor by_token_like(const Tensor& x) {
-  return at::empty({x.size(0), x.size(2), x.size(1), x.size(3)}, x.options()).transpose(1, 2);
-}
-
 Tensor scratch_of(const kernels::BiasedShape& shape) {
   return at::empty({kernels::biased_scratch(shape)}, at::kFloat);
 }
@@ -40,11 +28,12 @@ Tensor scratch_of(const kernels::BiasedShape& shape) {
 Tensor biased(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& bias, double scale,
               Tensor& p) {
   const kernels::BiasedShape shape = shape_for(q, k, scale);
-  Tensor out = by_token_like(q);
+  Tensor out = laid_by_token(q);
   p = at::empty({shape.batch, shape.heads, shape.queries, shape.keys}, q.options());
   const Tensor scratch = scratch_of(shape);
-  kernels::biased_attention(shape, read(q), read(k), read(v), bias_of(bias), written(out),
-                            p.mutable_data_ptr<float>(), scratch.mutable_data_ptr<float>());
+  kernels::biased_attention(shape, read_heads(q), read_heads(k), read_heads(v), bias_of(bias),
+                            written_heads(out), p.mutable_data_ptr<float>(),
+                            scratch.mutable_data_ptr<float>());
   return out;
 }
 
@@ -63,8 +52,8 @@ struct BiasedAttention : torch::autograd::Function<BiasedAttention> {
                                                torch::autograd::tensor_list gradients) {
     const auto kept = saved->get_saved_variables();
     const Tensor &q = kept[0], &k = kept[1], &v = kept[2], &p = kept[3];
-    const Tensor gout = gradients[0].stride(3) == 1 ? gradients[0] : gradients[0].contiguous();
-    const Tensor to_q = by_token_like(q), to_k = by_token_like(k), to_v = by_token_like(v);
+    const Tensor gout = dense_heads(gradients[0]);
+    const Tensor to_q = laid_by_token(q), to_k = laid_by_token(k), to_v = laid_by_token(v);
     Tensor to_bias;
     const auto sizes = saved->saved_data.find("bias");
     if (sizes != saved->saved_data.end()) {
@@ -72,9 +61,9 @@ struct BiasedAttention : torch::autograd::Function<BiasedAttention> {
     }
     const auto shape = shape_for(q, k, saved->saved_data["scale"].toDouble());
     const Tensor scratch = scratch_of(shape);
-    kernels::biased_attention_back(shape, read(q), read(k), read(v), p.const_data_ptr<float>(),
-                                   read(gout), written(to_q), written(to_k), written(to_v),
-                                   bias_of(to_bias),
+    kernels::biased_attention_back(shape, read_heads(q), read_heads(k), read_heads(v),
+                                   p.const_data_ptr<float>(), read_heads(gout), written_heads(to_q),
+                                   written_heads(to_k), written_heads(to_v), bias_of(to_bias),
                                    to_bias.defined() ? to_bias.mutable_data_ptr<float>() : nullptr,
                                    scratch.mutable_data_ptr<float>());
     return {to_q, to_k, to_v, to_bias, Tensor()};

@@ -12,7 +12,7 @@ constexpr int64_t kFloat = 4;
 
 int64_t ceil_over(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
-/// As the arena lays its ranges out: in multiples of 16 values (core/arena.cc, kAlign).
+/// As the arena lays its ranges out: in multiples of 16 values (Arena::kUnit).
 int64_t aligned(int64_t n) { return ceil_over(n, 16) * 16; }
 
 int64_t moments_of(const std::string& optimizer) {

@@ -147,41 +147,46 @@ void time_steps(int64_t rounds, int64_t steps, bool dense, const std::vector<std
     fmt::print("| `{}` | {} |\n", cases[i].name, spread(ratios[i]));
 }
 
+/// The exact Fisher of 64 rows and 10 classes.
+class FisherCase {
+ public:
+  FisherCase() {
+    arena_.lay_out(*model_);
+    vectorised();
+  }
+  double vectorised() {
+    return seconds([&] { fisher_diagonal(end_, options_); });
+  }
+  double by_rows() {
+    return seconds([&] { fisher_by_rows(end_, options_); });
+  }
+
+ private:
+  const TaskStream stream_ = stream_of(Scenario::class_incremental);
+  const decltype(perceptron()) model_ = perceptron();
+  Arena arena_;
+  const TaskEnd end_{1, stream_, *stream_.tasks[0].train, *model_, arena_, make_generator(1), 1000};
+  const FisherOptions options_{"exact", 64, "n"};
+};
+
 void time_fisher(int64_t rounds) {
-  const TaskStream stream = stream_of(Scenario::class_incremental);
-  const auto model = perceptron();
-  Arena arena;
-  arena.lay_out(*model);
-  const TaskEnd end{1, stream, *stream.tasks[0].train, *model, arena, make_generator(1), 1000};
-  const FisherOptions options{"exact", 64, "n"};
-  fisher_diagonal(end, options);
+  FisherCase fisher;
   std::vector<double> ratios;
   for (int64_t round = 0; round < rounds; ++round) {
-    const double slow = seconds([&] { fisher_by_rows(end, options); });
+    const double slow = fisher.by_rows();
     constexpr int kTimes = 10;
-    const double fast = seconds([&] {
-                          for (int i = 0; i < kTimes; ++i) fisher_diagonal(end, options);
-                        }) /
-                        kTimes;
+    double fast = 0;
+    for (int i = 0; i < kTimes; ++i) fast += fisher.vectorised() / kTimes;
     ratios.push_back(slow / fast);
   }
   fmt::print("exact Fisher, 64 rows, 10 classes: a loop over rows and classes / vectorised: {}\n",
              spread(ratios));
 }
 
-/// Seconds of the exact Fisher of 64 rows and 10 classes.
 void print_fisher_seconds(int64_t rounds) {
-  const TaskStream stream = stream_of(Scenario::class_incremental);
-  const auto model = perceptron();
-  Arena arena;
-  arena.lay_out(*model);
-  const TaskEnd end{1, stream, *stream.tasks[0].train, *model, arena, make_generator(1), 1000};
-  const FisherOptions options{"exact", 64, "n"};
-  fisher_diagonal(end, options);
+  FisherCase fisher;
   std::vector<double> times;
-  for (int64_t round = 0; round < rounds; ++round) {
-    times.push_back(seconds([&] { fisher_diagonal(end, options); }));
-  }
+  for (int64_t round = 0; round < rounds; ++round) times.push_back(fisher.vectorised());
   std::sort(times.begin(), times.end());
   fmt::print("{:.9f}\n", times[times.size() / 2]);
 }

@@ -50,21 +50,34 @@ std::array<float, 256> dynamic_map(bool is_signed) {
 void set_range(const float* value, int first, int last, int range, ByteLines& lines) {
   const double low = value[first], high = value[last];
   const double scale = last > first ? (last - first) / (high - low) : 0.0;
-  lines.scale[range] = static_cast<float>(scale);
-  lines.offset[range] = static_cast<float>(first + 0.5 - low * scale);
+  lines.scale[range] = static_cast<float>(kLineUnit * scale);
+  lines.offset[range] = static_cast<float>(kLineUnit * (first + 0.5 - low * scale));
   lines.top[range] = last;
 }
 
 /// Whether the midpoints of a range's numbers come out whole, and what is above the lower edge no
 /// smaller than its first number.
-bool lines_hold(const float* value, int first, float lower, int range, const ByteLines& lines) {
+bool range_holds(const float* value, int first, float lower, int range, const ByteLines& lines) {
   const auto place = [&](float x) { return std::fma(x, lines.scale[range], lines.offset[range]); };
-  if (!(place(lower) >= static_cast<float>(first))) return false;
+  if (!(place(lower) >= static_cast<float>(kLineUnit * first))) return false;
   for (int number = first; number < lines.top[range]; ++number) {
-    const float middle = (value[number] + value[number + 1]) / 2;
-    if (!(std::fabs(place(middle) - static_cast<float>(number + 1)) < kLineDoubt / 4)) return false;
+    const auto whole = static_cast<float>(kLineUnit * (number + 1));
+    if (!(std::fabs(place((value[number] + value[number + 1]) / 2) - whole) < 0.5f)) return false;
   }
   return true;
+}
+
+/// Where each pair of binades begins among the ranges; false where one has more than two of them.
+bool set_first_ranges(ByteLines& lines) {
+  constexpr uint32_t kLowest = 48;  // bits 24 to 30 of 2^-31
+  for (int range = 1; range < 7; ++range) {
+    if (!(lines.edge[range] >= 4 * lines.edge[range - 1])) return false;
+  }
+  for (uint32_t pair = 0; pair < 16; ++pair) {
+    const auto least = std::bit_cast<float>((kLowest + pair) << 24);
+    while (lines.range[pair] < 7 && least > lines.edge[lines.range[pair]]) ++lines.range[pair];
+  }
+  return lines.range[0] == 0 && lines.zero >= std::bit_cast<float>(kLowest << 24);
 }
 
 }  // namespace
@@ -77,19 +90,18 @@ bool find_lines(const float* values, ByteLines& lines) {
   for (int number = 1; is_signed && number <= 127; ++number) {
     if (value[-number] != -value[number]) return false;
   }
-  lines.code_of_zero = zero;
+  lines.code_of_zero = static_cast<uint8_t>(zero);
   lines.zero = (value[0] + value[1]) / 2;
   float lower = lines.zero;
   for (int range = 0; range < 8; ++range) {
     const int first = is_signed ? 1 << range : (2 << range) - 1;
     const int end = is_signed ? 2 << range : (4 << range) - 1;
     set_range(value, first, std::min(end - 1, last), range, lines);
-    if (!lines_hold(value, first, lower, range, lines)) return false;
-    if (range == 7) break;
-    lower = (value[end - 1] + value[end]) / 2;
+    if (!range_holds(value, first, lower, range, lines)) return false;
+    lower = range < 7 ? (value[end - 1] + value[end]) / 2 : std::numeric_limits<float>::infinity();
     lines.edge[range] = lower;
   }
-  return true;
+  return set_first_ranges(lines);
 }
 
 uint32_t ByteMap::bucket(float x) {

@@ -3,10 +3,11 @@
 
     scripts/bench_train_step.py --peer ../shared/peers/train_step.py --python PYTHON [--pairs 5]
 
-PYTHON is an interpreter with torch, transformers and peft. One pair of a model runs the same steps (random tokens of
-the same shape, AdamW) under every method on both sides, peer first in even pairs and Lethe (build/step_bench) first in
-odd ones; a side's time is its median step. Lethe measures its bound, the dense products of the step alone, before and
-after its own steps. Prints a Markdown table: median, minimum and maximum of the pairwise ratios.
+PYTHON is an interpreter with torch, transformers and peft. One pair runs the same steps (random tokens of the same
+shape, AdamW) of one model under one method on both sides, a process each, peer first in even pairs and Lethe
+(build/step_bench) first in odd ones; a side's time is its median step. Lethe measures its bound, the dense products of
+the step alone, before and after its own steps. Prints a Markdown table: median, minimum and maximum of the pairwise
+ratios.
 """
 import json
 import sys
@@ -23,32 +24,29 @@ def rows(command):
     return [json.loads(line) for line in output(command).splitlines() if line.startswith("{")]
 
 
-def peer_steps(args, model, cases):
-    methods = ",".join(dict.fromkeys(method for _, method, _ in cases))
-    command = [args.python, args.peer, "--model", model, "--methods", methods, "--threads", "1",
+def peer_step(args, model, method):
+    command = [args.python, args.peer, "--model", model, "--methods", method, "--threads", "1",
                "--steps", str(args.steps), "--warmup", "3"]
-    return {row["method"]: row["ms_per_step"] for row in rows(command)}
+    return rows(command)[0]["ms_per_step"]
 
 
-def lethe_steps(args, model, cases):
-    found = rows([args.lethe, model, ",".join(case for case, _, _ in cases), str(args.steps)])
-    return {row["method"]: (row["ms_per_step"], row["gemm_ms"]) for row in found}
+def lethe_step(args, model, case):
+    row = rows([args.lethe, model, case, str(args.steps)])[0]
+    return row["ms_per_step"], row["gemm_ms"]
 
 
-def compare(args, model, cases):
-    """By case the ratios of all pairs, peer over Lethe and Lethe over its bound."""
-    ratios = {case: ([], []) for case, _, _ in cases}
+def compare(args, model, case, method):
+    """The ratios of all pairs: peer over Lethe, Lethe over its bound."""
+    over_lethe, over_bound = [], []
     for pair in range(args.pairs):
-        sides = in_turns(pair, {"peer": lambda: peer_steps(args, model, cases),
-                                "lethe": lambda: lethe_steps(args, model, cases)})
-        peer, lethe = sides["peer"], sides["lethe"]
-        for case, method, _ in cases:
-            step, bound = lethe[case]
-            ratios[case][0].append(peer[method] / step)
-            ratios[case][1].append(step / bound)
-            print(f"{model} {case} pair {pair + 1}/{args.pairs}: peer {peer[method]:.0f} ms, lethe {step:.0f} ms, "
-                  f"bound {bound:.0f} ms", file=sys.stderr, flush=True)
-    return ratios
+        sides = in_turns(pair, {"peer": lambda: peer_step(args, model, method),
+                                "lethe": lambda: lethe_step(args, model, case)})
+        peer, (step, bound) = sides["peer"], sides["lethe"]
+        over_lethe.append(peer / step)
+        over_bound.append(step / bound)
+        print(f"{model} {case} pair {pair + 1}/{args.pairs}: peer {peer:.0f} ms, lethe {step:.0f} ms, "
+              f"bound {bound:.0f} ms", file=sys.stderr, flush=True)
+    return over_lethe, over_bound
 
 
 def main():
@@ -63,9 +61,9 @@ def main():
     print("| model | method | peer / Lethe | aimed at | Lethe / GEMM bound |\n|---|---|---|---|---|", flush=True)
     cases = [one for one in CASES if one[0] in args.cases.split(",")]
     for model in args.models.split(","):
-        ratios = compare(args, model, cases)
-        for case, _, aim in cases:
-            print(f"| {model} | {case} | {spread(ratios[case][0])} | {aim} | {spread(ratios[case][1])} |", flush=True)
+        for case, method, aim in cases:
+            over_lethe, over_bound = compare(args, model, case, method)
+            print(f"| {model} | {case} | {spread(over_lethe)} | {aim} | {spread(over_bound)} |", flush=True)
     print(f"\n{args.pairs} pairs; {args.steps} steps; one thread.")
 
 

@@ -2,6 +2,7 @@
 #include "tests/catch.h"
 // After Catch.
 #include "core/loss.h"
+#include "experiments/preflight.h"
 #include "experiments/runner.h"
 #include "tests/shared.h"
 #include "tests/sweep_case.h"
@@ -14,7 +15,7 @@ TEST_CASE("stories260K has its published loss on the stories that it was not tra
   const auto trials =
       expand(read_sweep(std::string(LETHE_SOURCE_DIR) + "/sweeps/stories_forgetting.toml"),
              builtin_methods());
-  CHECK(trials.size() == 13 * 5);
+  CHECK(trials.size() == 12 * 5);
   const Trial& trial = trials[0];
   const TaskStream stream = stream_entry(trial.stream.name).make(trial.stream, trial.spec.seed);
   const auto model = starting_model(trial.model, shape_for(stream, trial.model.name), 1, nullptr);
@@ -33,4 +34,14 @@ TEST_CASE("stories260K has its published loss on the stories that it was not tra
     return;
   }
   FAIL("no probe 'tinystories' by loss");
+}
+
+TEST_CASE("the repository's sweeps of texts can begin") {
+  if (!shared_path("data/checkpoints/stories260K_hf")) return;
+  for (const std::string name : {"stories_forgetting", "instructions", "precision_stories"}) {
+    CAPTURE(name);
+    const auto trials = expand(
+        read_sweep(std::string(LETHE_SOURCE_DIR) + "/sweeps/" + name + ".toml"), builtin_methods());
+    CHECK_NOTHROW(preflight(trials, builtin_methods()));
+  }
 }

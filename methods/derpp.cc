@@ -1,10 +1,11 @@
 // Dark experience replay: the logits that rows had when they were trained on are kept and matched.
 //   extra = alpha MSE(z(x'), z') + beta CE(z(x''), y''),  two independent draws from one reservoir
-// MSE = the mean over rows and units (in task-incremental streams over the units of the row's
-// task). Every trained row is offered to the reservoir, with the logits of that forward pass, as
-// often as it is trained on; rows of the present task are replayed too. "DER++" in the paper: a
-// method's name cannot hold a '+', which joins methods. DER is beta = 0, the alias `der`. Source:
-// Buzzega et al. 2020, arXiv:2004.07211, eq. 6 and algorithm 2.
+// MSE = the mean over predicted positions (rows, where a row has one) and units (in
+// task-incremental streams over the units of the row's task). Every trained row is offered to the
+// reservoir, with the logits of that forward pass, as often as it is trained on; rows of the
+// present task are replayed too. "DER++" in the paper: a method's name cannot hold a '+', which
+// joins methods. DER is beta = 0, the alias `der`. Source: Buzzega et al. 2020, arXiv:2004.07211,
+// eq. 6 and algorithm 2.
 #include <map>
 
 #include "core/error.h"
@@ -14,6 +15,49 @@
 
 namespace lethe {
 namespace {
+
+/// Logits of kept rows by slot, (P, C) each: P = the row's predicted positions.
+class KeptLogits {
+ public:
+  void put(int64_t slot, const Tensor& logits) {
+    const MemoryTag tag(Category::method_state);
+    const auto place = static_cast<size_t>(slot);
+    if (place >= rows_.size()) rows_.resize(place + 1);
+    rows_[place] = logits.clone();
+  }
+  Tensor of(const std::vector<int64_t>& slots) const {
+    std::vector<Tensor> found;
+    for (const int64_t slot : slots) found.push_back(rows_[static_cast<size_t>(slot)]);
+    return at::cat(found);
+  }
+  void move_to(const at::Device& device) {
+    const MemoryTag tag(Category::method_state);
+    for (Tensor& row : rows_) row = row.to(device);
+  }
+  void state(Archive& archive) {
+    std::vector<int64_t> counts;
+    for (const Tensor& row : rows_) counts.push_back(row.size(0));
+    Tensor all = rows_.empty() ? at::empty({0, 0}) : at::cat(rows_);
+    archive("positions", counts);
+    archive("logits", all);
+    if (!archive.reading()) return;
+    rows_.clear();
+    int64_t first = 0;
+    for (const int64_t own : counts) {
+      put(static_cast<int64_t>(rows_.size()), all.narrow(0, first, own));
+      first += own;
+    }
+  }
+
+ private:
+  std::vector<Tensor> rows_;
+};
+
+/// The positions of one row of a batch.
+Tensor logits_of_row(const Step& step, int64_t row) {
+  if (!step.batch.row_of.defined()) return step.logits.narrow(0, row, 1);
+  return step.logits.index_select(0, step.batch.row_of.eq(row).nonzero().view({-1}));
+}
 
 class Derpp : public Strategy {
  public:
@@ -25,7 +69,8 @@ class Derpp : public Strategy {
     template <class Visit>
     void fields(Visit&& visit) {
       visit("budget", budget, at_least(0),
-            "rows kept in all, booked as ids of 16 bytes and their logits; 0 = finetune");
+            "rows kept in all, booked as ids of 16 bytes and their logits (text: a vocabulary's of "
+            "every predicted position); 0 = finetune");
       visit("alpha", alpha, at_least(0.0), "weight of the kept logits");
       visit("beta", beta, at_least(0.0), "weight of the kept rows' labels; 0 = DER");
       visit("batch", batch, at_least(0), "rows of each draw; 0 = as many as current ones");
@@ -35,7 +80,6 @@ class Derpp : public Strategy {
 
   void prepare(Setup& setup) override {
     if (options_.budget == 0) return;
-    require_classes("derpp", setup.stream, "it keeps the logits of every class", "use replay");
     check_buffer("derpp", {options_.budget, "total", "reservoir"}, setup.stream);
   }
 
@@ -45,9 +89,8 @@ class Derpp : public Strategy {
     buffer_.open(begin.stream, begin.task, seed_);
     offers_ = Random(seed_, 3);
     batch_ = options_.batch > 0 ? options_.batch : begin.batch_size;
-    const MemoryTag tag(Category::method_state);
     device_ = begin.arena.values().device();
-    if (logits_.defined()) logits_ = logits_.to(device_);
+    kept_.move_to(device_);
   }
 
   bool reads_logits() const override { return true; }
@@ -68,17 +111,15 @@ class Derpp : public Strategy {
     const MemoryTag tag(Category::method_state);
     buffer_.state(archive);
     archive("offers", offers_);
-    archive("logits", logits_);
-    if (archive.reading() && logits_.defined()) logits_ = logits_.to(device_);
+    kept_.state(archive);
+    if (archive.reading()) kept_.move_to(device_);
   }
 
  private:
   Tensor logits_kept(const Step& step) {
     const ReplayBuffer::Drawn drawn = buffer_.draw(batch_);
     const Batch past = drawn.batch.to(step.batch.inputs.device());
-    const Tensor then =
-        logits_.index_select(0, at::tensor(drawn.slots, at::kLong).to(logits_.device()));
-    const Tensor squares = (step.forward(past) - then).square();
+    const Tensor squares = (step.forward(past) - kept_.of(drawn.slots)).square();
     if (!past.active.defined()) return squares.mean();
     return (squares * past.active).sum() / past.active.sum();
   }
@@ -91,26 +132,13 @@ class Derpp : public Strategy {
       const auto slot = buffer_.offer(ids.data_ptr<int64_t>()[row], options_.budget, offers_);
       if (slot) row_of[*slot] = row;
     }
-    if (row_of.empty()) return;
-    if (!logits_.defined()) {
-      const MemoryTag tag(Category::method_state);
-      logits_ = at::zeros({options_.budget, step.logits.size(1)}, step.logits.options());
-    }
-    std::vector<int64_t> slots, rows;
-    for (const auto& [slot, row] : row_of) {
-      slots.push_back(slot);
-      rows.push_back(row);
-    }
-    const auto on = [&](const std::vector<int64_t>& numbers) {
-      return at::tensor(numbers, at::kLong).to(logits_.device());
-    };
-    logits_.index_copy_(0, on(slots), step.logits.detach().index_select(0, on(rows)));
+    for (const auto& [slot, row] : row_of) kept_.put(slot, logits_of_row(step, row));
   }
 
   Options options_;
   ReplayBuffer buffer_;
   at::Device device_{at::kCPU};
-  Tensor logits_;  // (budget, classes), by slot
+  KeptLogits kept_;
   Random offers_{0};
   uint64_t seed_ = 0;
   int64_t batch_ = 0;
@@ -129,7 +157,8 @@ void add_derpp(StrategyRegistry& registry) {
   entry.readings = {
       {"alpha, beta",
        "Two independent draws, one for logits and one for labels, as algorithm 2 has it and "
-       "the authors' code does. MSE is a mean over rows and units, as that code's."},
+       "the authors' code does. MSE is a mean over rows and units, as that code's; of text over "
+       "predicted positions and the vocabulary."},
       {"budget",
        "One reservoir over all rows that are trained on, those of the present task too, as "
        "in the paper."}};

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tests/replay_case.h"
+#include "tests/token_case.h"
 
 using namespace lethe;
 
@@ -113,13 +114,34 @@ TEST_CASE("task-incremental logits are compared over the classes of the row's ta
   CHECK(der.extra(1, stream.tasks[0].train->batch({1})).item<double>() == Approx((1 + 4) / 2.0));
 }
 
-TEST_CASE("derpp refuses text and a budget larger than the data") {
-  TaskStream text = two_rows();
-  text.name = "words";
-  text.classes = 0;
-  CHECK_THROWS_WITH(Rehearsal(zero_layer(2, 1), text, "derpp", {{"budget", "1"}}),
-                    "derpp needs classes, as it keeps the logits of every class, but stream "
-                    "'words' gives text; use replay, or a stream of images");
+TEST_CASE("of text the logits of every predicted position are kept, row by row") {
+  const TaskStream stream = token_stream(plan::Form::decoder, 2, 4, 6, 3);
+  Rehearsal der(token_model(HfConfig::parse(token_config("gpt2"), "config.json")), stream, "derpp",
+                {{"budget", "2"}, {"alpha", "1"}, {"beta", "0"}});
+  der.begin(1);
+  const Rows& rows = *stream.tasks[0].train;
+  const auto logits = [&](int64_t row) { return der.model->forward(rows.batch({row})).detach(); };
+  const auto shift = [&](double by) {
+    const at::NoGradGuard no_grad;
+    der.arena.values().mul_(by);
+  };
+  const auto square = [](const Tensor& now, const Tensor& then) {
+    return (now - then).square().mean().item<double>();
+  };
+  const Tensor first = logits(3);
+  CHECK(first.size(0) == 3);
+  der.extra(1, rows.batch({3}));
+  shift(1.5);
+  const Tensor second = logits(1);
+  const double change = square(logits(3), first);
+  CHECK(change > 1e-3);
+  CHECK(der.extra(1, rows.batch({1})).item<double>() == Approx(change).epsilon(1e-4));
+  shift(0.5);
+  const double both = (square(logits(3), first) + square(logits(1), second)) / 2;
+  CHECK(der.extra(1, rows.batch({1})).item<double>() == Approx(both).epsilon(1e-4));
+}
+
+TEST_CASE("derpp refuses a budget larger than the data") {
   CHECK_THROWS_WITH(Rehearsal(zero_layer(2, 1), two_rows(), "derpp", {{"budget", "3"}}),
                     "derpp: a budget of 3 rows in total is larger than the data: the tasks before "
                     "the last of stream 'given' have 2 training rows; lower the budget to at most "
@@ -134,6 +156,8 @@ TEST_CASE("derpp's ids and logits are booked as method state") {
     Rehearsal der(zero_layer(4, 1), stream, "derpp", {{"budget", "5"}});
     der.begin(1);
     der.extra(1, stream.tasks[0].train->batch({0, 1, 2}));
+    CHECK(live_bytes(Category::method_state) - before == 5 * 16 + 3 * 4 * 4);
+    der.extra(1, stream.tasks[0].train->batch({3, 4, 5, 6, 7}));
     CHECK(live_bytes(Category::method_state) - before == 5 * 16 + 5 * 4 * 4);
   }
   CHECK(live_bytes(Category::method_state) == before);

@@ -48,16 +48,17 @@ TEST_CASE("every method that stream or model can't take is named with both, all 
   const std::string on =
       " can't run on stream 'instructions train_rows=40 validation_rows=4 "
       "test_rows=4' with model 'decoder width=8 layers=1 heads=1': ";
-  CHECK(said_of(kWords + method("finetune") + method("ewc", "ewc.rows = 50\n") + method("derpp") +
-                method("lora", "lora.targets = \"q_proj\"\n") +
+  CHECK(said_of(kWords + method("finetune") + method("ewc", "ewc.rows = 50\n") +
+                method("ewc-kfac") + method("lora", "lora.targets = \"q_proj\"\n") +
                 method("ewc+si", "ewc.labels = \"exact\"\n")) ==
         "method 'ewc'" + on +
             "ewc: rows = 50, but task 1 ('sentiment') of stream 'instructions' has 40 training "
             "rows; ask for at most that, or 0 for all\n"
-            "method 'derpp'" +
+            "method 'ewc-kfac'" +
             on +
-            "derpp needs classes, as it keeps the logits of every class, but stream 'instructions' "
-            "gives text; use replay, or a stream of images\n"
+            "ewc-kfac needs classes, as its factors are those of layers that see one vector a row, "
+            "but "
+            "stream 'instructions' gives text; use ewc, or a stream of images\n"
             "method 'lora'" +
             on +
             "lora: no Linear ends with one of 'q_proj'; the model has: h.0.attn.c_attn, "

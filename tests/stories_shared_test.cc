@@ -15,7 +15,7 @@ TEST_CASE("stories260K has its published loss on the stories that it was not tra
   const auto trials =
       expand(read_sweep(std::string(LETHE_SOURCE_DIR) + "/sweeps/stories_forgetting.toml"),
              builtin_methods());
-  CHECK(trials.size() == 12 * 5);
+  CHECK(trials.size() == 13 * 5);
   const Trial& trial = trials[0];
   const TaskStream stream = stream_entry(trial.stream.name).make(trial.stream, trial.spec.seed);
   const auto model = starting_model(trial.model, shape_for(stream, trial.model.name), 1, nullptr);

@@ -29,7 +29,10 @@ using namespace lethe;
 
 constexpr int64_t kWidth = 128, kLayers = 4, kHeads = 4, kLength = 64, kBatch = 32,
                   kVocabulary = 512;
-constexpr int64_t kTasks = 5, kWarmUp = 3;
+constexpr int64_t kTasks = 5;
+
+/// Steps before those that are timed.
+int64_t warm_up(int64_t steps) { return std::min<int64_t>(3, steps); }
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -154,7 +157,7 @@ double step_time(const std::string& family, const Case& one, int64_t steps) {
   const bool pairs = family == "t5";
   std::vector<std::shared_ptr<RandomRows>> rows;
   for (int64_t t = 0; t < kTasks; ++t) {
-    const int64_t batches = t + 1 < kTasks ? 1 : kWarmUp + steps + 1;
+    const int64_t batches = t + 1 < kTasks ? 1 : warm_up(steps) + steps + 1;
     rows.push_back(std::make_shared<RandomRows>(t << 16, batches * kBatch, pairs));
   }
   TaskStream stream = stream_of(rows, pairs);
@@ -233,7 +236,7 @@ std::vector<Product> products_of(const std::string& family, const Case& one) {
 
 double product_time(std::vector<Product>& products, int64_t steps) {
   std::vector<double> times;
-  for (int64_t step = 0; step < kWarmUp + steps; ++step) {
+  for (int64_t step = 0; step < warm_up(steps) + steps; ++step) {
     const double begin = now();
     for (Product& product : products) product.forward();
     for (auto product = products.rbegin(); product != products.rend(); ++product) {
@@ -241,7 +244,7 @@ double product_time(std::vector<Product>& products, int64_t steps) {
     }
     times.push_back(1e3 * (now() - begin));
   }
-  return median({times.begin() + kWarmUp, times.end()});
+  return median({times.begin() + warm_up(steps), times.end()});
 }
 
 void run(const std::string& family, const std::string& name, int64_t steps, bool bound) {

@@ -15,7 +15,8 @@ set_source_files_properties(
   kernels/attention_avx512.cc kernels/fourbit_avx512.cc kernels/tile_avx512.cc kernels/update_avx512.cc PROPERTIES
   COMPILE_OPTIONS "${_fast};-march=x86-64-v4;-Wno-maybe-uninitialized")
 set_source_files_properties(
-  kernels/blockwise8.cc kernels/byte_map.cc kernels/fourbit.cc kernels/tile_product.cc PROPERTIES
+  kernels/blockwise8.cc kernels/byte_map.cc kernels/fourbit.cc kernels/matrix_product.cc
+  kernels/tile_product.cc PROPERTIES
   COMPILE_OPTIONS "${_exact}")
 set_source_files_properties(kernels/update_reference.cc PROPERTIES
   COMPILE_OPTIONS "-O1;-fno-tree-vectorize;${_exact}")

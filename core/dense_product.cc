@@ -5,6 +5,7 @@
 
 #include "core/autograd_function.h"
 #include "core/kernels/sparse_product.h"
+#include "core/matrix_product.h"
 
 namespace lethe {
 namespace {
@@ -38,17 +39,17 @@ void add_sparse_gradient(const Tensor& x, const Tensor& gradient, Tensor& total)
                             total.mutable_data_ptr<float>());
 }
 
-/// One GEMM over all rows. at::linear would choose between that and a batched product by what
-/// requires a gradient, and so give other bits in training than in evaluation.
+/// One product over all rows.
 Tensor folded(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) {
-  if (x.dim() == 2) return at::linear(x, weight, bias);
-  return at::linear(rows_of(x), weight, bias).view(shape_with_last(x, weight.size(0)));
+  const Tensor y = product(rows_of(x), weight.t(), bias ? *bias : Tensor());
+  return x.dim() == 2 ? y : y.view(shape_with_last(x, weight.size(0)));
 }
 
 struct DenseProduct : torch::autograd::Function<DenseProduct> {
   static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& x,
                         const Tensor& weight, const std::optional<Tensor>& bias) {
-    saved->save_for_backward({x, weight});
+    // Without a gradient of the weight x is not needed.
+    saved->save_for_backward({weight.requires_grad() ? x : Tensor(), weight});
     saved->saved_data["bias"] = bias && bias->requires_grad();
     const bool sparse = over_nonzeros(x, weight);
     saved->saved_data["sparse"] = sparse;
@@ -60,7 +61,9 @@ struct DenseProduct : torch::autograd::Function<DenseProduct> {
     const auto kept = saved->get_saved_variables();
     const Tensor &x = kept[0], &weight = kept[1], &gradient = gradients[0];
     Tensor to_x, to_weight, to_bias;
-    if (saved->needs_input_grad(0)) to_x = rows_of(gradient).mm(weight).view_as(x);
+    if (saved->needs_input_grad(0)) {
+      to_x = product(rows_of(gradient), weight).view(shape_with_last(gradient, weight.size(1)));
+    }
     if (saved->needs_input_grad(1)) {
       Tensor& total = weight.mutable_grad();
       const bool here = adding && total.defined();
@@ -68,9 +71,9 @@ struct DenseProduct : torch::autograd::Function<DenseProduct> {
         if (!here) to_weight = at::zeros_like(weight);
         add_sparse_gradient(x, gradient, here ? total : to_weight);
       } else if (here) {
-        total.addmm_(rows_of(gradient).t(), rows_of(x));
+        add_product(total, rows_of(gradient).t(), rows_of(x));
       } else {
-        to_weight = rows_of(gradient).t().mm(rows_of(x));
+        to_weight = product(rows_of(gradient).t(), rows_of(x));
       }
     }
     if (saved->saved_data["bias"].toBool()) to_bias = rows_of(gradient).sum(0);
@@ -95,7 +98,9 @@ bool AddingGradients::on() { return adding; }
 Tensor dense_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   // Without a bias an empty optional: an undefined tensor is no argument of a Function.
   const std::optional<Tensor> given = bias.defined() ? std::optional(bias) : std::nullopt;
-  if (weight.requires_grad() && at::GradMode::is_enabled()) {
+  const bool graded =
+      weight.requires_grad() || x.requires_grad() || (given && given->requires_grad());
+  if (graded && at::GradMode::is_enabled()) {
     return DenseProduct::apply(x, weight, given);
   }
   return over_nonzeros(x, weight) ? sparse_product(x, weight, given) : folded(x, weight, given);

@@ -29,10 +29,11 @@ class AddingGradients {
   bool before_;
 };
 
-/// x W^T + bias: (..., in) -> (..., out); weight (out, in), bias (out) or undefined. The bits, with
-/// gradients, of at::linear where a weight is used once a step; but an x (R, in) on the CPU without
-/// a gradient of its own and mostly zeros, such as images, is multiplied over its nonzeros alone
-/// (core/kernels/sparse_product.h), which takes a third of the time and rounds differently.
+/// x W^T + bias: (..., in) -> (..., out); weight (out, in), bias (out) or undefined. One product
+/// over all rows, by core/matrix_product.h, forward and backward; but an x (R, in) on the CPU
+/// without a gradient of its own and mostly zeros, such as images, is multiplied over its nonzeros
+/// alone (core/kernels/sparse_product.h), which takes a third of the time and rounds differently.
+/// Its gradients have no graph of their own.
 Tensor dense_product(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
 }  // namespace lethe

@@ -27,9 +27,9 @@ void TaskAdapter::begin_task(int64_t task, at::Generator generator) {
 }
 
 Tensor TaskAdapter::output(const Tensor& x, const Tensor& so_far) const {
+  if (!earlier_a_.defined()) return LowRankAdapter::output(x, so_far);
   const Tensor kept = dropped(x);
   const Tensor present = product(kept);
-  if (!earlier_a_.defined()) return so_far + present * scale();
   return so_far + (at::linear(at::linear(kept, earlier_a_), earlier_b_) + present) * scale();
 }
 

@@ -2,6 +2,7 @@
 #include "tests/catch.h"
 // After Catch.
 #include "core/dense_product.h"
+#include "core/matrix_product.h"
 
 using namespace lethe;
 
@@ -50,12 +51,49 @@ TEST_CASE("gradients are added where they lie, for dense and for dark images") {
   }
 }
 
-TEST_CASE("inputs with a gradient of their own, wide types and narrow layers stay with the GEMM") {
+TEST_CASE(
+    "inputs with a gradient of their own, wide types and narrow layers are multiplied whole") {
   const ProductCase one(0.1);
   const Tensor x = one.x.clone().requires_grad_();
-  CHECK(dense_product(x, one.weight, one.bias).equal(at::linear(one.x, one.weight, one.bias)));
+  const auto whole = [](const Tensor& given, const Tensor& weight, const Tensor& bias) {
+    const at::NoGradGuard no_grad;
+    return product(given, weight.t(), bias);
+  };
+  CHECK(dense_product(x, one.weight, one.bias).equal(whole(one.x, one.weight, one.bias)));
   const Tensor wide = one.x.to(at::kDouble), weight = one.weight.detach().to(at::kDouble);
   CHECK(dense_product(wide, weight, {}).equal(at::linear(wide, weight)));
   const Tensor narrow = one.weight.detach().slice(0, 0, 10);
-  CHECK(dense_product(one.x, narrow, {}).equal(at::linear(one.x, narrow)));
+  CHECK(dense_product(one.x, narrow, {}).equal(whole(one.x, narrow, {})));
+}
+
+TEST_CASE("LETHE_PRODUCTS says whose products are used") {
+  CHECK(choose_own_products(nullptr, false));
+  CHECK_FALSE(choose_own_products("", true));
+  CHECK(choose_own_products("lethe", true));
+  CHECK_FALSE(choose_own_products("libtorch", false));
+  CHECK_THROWS_WITH(choose_own_products("mkl", false),
+                    "LETHE_PRODUCTS is 'mkl'; expected lethe or libtorch");
+}
+
+TEST_CASE("products have libtorch's values to rounding, and a frozen weight's gradients too") {
+  for (const int64_t rows : {3, 40, 300}) {
+    for (const int64_t out : {8, 24, 300}) {
+      CAPTURE(rows, out);
+      const Tensor a = at::randn({rows, 70}, make_generator(1)), b = at::randn({out, 70});
+      const Tensor bias = at::randn({out}), sum = a.mm(b.t());
+      const auto near = [](const Tensor& ours, const Tensor& theirs) {
+        return ((ours - theirs).abs().max() < 3e-6 * theirs.abs().max()).item<bool>();
+      };
+      CHECK(near(product(a, b.t(), bias), sum + bias));
+      CHECK(near(product(sum, b), sum.mm(b)));
+      Tensor total = at::ones({out, 70});
+      add_product(total, sum.t(), a);
+      CHECK(near(total, sum.t().mm(a) + 1));
+      const Tensor x = a.clone().requires_grad_(), shift = bias.clone().requires_grad_();
+      dense_product(x, b, shift).square().sum().backward();
+      CHECK(near(x.grad(), (2 * (sum + bias)).mm(b)));
+      CHECK(near(shift.grad(), (2 * (sum + bias)).sum(0)));
+      CHECK(b.grad().defined() == false);
+    }
+  }
 }

@@ -5,6 +5,7 @@
 #include "core/autograd_function.h"
 #include "core/capture.h"
 #include "core/dense_product.h"
+#include "core/matrix_product.h"
 #include "core/memory.h"
 
 namespace lethe {
@@ -14,10 +15,12 @@ namespace {
 struct LowRankSum : torch::autograd::Function<LowRankSum> {
   static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& so_far,
                         const Tensor& x, const Tensor& a, const Tensor& b, double scale) {
-    const Tensor inner = rows_of(x).mm(a.t());
+    const Tensor inner = product(rows_of(x), a.t());
     saved->save_for_backward({x, inner, a, b});
     saved->saved_data["scale"] = scale;
-    return at::addmm(rows_of(so_far), inner, b.t(), 1, scale).view_as(so_far);
+    Tensor sum = rows_of(so_far).clone();
+    add_product(sum, inner * scale, b.t());
+    return sum.view_as(so_far);
   }
 
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
@@ -26,11 +29,11 @@ struct LowRankSum : torch::autograd::Function<LowRankSum> {
     const Tensor &x = kept[0], &inner = kept[1], &a = kept[2], &b = kept[3];
     const Tensor gradient = rows_of(gradients[0]);
     const double scale = saved->saved_data["scale"].toDouble();
-    const Tensor to_inner = gradient.mm(b).mul_(scale);
+    const Tensor to_inner = product(gradient, b).mul_(scale);
     Tensor to_x, to_a, to_b;
-    if (saved->needs_input_grad(1)) to_x = to_inner.mm(a).view_as(x);
-    if (saved->needs_input_grad(2)) to_a = to_inner.t().mm(rows_of(x));
-    if (saved->needs_input_grad(3)) to_b = gradient.t().mm(inner).mul_(scale);
+    if (saved->needs_input_grad(1)) to_x = product(to_inner, a).view_as(x);
+    if (saved->needs_input_grad(2)) to_a = product(to_inner.t(), rows_of(x));
+    if (saved->needs_input_grad(3)) to_b = product(gradient.t(), inner).mul_(scale);
     return {gradients[0], to_x, to_a, to_b, Tensor()};
   }
 };

@@ -1,6 +1,7 @@
-// The tile products, the int8 product and those with sparse inputs, for x86-64-v4. The build adds
+// The dense products, tile products, the int8 product and those with sparse inputs, for x86-64-v4. The build adds
 // -march=x86-64-v4 -O3 -fno-math-errno -ffp-contract=off.
 #include "core/kernels/int8_loop.h"
+#include "core/kernels/matrix_loop.h"
 #include "core/kernels/sparse_loop.h"
 #include "core/kernels/tile_loop.h"
 
@@ -14,6 +15,10 @@ void multiply_avx512(const float* x, int64_t tokens, const TiledWeight& w, const
 void multiply_back_avx512(const float* gy, int64_t tokens, const TiledWeight& w, float* scratch,
                           float* gx) {
   run_multiply_back(gy, tokens, w, scratch, gx);
+}
+
+void matrix_product_avx512(const MatrixProduct& product, float* scratch) {
+  run_matrix_product(product, scratch);
 }
 
 void multiply_int8_avx512(const int8_t* x, int64_t tokens, const Int8Matrix& w,

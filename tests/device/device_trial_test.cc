@@ -2,6 +2,7 @@
 // the CPU's, and memory is booked.
 #include "tests/catch.h"
 // After Catch.
+#include <cstdlib>
 #include <filesystem>
 
 #include "tests/device/other_device.h"
@@ -10,6 +11,9 @@
 using namespace lethe;
 
 namespace {
+
+// This device multiplies with libtorch, and bits are compared.
+const bool kProducts = setenv("LETHE_PRODUCTS", "libtorch", 1) == 0;
 
 /// The digest of the weights after a trial that uses much of the trainer.
 std::string digest(const at::Device& device, const std::string& method,

@@ -40,9 +40,12 @@ DoraAdapter::DoraAdapter(const AdapterForm& form, Linear& seam, Model& model)
       magnitude_(form.values.at("lora_magnitude_vector")) {}
 
 Tensor DoraAdapter::output(const Tensor& x, const Tensor& so_far) const {
-  const Tensor kept = dropped(x);
   const Tensor lengths = norms();
   const Tensor ratio = magnitude_ / lengths;
+  if (!detail::recording() && !drops() && !seam_.bias().defined()) {
+    return LowRankAdapter::output(x, so_far) * ratio;
+  }
+  const Tensor kept = dropped(x);
   Tensor plain = so_far;
   if (drops()) {
     plain = seam_.base().apply(kept, {});

@@ -11,8 +11,7 @@ namespace {
 bool has_dense_lines(const Tensor& x) { return x.stride(0) == 1 || x.stride(1) == 1; }
 
 /// Which products are faster here, on a Zen 3 with AVX2 (docs/benchmarks.md): few rows do not pay
-/// for the copy of b; an a that lies by columns is copied too, which pays only where the other way
-/// is poor, of a narrow b.
+/// for the copy of b, and an a that lies by columns would have to be copied too.
 bool is_ours(const Tensor& a, const Tensor& b) {
   static const bool chosen =
       choose_own_products(std::getenv("LETHE_PRODUCTS"), __builtin_cpu_is("intel") != 0);
@@ -20,8 +19,7 @@ bool is_ours(const Tensor& a, const Tensor& b) {
   for (const Tensor* x : {&a, &b}) {
     if (!x->is_cpu() || x->scalar_type() != at::kFloat || !has_dense_lines(*x)) return false;
   }
-  const bool narrow = b.size(1) <= 16;
-  return a.stride(1) == 1 ? a.size(0) >= (narrow ? 32 : 192) : narrow;
+  return a.stride(1) == 1 && a.size(0) >= (b.size(1) <= 16 ? 32 : 192);
 }
 
 kernels::MatrixView view_of(const Tensor& x) {

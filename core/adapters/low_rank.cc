@@ -33,7 +33,7 @@ struct LowRankSum : torch::autograd::Function<LowRankSum> {
     Tensor to_x, to_a, to_b;
     if (saved->needs_input_grad(1)) to_x = product(to_inner, a).view_as(x);
     if (saved->needs_input_grad(2)) to_a = product(to_inner.t(), rows_of(x));
-    if (saved->needs_input_grad(3)) to_b = product(gradient.t(), inner).mul_(scale);
+    if (saved->needs_input_grad(3)) to_b = product(inner.t(), gradient).t().mul_(scale);
     return {gradients[0], to_x, to_a, to_b, Tensor()};
   }
 };

@@ -12,12 +12,10 @@ constexpr int64_t kProductDepth = 256;
 constexpr int64_t kProductColumns = 256;
 constexpr int64_t kProductRows = 144;  ///< a multiple of every version's rows in registers
 constexpr int64_t kProductPanel = 16;
-constexpr int64_t kProductPad = 16;  ///< floats between copies
+constexpr int64_t kProductPad = 16;  ///< floats between panels
 
-/// Floats of scratch that the product needs: less than 110,000.
+/// Floats of scratch that the product needs: at most 65,792.
 int64_t matrix_scratch(const MatrixProduct& product);
-/// Of them those for the copy of b; that of a follows.
-int64_t right_scratch(const MatrixProduct& product);
 
 /// The AVX-512 version needs what has_avx512() asks for.
 void matrix_product_avx2(const MatrixProduct& product, float* scratch);

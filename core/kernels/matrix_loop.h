@@ -8,6 +8,8 @@
 namespace lethe::kernels {
 namespace {
 
+constexpr int kTileRows = kPanelVectors == 1 ? 12 : 6;  ///< that registers hold beside a panel
+
 /// c (kRows, kVectors registers) = or += a (kRows, depth) and a panel.
 template <int kRows, int kVectors>
 void add_tile(int64_t depth, const MatrixView& a, const float* panel, float* c, int64_t c_row,
@@ -59,17 +61,12 @@ inline void add_block(int64_t rows, int64_t width, int64_t depth, const MatrixVi
 
 /// Some rows of a times what is packed of b.
 inline void add_strip(int64_t rows, int64_t columns, int64_t depth, const MatrixView& a,
-                      const float* right, float* left, float* c, int64_t c_row, bool add) {
-  const bool packed = a.step != 1;
-  if (packed) pack_left(a, rows, depth, left);
+                      const float* right, float* c, int64_t c_row, bool add) {
   for (int64_t n = 0; n < columns; n += kProductPanel) {
-    const int64_t width = lesser(kProductPanel, columns - n);
+    const float* const panel = right + n / kProductPanel * panel_size(depth);
     for (int64_t m = 0; m < rows; m += kTileRows) {
-      const MatrixView group =
-          packed ? MatrixView{left + m / kTileRows * group_size(depth), 1, kTileRows}
-                 : MatrixView{a.data + m * a.row, a.row, 1};
-      add_block(lesser(kTileRows, rows - m), width, depth, group,
-                right + n / kProductPanel * panel_size(depth), c + m * c_row + n, c_row, add);
+      add_block(lesser(kTileRows, rows - m), lesser(kProductPanel, columns - n), depth,
+                {a.data + m * a.row, a.row, a.step}, panel, c + m * c_row + n, c_row, add);
     }
   }
 }
@@ -81,19 +78,18 @@ inline void add_bias(const float* bias, int64_t rows, int64_t columns, float* c,
 }
 
 inline void run_matrix_product(const MatrixProduct& p, float* scratch) {
-  float* const right = scratch;
-  float* const left = scratch + right_scratch(p);
   for (int64_t n = 0; n < p.columns; n += kProductColumns) {
     const int64_t columns = lesser(kProductColumns, p.columns - n);
     for (int64_t k = 0; k == 0 || k < p.depth; k += kProductDepth) {
       const int64_t depth = lesser(kProductDepth, p.depth - k);
-      pack_right({p.b.data + k * p.b.row + n * p.b.step, p.b.row, p.b.step}, depth, columns, right);
+      pack_right({p.b.data + k * p.b.row + n * p.b.step, p.b.row, p.b.step}, depth, columns,
+                 scratch);
       const bool last = k + depth >= p.depth && p.bias != nullptr;
       for (int64_t m = 0; m < p.rows; m += kProductRows) {
         const int64_t rows = lesser(kProductRows, p.rows - m);
         float* const c = p.out + m * p.out_row + n;
         const MatrixView a = {p.a.data + m * p.a.row + k * p.a.step, p.a.row, p.a.step};
-        add_strip(rows, columns, depth, a, right, left, c, p.out_row, p.add || k > 0);
+        add_strip(rows, columns, depth, a, scratch, c, p.out_row, p.add || k > 0);
         if (last) add_bias(p.bias + n, rows, columns, c, p.out_row);
       }
     }

@@ -1,5 +1,5 @@
-// Copies of the factors of a dense product, in the order in which its loops read them; internal
-// linkage, as in core/kernels/lanes.h.
+// The copy of the right factor of a dense product, in the order in which its loops read it;
+// internal linkage, as in core/kernels/lanes.h.
 #pragma once
 
 #include <cstring>
@@ -13,17 +13,15 @@ namespace lethe::kernels {
 namespace {
 
 constexpr int kPanelVectors = static_cast<int>(kProductPanel) / kLaneCount;
-constexpr int kTileRows = kPanelVectors == 1 ? 12 : 6;  ///< that registers hold beside a panel
 
 /// The columns of a panel that begins where so many are left: a register's, where those are enough.
 constexpr int64_t panel_width(int64_t left) {
   return left <= kLaneCount ? kLaneCount : kProductPanel;
 }
 
-/// Floats from panel to panel, and from group to group, of so deep a copy: a cache line more than
-/// they have, or all would begin in the same few sets of the cache.
+/// Floats from panel to panel of so deep a copy: a cache line more than it has, or all would begin
+/// in the same few sets of the cache.
 constexpr int64_t panel_size(int64_t depth) { return depth * kProductPanel + kProductPad; }
-constexpr int64_t group_size(int64_t depth) { return depth * kTileRows + kProductPad; }
 
 /// b (depth, columns), whose columns lie side by side, as whole panels, row by row.
 inline void copy_panels(const MatrixView& b, int64_t depth, int64_t columns, float* out) {
@@ -72,23 +70,6 @@ inline void pack_right(const MatrixView& b, int64_t depth, int64_t columns, floa
       turn_panel(part, depth, panel, to);
     } else {
       copy_panel(part, depth, panel, width, to);
-    }
-  }
-}
-
-/// a (rows, depth) as groups of kTileRows: out[group][k][row].
-inline void pack_left(const MatrixView& a, int64_t rows, int64_t depth, float* out) {
-  constexpr int64_t kAhead = 8;  // lines of a that are asked for before they are read
-  const int64_t whole = a.row == 1 ? rows / kTileRows * kTileRows : 0;
-  for (int64_t k = 0; k < depth; ++k) {
-    const float* line = a.data + k * a.step;
-    float* to = out + k * kTileRows;
-    for (int64_t m = 0; m < whole; m += kTileRows, to += group_size(depth)) {
-      __builtin_prefetch(line + kAhead * a.step + m);
-      std::memcpy(to, line + m, kTileRows * sizeof(float));
-    }
-    for (int64_t m = whole; m < rows; ++m) {
-      out[m / kTileRows * group_size(depth) + k * kTileRows + m % kTileRows] = line[m * a.row];
     }
   }
 }

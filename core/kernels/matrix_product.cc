@@ -9,16 +9,10 @@
 
 namespace lethe::kernels {
 
-int64_t right_scratch(const MatrixProduct& p) {
+int64_t matrix_scratch(const MatrixProduct& p) {
   const int64_t panels =
       rounded_up(lesser(p.columns, kProductColumns), kProductPanel) / kProductPanel;
   return panels * (lesser(p.depth, kProductDepth) * kProductPanel + kProductPad);
-}
-
-int64_t matrix_scratch(const MatrixProduct& p) {
-  // At most one pad for six rows of a.
-  const int64_t left = kProductRows * lesser(p.depth, kProductDepth) + kProductRows * kProductPad;
-  return right_scratch(p) + (p.a.step == 1 ? 0 : left);
 }
 
 void multiply(const MatrixProduct& product) {

@@ -27,8 +27,8 @@ struct MatrixProduct {
 /// Each output is one chain of fused multiply-adds over the depth in order, from 0 or, with `add`,
 /// from what was there, then the bias: equal bits on every instruction set and for every number of
 /// rows, and those of the tile products (core/kernels/tile_product.h). Any counts, 0 too. Fast
-/// where a's step is 1 or its row is, and b's row or step is 1. Each thread keeps 420 KB to copy
-/// into, which no meter sees, as those of a BLAS.
+/// where the step of a is 1, and the row or the step of b. Each thread keeps 260 KB to copy into,
+/// which no meter sees, as those of a BLAS.
 void multiply(const MatrixProduct& product);
 
 /// The same by the plain loop.

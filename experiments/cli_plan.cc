@@ -15,10 +15,6 @@
 namespace lethe {
 namespace {
 
-std::string mib(int64_t bytes) {
-  return fmt::format("{:.1f}", static_cast<double>(bytes) / 0x1p20);
-}
-
 std::string gib(int64_t bytes) {
   return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / 0x1p30);
 }
@@ -39,10 +35,11 @@ std::string dtype_of(const plan::PlanRequest& request) {
 
 std::string settings_text(const plan::PlanRequest& request, const plan::Account& account) {
   return fmt::format(
-      "  method         {}, base {}, dense weights {}, adapters {}, activations {}\n"
+      "  method         {}, base {}, dense weights {}{}, adapters {}, activations {}\n"
       "  trained        {} of {} parameters\n"
       "  step           {} rows of {} tokens, {}, levers {}\n",
-      request.method, account.base, dtype_of(request), request.adapter_dtype, request.compute,
+      request.method, account.base, dtype_of(request),
+      request.mapped ? " (frozen ones mapped)" : "", request.adapter_dtype, request.compute,
       with_commas(account.trainable), with_commas(account.parameters), request.batch,
       request.length, request.optimizer, plan::levers_text(request.levers));
 }
@@ -110,6 +107,8 @@ void add_method_options(CLI::App& command, plan::PlanRequest& request) {
                      "Of the blocks' frozen weights: float, nf4, nf4-dq, fp4, fp4-dq, int8");
   command.add_option("--block", request.block, "Values a quantisation constant")
       ->capture_default_str();
+  command.add_flag("--mapped", request.mapped,
+                   "Frozen float32 weights stay in the checkpoint's mapped file");
   command.add_option("--dtype", request.dtype, "Of dense weights: float32 or bf16");
   command.add_option("--adapter-dtype", request.adapter_dtype, "Of adapters: float32 or bf16")
       ->capture_default_str();
@@ -132,6 +131,10 @@ std::string footer() {
 
 }  // namespace
 
+std::string mib(int64_t bytes) {
+  return fmt::format("{:.1f}", static_cast<double>(bytes) / 0x1p20);
+}
+
 plan::ModelFacts read_model_facts(const std::string& path) {
   if (std::filesystem::is_directory(path)) return model_facts(HfConfig::read(path));
   return model_facts(HfConfig::parse(file_bytes(path), path));
@@ -150,6 +153,7 @@ std::string plan_json(const std::string& model, const plan::ModelFacts& facts,
                                  {"method", request.method},
                                  {"base", plan.account.base},
                                  {"dtype", dtype_of(request)},
+                                 {"mapped", request.mapped},
                                  {"adapter_dtype", request.adapter_dtype},
                                  {"compute", request.compute},
                                  {"optimizer", request.optimizer},

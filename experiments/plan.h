@@ -24,6 +24,9 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments);
 /// The facts of the file or of the folder's config.json. Throws Error as HfConfig does.
 plan::ModelFacts read_model_facts(const std::string& path);
 
+/// Bytes as MiB: "812.3".
+std::string mib(int64_t bytes);
+
 std::string plan_text(const std::string& model, const plan::ModelFacts& facts,
                       const plan::PlanRequest& request, const plan::Plan& plan);
 std::string plan_json(const std::string& model, const plan::ModelFacts& facts,

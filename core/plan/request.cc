@@ -40,6 +40,9 @@ void check_levers(const PlanRequest& request) {
   if (levers.backward_update && levers.accumulate > 1) {
     excluded("optimizer-in-backward", "accumulate", "a sum over passes needs the whole gradient");
   }
+  if (request.mapped && (levers.bf16 || levers.stochastic || request.dtype == "bf16")) {
+    excluded("--mapped", "bf16", "a mapped file is read as float32, and bf16 weights are copies");
+  }
   const bool adam = request.optimizer == "adamw" || request.optimizer == "adam";
   if (levers.moments_8bit && !adam) {
     excluded("adamw8bit", "--optimizer " + request.optimizer, "only Adam has two moments");

@@ -26,6 +26,7 @@ class Counting {
         request_(request),
         bf16_(request.levers.bf16 || request.levers.stochastic),
         dense_(bf16_ ? 2 : value_bytes(request.dtype)),
+        frozen_(request.mapped ? 0 : dense_),
         adapter_(value_bytes(request.adapter_dtype)) {}
 
   States run() {
@@ -61,9 +62,9 @@ class Counting {
       own[Part::weights] = bytes.codes;
       own[Part::constants] = bytes.constants;
     } else if (!seam.weight) {
-      own[Part::weights] = seam.seam.weight_size() * dense_;
+      own[Part::weights] = seam.seam.weight_size() * frozen_;
     }
-    if (!seam.bias) own[Part::weights] += seam.seam.bias_size() * dense_;
+    if (!seam.bias) own[Part::weights] += seam.seam.bias_size() * frozen_;
     states_.device += own;
     const std::string block = block_of(seam);
     if (!block.empty()) blocks_[block] += own;
@@ -113,7 +114,7 @@ class Counting {
   const MethodPlan& method_;
   const PlanRequest& request_;
   bool bf16_;
-  int64_t dense_, adapter_, largest_gradient_ = 0;
+  int64_t dense_, frozen_, adapter_, largest_gradient_ = 0;
   std::map<std::string, PartBytes> blocks_;   // frozen bytes by "encoder.block.3"
   std::map<std::string, int64_t> gradients_;  // that live together
   States states_;

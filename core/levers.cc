@@ -49,6 +49,20 @@ plan::Levers levers_of(const TrainOptions& options) {
   return levers;
 }
 
+void check_levers(const plan::Levers& levers, const Method& method) {
+  for (size_t i = 0; i < method.strategies.size(); ++i) {
+    const Strategy& strategy = *method.strategies[i];
+    if (levers.chunk > 0 && strategy.reads_logits()) {
+      fail("chunked-loss excludes {}: it reads all logits of a step; drop one of them",
+           method.names[i]);
+    }
+    if (levers.backward_update && (strategy.reads_gradient() || strategy.reads_step())) {
+      fail("optimizer-in-backward excludes {}: it reads the whole gradient; drop one of them",
+           method.names[i]);
+    }
+  }
+}
+
 void check_levers(const plan::Levers& levers, const Model& model, const Method& method,
                   const at::Device& device) {
   if (levers.checkpoint > 0 && !model.has_blocks()) {
@@ -61,17 +75,7 @@ void check_levers(const plan::Levers& levers, const Model& model, const Method& 
   if (levers.moments_8bit && !device.is_cpu()) {
     fail("train.levers has adamw8bit, which trains on the CPU only; drop it, or set device = cpu");
   }
-  for (size_t i = 0; i < method.strategies.size(); ++i) {
-    const Strategy& strategy = *method.strategies[i];
-    if (levers.chunk > 0 && strategy.reads_logits()) {
-      fail("chunked-loss excludes {}: it reads all logits of a step; drop one of them",
-           method.names[i]);
-    }
-    if (levers.backward_update && (strategy.reads_gradient() || strategy.reads_step())) {
-      fail("optimizer-in-backward excludes {}: it reads the whole gradient; drop one of them",
-           method.names[i]);
-    }
-  }
+  check_levers(levers, method);
 }
 
 }  // namespace lethe

@@ -10,6 +10,9 @@ namespace lethe {
 /// for two that exclude each other or another option, naming both.
 plan::Levers levers_of(const TrainOptions& options);
 
+/// Throws Error where a strategy of the method excludes a lever.
+void check_levers(const plan::Levers& levers, const Method& method);
+
 /// Throws Error where the model, a strategy of the method or the device excludes a lever.
 void check_levers(const plan::Levers& levers, const Model& model, const Method& method,
                   const at::Device& device);

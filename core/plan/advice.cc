@@ -8,10 +8,12 @@ namespace lethe::plan {
 namespace {
 
 /// The request with one more lever; nullopt where it has it, or may not have it.
-std::optional<PlanRequest> with(const PlanRequest& request, const std::string& lever) {
+std::optional<PlanRequest> with(const PlanRequest& request, const std::string& lever,
+                                const LeverRule& allowed) {
   PlanRequest more = request;
   if (has_lever(request.levers, lever)) return std::nullopt;
   more.levers = with_lever(request.levers, lever);
+  if (allowed && !allowed(more.levers)) return std::nullopt;
   return more;
 }
 
@@ -25,12 +27,13 @@ std::optional<int64_t> peak_of(const ModelFacts& model, const PlanRequest& reque
 }
 
 /// Takes every lever, the cheapest first, that lowers the peak, until it fits.
-Remedy gathered(const ModelFacts& model, PlanRequest request, int64_t device_memory) {
+Remedy gathered(const ModelFacts& model, PlanRequest request, int64_t device_memory,
+                const LeverRule& allowed) {
   Remedy remedy;
   remedy.peak = account(model, request).peak();
   for (const LeverDoc& lever : lever_docs()) {
     if (remedy.peak <= device_memory) break;
-    const auto more = with(request, lever.name);
+    const auto more = with(request, lever.name, allowed);
     const auto peak = more ? peak_of(model, *more) : std::nullopt;
     if (!peak || *peak >= remedy.peak) continue;
     request = *more;
@@ -59,10 +62,10 @@ Remedy thinned(const ModelFacts& model, const PlanRequest& request, int64_t devi
 }  // namespace
 
 std::vector<Remedy> remedies(const ModelFacts& model, const PlanRequest& request,
-                             int64_t device_memory, int64_t& least_peak) {
+                             int64_t device_memory, int64_t& least_peak, const LeverRule& allowed) {
   std::vector<Remedy> found;
   for (const LeverDoc& lever : lever_docs()) {
-    const auto more = with(request, lever.name);
+    const auto more = with(request, lever.name, allowed);
     const auto peak = more ? peak_of(model, *more) : std::nullopt;
     if (!peak || *peak > device_memory) continue;
     // The plainer of two forms where both come to the same.
@@ -70,7 +73,7 @@ std::vector<Remedy> remedies(const ModelFacts& model, const PlanRequest& request
                                   [&](const Remedy& known) { return known.peak == *peak; });
     if (!same) found.push_back({{lever.name}, *peak});
   }
-  const Remedy all = gathered(model, request, device_memory);
+  const Remedy all = gathered(model, request, device_memory, allowed);
   least_peak = all.peak;
   if (found.empty() && all.peak <= device_memory) {
     found.push_back(thinned(model, request, device_memory, all));

@@ -58,13 +58,16 @@ Account account(const ModelFacts& model, const PlanRequest& request) {
   return made;
 }
 
-Plan make_plan(const ModelFacts& model, const PlanRequest& request, int64_t device_memory) {
+Plan make_plan(const ModelFacts& model, const PlanRequest& request, int64_t device_memory,
+               const LeverRule& allowed) {
   Plan plan;
   plan.account = account(model, request);
   plan.device_memory = device_memory;
   if (device_memory == 0) return plan;
   plan.fits = plan.account.peak() <= device_memory;
-  if (!plan.fits) plan.remedies = remedies(model, request, device_memory, plan.least_peak);
+  if (!plan.fits) {
+    plan.remedies = remedies(model, request, device_memory, plan.least_peak, allowed);
+  }
   plan.longest = largest(model.longest > 0 ? model.longest : kMostTokens, [&](int64_t length) {
     PlanRequest other = request;
     // A target as long as the source stays so.

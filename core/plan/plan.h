@@ -2,6 +2,7 @@
 // would make it fit. Free of libtorch, and of weights.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ struct Account {
 /// longer than the model takes.
 Account account(const ModelFacts& model, const PlanRequest& request);
 
+/// Which levers may be on together; empty = all that plans have.
+using LeverRule = std::function<bool(const Levers&)>;
+
 /// Levers that would make a request fit.
 struct Remedy {
   std::vector<std::string> levers;
@@ -44,11 +48,13 @@ struct Plan {
   int64_t largest_batch = 0;  ///< rows at this length
 };
 
-/// device_memory 0 = no device: no limits are searched.
-Plan make_plan(const ModelFacts& model, const PlanRequest& request, int64_t device_memory);
+/// device_memory 0 = no device: no limits are searched. Remedies keep to `allowed`.
+Plan make_plan(const ModelFacts& model, const PlanRequest& request, int64_t device_memory,
+               const LeverRule& allowed = {});
 
 /// See Plan.
 std::vector<Remedy> remedies(const ModelFacts& model, const PlanRequest& request,
-                             int64_t device_memory, int64_t& least_peak);
+                             int64_t device_memory, int64_t& least_peak,
+                             const LeverRule& allowed = {});
 
 }  // namespace lethe::plan

@@ -16,8 +16,11 @@ constexpr double kMiB = 1 << 20;
 
 std::atomic<int64_t> most{0};
 
-/// What the system says that can be had without swapping, in bytes; no bound where it says nothing.
-int64_t available() {
+}  // namespace
+
+OutOfMemory::~OutOfMemory() = default;
+
+int64_t available_memory() {
   std::ifstream info("/proc/meminfo");
   std::string name;
   for (int64_t kib = 0; info >> name >> kib; info.ignore(8, '\n')) {
@@ -26,16 +29,12 @@ int64_t available() {
   return std::numeric_limits<int64_t>::max();
 }
 
-}  // namespace
-
-OutOfMemory::~OutOfMemory() = default;
-
 void limit_memory(int64_t bytes) { most = bytes; }
 
 void admit_memory(int64_t bytes) {
   const int64_t limit = most;
   const bool over = limit > 0 && host_ledger().live() + bytes > limit;
-  if (!over && (bytes < kLooked || bytes <= available())) return;
+  if (!over && (bytes < kLooked || bytes <= available_memory())) return;
   host_ledger().refuse(bytes);
   throw OutOfMemory(fmt::format("out of memory: {}", refused_memory()));
 }
@@ -54,7 +53,7 @@ std::string refused_memory() {
                     category_name(static_cast<Category>(c)), static_cast<double>(bytes) / kMiB);
   }
   const int64_t limit = most;
-  const int64_t left = limit > 0 ? limit - total : available();
+  const int64_t left = limit > 0 ? limit - total : available_memory();
   return fmt::format(
       "{:.1f} MiB were asked for{}, {:.1f} MiB are left; live then, in MiB: {} (together {:.1f}); "
       "lower train.batch or set train.levers, which `lethe plan` reckons with",

@@ -23,6 +23,9 @@ void limit_memory(int64_t bytes);
 /// Throws OutOfMemory with the account, before an allocation of so many bytes that would fail.
 void admit_memory(int64_t bytes);
 
+/// What the system says that can be had without swapping, in bytes; no bound where it says nothing.
+int64_t available_memory();
+
 /// What the last allocation that failed since reset_phases() asked for, the phase, and the bytes
 /// that lived then by category; empty where none has. One line, for the user.
 std::string refused_memory();

@@ -13,8 +13,10 @@
 #include "core/error.h"
 #include "core/plan/request.h"
 #include "core/plugin.h"
+#include "core/refused_memory.h"
 #include "experiments/default_sweep.h"
 #include "experiments/device_probe.h"
+#include "experiments/memory_check.h"
 #include "experiments/preflight.h"
 #include "experiments/summary.h"
 #include "experiments/trial_checkpoint.h"
@@ -132,6 +134,9 @@ int run_command(const RunArguments& arguments) {
   sweep.keep = sweep.keep || arguments.keep;
   const std::vector<Trial> trials = expand(sweep, registry);
   if (arguments.dry_run) return dry_run(trials, settings);
+  if (!arguments.no_plan) {
+    refuse_too_large(trials_to_run(trials, settings), settings, available_memory());
+  }
   preflight(missing_trials(trials, settings), registry);
   const WorkOutcome outcome = run_trials(trials, settings);
   tidy_checkpoints(arguments.db);

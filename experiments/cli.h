@@ -17,6 +17,7 @@ struct RunArguments {
   std::vector<std::string> overrides, plugins;
   std::string memory;  ///< "8GiB", of one trial; empty = as much as there is
   bool dry_run = false, retry_failed = false, quiet = false, keep = false;
+  bool no_plan = false;  ///< run what does not fit by its memory plan, too
 };
 
 struct TuneArguments {

@@ -37,6 +37,8 @@ Command add_run(CLI::App& app) {
   auto* command = app.add_subcommand("run", "Run a sweep: every trial that the store lacks");
   command->add_option("sweep", run->sweep, "Sweep file; without one, the built-in default sweep");
   add_run_options(*command, *run);
+  command->add_flag("--no-plan", run->no_plan,
+                    "Run trials that do not fit by their memory plan, too: see docs/memory.md");
   command->add_flag("--keep", run->keep,
                     "Keep what every trial trained in DB.weights, for export and predict");
   command->footer(

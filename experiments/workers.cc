@@ -207,6 +207,26 @@ bool is_missing(const ResultStore& store, const Trial& trial, const WorkSettings
   return trial.keep && !has_kept(store, settings.db, key_of(trial, settings.device_class));
 }
 
+bool is_to_run(const ResultStore& store, const Trial& trial, const WorkSettings& settings,
+               TrialState state) {
+  const bool left_failed = state == TrialState::failed && settings.retry_before == 0;
+  return !left_failed && is_missing(store, trial, settings, state);
+}
+
+/// Of the trials those that `wanted` says; all where there is no store yet.
+std::vector<Trial> chosen(const std::vector<Trial>& trials, const WorkSettings& settings,
+                          bool (*wanted)(const ResultStore&, const Trial&, const WorkSettings&,
+                                         TrialState)) {
+  if (!std::filesystem::exists(settings.db)) return trials;
+  const ResultStore store(settings.db, OpenMode::read_write);
+  std::vector<Trial> found;
+  for (const Trial& trial : trials) {
+    const TrialState state = store.state(key_of(trial, settings.device_class));
+    if (wanted(store, trial, settings, state)) found.push_back(trial);
+  }
+  return found;
+}
+
 }  // namespace
 
 TrialKey key_of(const Trial& trial, const std::string& device_class) {
@@ -214,14 +234,11 @@ TrialKey key_of(const Trial& trial, const std::string& device_class) {
 }
 
 std::vector<Trial> missing_trials(const std::vector<Trial>& trials, const WorkSettings& settings) {
-  if (!std::filesystem::exists(settings.db)) return trials;
-  const ResultStore store(settings.db, OpenMode::read_write);
-  std::vector<Trial> missing;
-  for (const Trial& trial : trials) {
-    const TrialState state = store.state(key_of(trial, settings.device_class));
-    if (is_missing(store, trial, settings, state)) missing.push_back(trial);
-  }
-  return missing;
+  return chosen(trials, settings, is_missing);
+}
+
+std::vector<Trial> trials_to_run(const std::vector<Trial>& trials, const WorkSettings& settings) {
+  return chosen(trials, settings, is_to_run);
 }
 
 WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& settings) {
@@ -231,10 +248,9 @@ WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& set
     ResultStore store(settings.db, OpenMode::read_write);
     for (const Trial& trial : trials) {
       const TrialState state = store.state(key_of(trial, settings.device_class));
-      const bool refused = state == TrialState::failed && settings.retry_before == 0;
-      if (refused) ++failed;
+      if (state == TrialState::failed && settings.retry_before == 0) ++failed;
       if (state == TrialState::running) ++held;
-      if (!refused && is_missing(store, trial, settings, state)) ++left;
+      if (is_to_run(store, trial, settings, state)) ++left;
       keep = keep || trial.keep;
       if (state != TrialState::missing) {
         store.add_to_sweep(key_of(trial, settings.device_class), trial.sweep, trial.label,

@@ -36,6 +36,9 @@ WorkOutcome run_trials(const std::vector<Trial>& trials, const WorkSettings& set
 /// Those of the trials that the store lacks, in their order: all where there is no store yet.
 std::vector<Trial> missing_trials(const std::vector<Trial>& trials, const WorkSettings& settings);
 
+/// Those that run_trials() runs: missing ones, and of those that failed none but to try again.
+std::vector<Trial> trials_to_run(const std::vector<Trial>& trials, const WorkSettings& settings);
+
 /// Under what a trial is stored by this build on a device of that class.
 TrialKey key_of(const Trial& trial, const std::string& device_class);
 

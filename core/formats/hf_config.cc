@@ -99,14 +99,16 @@ void HfConfig::refuse(const Keys& keys, const std::string& expected) const {
        expected);
 }
 
-std::vector<std::string> HfConfig::architectures() const {
-  const std::string* value = found({"architectures"});
+std::vector<std::string> HfConfig::architectures() const { return names({"architectures"}); }
+
+std::vector<std::string> HfConfig::names(const Keys& keys) const {
+  const std::string* value = found(keys);
   if (value == nullptr) return {};
   const json list = json::parse(*value);
   std::vector<std::string> names;
-  if (!list.is_array()) refuse({"architectures"}, "a list of names");
+  if (!list.is_array()) refuse(keys, "a list of names");
   for (const json& name : list) {
-    if (!name.is_string()) refuse({"architectures"}, "a list of names");
+    if (!name.is_string()) refuse(keys, "a list of names");
     names.push_back(name.get<std::string>());
   }
   return names;

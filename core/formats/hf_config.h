@@ -39,6 +39,8 @@ class HfConfig {
   std::string text(const Keys& keys, const std::string& fallback) const;
   /// Token ids given as one integer or a list of them; empty where there are none.
   std::vector<int64_t> ids(const Keys& keys) const;
+  /// A list of names, such as modules; empty where there is none.
+  std::vector<std::string> names(const Keys& keys) const;
   /// Members of an object or elements of a list, such as id2label; 0 where it is not there.
   int64_t entries(const Keys& keys) const;
 

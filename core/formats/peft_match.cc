@@ -47,7 +47,7 @@ const std::vector<PeftFamily>& families() {
        {"ln_1", "ln_2", "ln_f"}},
       llama_like("llama"),
       llama_like("mistral"),
-      {"mt5", "", "SEQ_2_SEQ_LM", {}, {"q", "v"}, {"k", "v", "wi_1"}, {}, t5_norms},
+      {"mt5", "", "SEQ_2_SEQ_LM", {}, {"q", "v"}, {"k", "v", "wi_1"}, {}, t5_norms, {"wo"}},
       {"opt",
        "model.",
        "CAUSAL_LM",
@@ -57,7 +57,7 @@ const std::vector<PeftFamily>& families() {
        {"fc2"},
        {"self_attn_layer_norm", "final_layer_norm"}},
       llama_like("qwen2"),
-      {"t5", "", "SEQ_2_SEQ_LM", {}, {"q", "v"}, {"k", "v", "wo"}, {"wo"}, t5_norms}};
+      {"t5", "", "SEQ_2_SEQ_LM", {}, {"q", "v"}, {"k", "v", "wo"}, {"wo"}, t5_norms, {"wo"}}};
   return known;
 }
 

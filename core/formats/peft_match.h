@@ -19,6 +19,7 @@ struct PeftFamily {
   std::string task_type;  ///< of a model with a language-modelling head
   std::vector<std::string> conv1d;  ///< endings of products kept as (in, out)
   std::vector<std::string> lora, ia3, ia3_feedforward, norms;  ///< default targets
+  std::vector<std::string> kept_float = {};  ///< endings of products that are never quantised
 };
 
 /// Throws Error listing the known types.

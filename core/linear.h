@@ -28,6 +28,8 @@ class Linear : public Seam {
   const Tensor& bias() const { return bias_; }
   /// Replaces the base by the same weight in another of base_formats(): frozen, or dense again.
   void set_format(const std::string& format);
+  /// Replaces the base by another weight of its shape, such as one that was stored quantised.
+  void set_base(std::unique_ptr<BaseWeight> base) { base_ = std::move(base); }
 
   void add_adapter(std::shared_ptr<Adapter> adapter) { adapters_.push_back(std::move(adapter)); }
   void remove_adapter(const Adapter* adapter);  ///< nothing where it isn't here

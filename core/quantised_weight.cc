@@ -9,9 +9,6 @@
 namespace lethe {
 namespace {
 
-/// Outliers' threshold: transformers' default.
-constexpr float kOutlier = 6.0F;
-
 Tensor scratch_for(int64_t tokens, const kernels::TiledWeight& tiles) {
   const MemoryTag tag(Category::workspace);
   return at::empty({kernels::tile_scratch(tokens, tiles)}, at::kFloat);
@@ -93,7 +90,8 @@ namespace {
 
 class Int8Weight : public QuantisedWeight {
  public:
-  explicit Int8Weight(const Tensor& weight) : QuantisedWeight(weight.size(0), weight.size(1)) {
+  Int8Weight(const Tensor& weight, float threshold)
+      : QuantisedWeight(weight.size(0), weight.size(1)), threshold_(threshold) {
     const MemoryTag tag(Category::base_weights);
     const Tensor dense = on_cpu(weight);
     codes_ = at::empty({out(), in()}, dense.options().dtype(at::kChar));
@@ -104,9 +102,16 @@ class Int8Weight : public QuantisedWeight {
     codes_ = codes_.to(weight.device());
     absmax_ = absmax_.to(weight.device());
   }
+  Int8Weight(Tensor codes, Tensor absmax, float threshold)
+      : QuantisedWeight(codes.size(0), codes.size(1)),
+        threshold_(threshold),
+        codes_(std::move(codes)),
+        absmax_(std::move(absmax)) {}
+
+  float threshold() const { return threshold_; }
 
   void multiply(const Tensor& x, const float* bias, Tensor& y) const override {
-    kernels::linear_int8(x.const_data_ptr<float>(), x.size(0), matrix(), kOutlier, bias,
+    kernels::linear_int8(x.const_data_ptr<float>(), x.size(0), matrix(), threshold_, bias,
                          y.mutable_data_ptr<float>());
   }
 
@@ -129,6 +134,7 @@ class Int8Weight : public QuantisedWeight {
     return {codes_.const_data_ptr<int8_t>(), absmax_.const_data_ptr<float>(), out(), in()};
   }
 
+  float threshold_;
   Tensor codes_;   // (out, in) int8
   Tensor absmax_;  // (out) float32
 };
@@ -172,8 +178,17 @@ class Bf16Weight : public QuantisedWeight {
 
 }  // namespace
 
-std::unique_ptr<BaseWeight> make_int8(const Tensor& weight) {
-  return std::make_unique<Int8Weight>(weight);
+std::unique_ptr<BaseWeight> make_int8(const Tensor& weight, float threshold) {
+  return std::make_unique<Int8Weight>(weight, threshold);
+}
+
+std::unique_ptr<BaseWeight> make_int8(Tensor codes, Tensor absmax, float threshold) {
+  return std::make_unique<Int8Weight>(std::move(codes), std::move(absmax), threshold);
+}
+
+float outlier_threshold(const BaseWeight& weight) {
+  const auto* int8 = dynamic_cast<const Int8Weight*>(&weight);
+  return int8 == nullptr ? kUsualOutlier : int8->threshold();
 }
 
 std::unique_ptr<BaseWeight> make_bf16(const Tensor& weight) {

@@ -40,11 +40,17 @@ inline Tensor on_cpu(const Tensor& weight) { return weight.detach().cpu().contig
 /// scales once more (double quantisation). Throws Error for a block size that the format lacks.
 std::unique_ptr<BaseWeight> make_four_bit(kernels::FourBit format, const Tensor& weight,
                                           bool nested = false, int64_t block = 64);
+/// transformers' default.
+constexpr float kUsualOutlier = 6;
 /// LLM.int8() (Dettmers et al. 2022, arXiv:2208.07339): 8-bit rows with one scale each. On the CPU
-/// inputs are quantised by rows as well, and columns with a value of 6 or more stay in float; which
-/// columns those are depends on all rows that go through together. The gradient for x is that of
-/// the dequantised weight, as if inputs were not rounded.
-std::unique_ptr<BaseWeight> make_int8(const Tensor& weight);
+/// inputs are quantised by rows as well, and columns with a value of `threshold` or more stay in
+/// float (0: none does); which columns those are depends on all rows that go through together. The
+/// gradient for x is that of the dequantised weight, as if inputs were not rounded.
+std::unique_ptr<BaseWeight> make_int8(const Tensor& weight, float threshold = kUsualOutlier);
+/// The same of codes (out, in) int8 and the largest magnitudes of rows (out) float32 as they are.
+std::unique_ptr<BaseWeight> make_int8(Tensor codes, Tensor absmax, float threshold);
+/// From which on a column of inputs is an outlier; kUsualOutlier for a weight that is not int8.
+float outlier_threshold(const BaseWeight& weight);
 /// Rounded to bfloat16; products in float32.
 std::unique_ptr<BaseWeight> make_bf16(const Tensor& weight);
 

@@ -17,8 +17,8 @@
 #include "experiments/cli.h"
 #include "experiments/deploy.h"
 #include "experiments/export.h"
+#include "experiments/merged_model.h"
 #include "experiments/predict_rows.h"
-#include "experiments/runner.h"
 #include "experiments/start_adapter.h"
 
 namespace lethe {
@@ -62,36 +62,6 @@ PeftBase base_of(const StartingPoint& start, Model& model) {
     base.heads = seq2seq->config().heads;
   }
   return base;
-}
-
-/// Every quantised base as the dense weight that it stands for.
-void make_dense_base(Model& model) {
-  for (Linear* seam : model.linears()) seam->set_format("float");
-}
-
-/// The model with everything merged into the base of that kind.
-std::unique_ptr<Model> merged(const Deployed& deployed, const std::string& base) {
-  auto model = make_start(deployed.start, base == "float" ? "float" : "");
-  attach(*model, deployed.learned);
-  for (Linear* seam : model->linears()) seam->merge_adapters();
-  make_dense_base(*model);
-  if (base == "requantised") {
-    apply_base(*model, "nf4");
-    make_dense_base(*model);
-  }
-  return model;
-}
-
-std::string merge_base(const Deployed& deployed, const std::string& asked) {
-  const bool quantised = deployed.start.model.options.at("base") != "float";
-  if (asked.empty()) return quantised ? "dequantised" : "float";
-  if (asked == "dequantised" && !quantised) {
-    fail(
-        "the trial was trained on a float base, so there is none to dequantise; choose --base "
-        "float "
-        "or requantised");
-  }
-  return asked;
 }
 
 using Ids = std::vector<int64_t>;
@@ -231,11 +201,12 @@ void write_logits(const std::string& path, const Measured& measured) {
 std::string export_merged(const ExportArguments& arguments, const Deployed& deployed,
                           const PeftFamily& family, const Measured& measured) {
   const std::string base = merge_base(deployed, arguments.base);
-  const auto model = merged(deployed, base);
+  const auto model = merged_model(deployed, family, base);
   const Drift drift = drift_between(measured.logits, logits_of(*model, measured.batch));
   write_folder(arguments.to, [&](const std::string& folder) {
     write_hf_weights(folder, *model, family);
     write_settings(deployed.start, *model, folder);
+    write_hf_quantisation(folder, *model, family);
   });
   return fmt::format(
       "merged into the {} base: against the trained model logits differ by at most {:.3g}, mean KL "

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 
+#include "core/formats/hf_quantisation.h"
 #include "core/models/tensor_shapes.h"
 #include "experiments/inspect.h"
 
@@ -55,6 +56,10 @@ FolderFacts folder_facts(const std::string& folder) {
   const std::vector<std::string> architectures = config.architectures();
   facts.architecture = architectures.empty() ? facts.model_type : architectures[0];
   facts.dtype = config.text({"torch_dtype", "dtype"}, "float32");
+  if (const auto stored = stored_quantisation(config)) {
+    facts.dtype = fmt::format("{} (bitsandbytes, outliers from {}), the rest {}", stored->base,
+                              stored->threshold, facts.dtype);
+  }
   facts.targets = lora_targets(facts.model_type);
   facts.groups = {{"embeddings", 0}, {"attention", 0}, {"mlp", 0}, {"norms", 0}, {"head", 0}};
   for (const TensorShape& tensor : shapes) {

@@ -30,7 +30,7 @@ Command add_export(CLI::App& app) {
   command->add_flag("--merge", exported->merge,
                     "The whole model, adapters merged into its weights");
   command->add_option("--base", exported->base, "What is merged into; without it, as in training")
-      ->check(CLI::IsMember({"float", "dequantised", "requantised"}));
+      ->check(CLI::IsMember({"float", "dequantised", "requantised", "int8"}));
   command->add_option("--rows", exported->rows,
                       "JSON Lines with prompts to measure on; without it, drawn token ids");
   command->add_option("--logits", exported->logits,

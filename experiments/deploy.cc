@@ -8,6 +8,7 @@
 #include "core/formats/peft_read.h"
 #include "core/models/pretrained.h"
 #include "core/text/load_tokenizer.h"
+#include "experiments/base_format.h"
 #include "experiments/kept.h"
 #include "experiments/runner.h"
 #include "experiments/start_adapter.h"
@@ -23,9 +24,10 @@ constexpr const char* kKey = "lethe.start";
 
 Deployed from_folder(const std::string& folder) {
   Deployed deployed;
-  deployed.start.model.name = "pretrained";
-  deployed.start.model.options = options_text(PretrainedOptions());
-  deployed.start.model.options["path"] = folder;
+  PretrainedOptions options;
+  options.path = folder;
+  if (const std::string stored = stored_base(options); !stored.empty()) options.base = stored;
+  deployed.start.model = {"pretrained", options_text(options)};
   deployed.start.tokenizer = folder;
   return deployed;
 }
@@ -135,7 +137,7 @@ std::unique_ptr<Model> make_start(const StartingPoint& start, const std::string&
   Part part = start.model;
   part.options.erase("checkpoint");
   auto model = starting_model(part, start.shape, start.seed, nullptr);
-  apply_base(*model, base.empty() ? start.model.options.at("base") : base);
+  apply_base(base_seams(*model), base.empty() ? start.model.options.at("base") : base);
   return model;
 }
 

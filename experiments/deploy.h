@@ -36,7 +36,8 @@ struct Deployed {
 Deployed open_deployed(const std::string& what, const std::string& db);
 
 /// The starting model, its base in the format that it had in training, or in `base` where that is
-/// given ("float", "nf4"). The folder's weights must be those of the trial.
+/// given ("float", "nf4"); what the folder stores quantised stays so. The folder's weights must be
+/// those of the trial.
 std::unique_ptr<Model> make_start(const StartingPoint& start, const std::string& base = "");
 /// The same with all that was learned on it.
 std::unique_ptr<Model> make_deployed(const Deployed& deployed);

@@ -8,7 +8,7 @@ namespace lethe {
 struct ExportArguments {
   std::string what, db = "lethe.db", to;
   bool merge = false;
-  std::string base;    ///< of the merge: float, dequantised, requantised; empty = as in training
+  std::string base;    ///< as merge_base() takes it
   std::string rows;    ///< JSON Lines with a prompt each, to measure on; empty = drawn ids
   std::string logits;  ///< file for the rows' ids and the trained model's logits; empty = none
 };

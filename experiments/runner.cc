@@ -9,6 +9,7 @@
 #include "core/seeds.h"
 #include "core/trainer.h"
 #include "core/update.h"
+#include "experiments/base_format.h"
 #include "experiments/deploy.h"
 #include "experiments/start_adapter.h"
 
@@ -71,18 +72,12 @@ StartingPoint start_of(const Trial& trial, const ModelShape& shape) {
 
 }  // namespace
 
-void apply_base(Model& model, const std::string& format) {
-  if (format == "float") return;
-  for (Linear* linear : model.linears()) {
-    if (linear->kind() == SeamKind::linear) linear->set_format(format);
-  }
-}
-
 std::optional<Learned> finish_model(const Trial& trial, const ModelShape& shape, Model& model) {
   check_vocabulary(model, shape);
+  const std::vector<BaseSeam> seams = base_seams(model);
   std::optional<Learned> start = start_adapter(trial.model, model);
   if (start) put_start_adapter(trial.model, *start, model, true);
-  apply_base(model, trial.spec.model.options.at("base"));
+  apply_base(seams, trial.spec.model.options.at("base"));
   if (start) put_start_adapter(trial.model, *start, model, false);
   return start;
 }

@@ -55,7 +55,4 @@ std::optional<Learned> finish_model(const Trial& trial, const ModelShape& shape,
 /// Throws Error where the model's token embedding has fewer rows than the tokenizer has tokens.
 void check_vocabulary(Model& model, const ModelShape& shape);
 
-/// Quantises the blocks' Linear seams; the head and embeddings stay.
-void apply_base(Model& model, const std::string& format);
-
 }  // namespace lethe

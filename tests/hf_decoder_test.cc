@@ -114,9 +114,6 @@ TEST_CASE("what would be computed otherwise is refused, naming file, key and val
         "config.json: 'num_key_value_heads' is 3, expected a divisor of 4 heads");
   CHECK(error(llama_text(R"(, "head_dim": 3)")) ==
         "config.json: the head width is 3, expected an even one: rotary positions turn pairs");
-  CHECK(error(llama_text(R"(, "quantization_config": {"bits": 4})")) ==
-        "config.json: 'quantization_config' is {\"bits\":4}, expected none: load the float weights "
-        "and set base = \"nf4\" to quantise them");
   CHECK(error(opt_text(R"(, "dropout": 1.0)")) ==
         "config.json: 'dropout' is 1.0, expected a probability in [0, 1)");
   CHECK(error(R"({"model_type": "gpt2", "vocab_size": 20, "n_embd": 10, "n_layer": 2,

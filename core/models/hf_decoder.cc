@@ -189,10 +189,6 @@ DecoderConfig decoder_config(const HfConfig& config) {
   if (reader == readers().end()) {
     config.refuse({"model_type"}, fmt::format("one of {}", fmt::join(decoder_families(), ", ")));
   }
-  if (config.has({"quantization_config"})) {
-    config.refuse({"quantization_config"},
-                  "none: load the float weights and set base = \"nf4\" to quantise them");
-  }
   DecoderConfig made = reader->second(config);
   const std::vector<std::string> architectures = config.architectures();
   if (!architectures.empty() && architectures[0].ends_with("ForSequenceClassification")) {

@@ -6,7 +6,9 @@
 #include <regex>
 
 #include "core/error.h"
+#include "core/formats/int8_tensor.h"
 #include "core/memory.h"
+#include "core/quantised_weight.h"
 
 namespace lethe {
 namespace {
@@ -20,6 +22,7 @@ class Loading {
     for (const std::string& pattern : rules.left_out) left_out_.emplace_back(pattern);
     for (const std::string& pattern : rules.transposed) transposed_.emplace_back(pattern);
     for (size_t i = 0; i < parameters_.size(); ++i) index_[bare(parameters_[i].name)] = i;
+    for (Linear* linear : model.linears()) linears_[linear->name() + ".weight"] = linear;
   }
 
   void run() {
@@ -86,7 +89,7 @@ class Loading {
 
   void match(const std::string& name, const StoredTensor& stored) {
     const std::string known = bare(name);
-    if (any(left_out_, known)) return;
+    if (any(left_out_, known) || is_scale(known)) return;
     const auto place = index_.find(known);
     if (place == index_.end()) {
       if (rules_.tied.count(known) > 0) {
@@ -101,6 +104,7 @@ class Loading {
       return;
     }
     found_[place->second] = &stored;
+    if (rules_.quantised && quantised(place->second, name)) return;
     std::vector<int64_t> shape = parameters_[place->second].value.sizes().vec();
     if (transposed(place->second)) std::swap(shape.at(0), shape.at(1));
     const bool readable = stored.dtype == "F32" || stored.dtype == "F16" ||
@@ -110,6 +114,35 @@ class Loading {
           fmt::format("\n  {}: {} of shape [{}], expected F32, F16, BF16 or F64 of shape [{}]",
                       name, stored.dtype, fmt::join(stored.shape, ", "), fmt::join(shape, ", "));
     }
+  }
+
+  /// Whether it belongs to a Linear's weight, with which it is read.
+  bool is_scale(const std::string& known) const {
+    std::string weight;
+    return rules_.quantised && beside_int8(known, &weight) && index_.count(weight) > 0;
+  }
+
+  /// Whether the parameter is a Linear's weight that is read as codes and scales, or is at fault.
+  bool quantised(size_t parameter, const std::string& name) {
+    const auto linear = linears_.find(parameters_[parameter].name);
+    if (linear == linears_.end()) return false;
+    const Linear& seam = *linear->second;
+    if (is_int8(checkpoint_->tensors(), name)) {
+      try {
+        int8_[parameter] = read_int8(checkpoint_->path(), checkpoint_->tensors(), name,
+                                     seam.out_features(), seam.in_features());
+      } catch (const Error& error) {
+        faults_ += fmt::format("\n  {}", error.what());
+      }
+      return true;
+    }
+    const std::string module = name.substr(0, name.rfind('.'));
+    if (seam.kind() == SeamKind::head || rules_.quantised->skips(module)) return false;
+    faults_ += fmt::format(
+        "\n  {}: {}, expected I8 with '{}.SCB', as quantization_config says load_in_8bit; write it "
+        "quantised, or name '{}' in llm_int8_skip_modules",
+        name, checkpoint_->at(name).dtype, module, module);
+    return true;
   }
 
   void check_tied() {
@@ -130,6 +163,12 @@ class Loading {
 
   void give(size_t i) {
     const StoredTensor& stored = *found_[i];
+    if (const auto codes = int8_.find(i); codes != int8_.end()) {
+      linears_.at(parameters_[i].name)
+          ->set_base(make_int8(mapped(stored), at::tensor(codes->second.absmax),
+                               rules_.quantised->threshold));
+      return;
+    }
     Tensor value = mapped(stored);
     if (transposed(i)) value = value.t();
     if (value.scalar_type() != at::kFloat) value = value.to(at::kFloat);
@@ -141,6 +180,7 @@ class Loading {
     const at::ScalarType type = stored.dtype == "F32"   ? at::kFloat
                                 : stored.dtype == "F16" ? at::kHalf
                                 : stored.dtype == "F64" ? at::kDouble
+                                : stored.dtype == "I8"  ? at::kChar
                                                         : at::kBFloat16;
     const auto bytes = static_cast<int64_t>(stored.bytes);
     book_mapped(bytes);
@@ -156,6 +196,8 @@ class Loading {
   std::shared_ptr<const Checkpoint> checkpoint_;
   const CheckpointRules& rules_;
   std::vector<Parameter> parameters_;
+  std::map<std::string, Linear*> linears_;  // by their weight's name
+  std::map<size_t, Int8Tensor> int8_;       // by parameter
   std::vector<std::regex> ignored_, fresh_, left_out_, transposed_;
   std::map<std::string, size_t> index_;     // by name without prefix
   std::vector<const StoredTensor*> found_;  // by parameter

@@ -3,10 +3,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/formats/checkpoint.h"
+#include "core/formats/hf_quantisation.h"
 #include "core/model.h"
 
 namespace lethe {
@@ -28,13 +30,17 @@ struct CheckpointRules {
   std::map<std::string, std::string> tied;
   /// Legacy ending to the present one, such as ".gamma" to ".weight".
   std::map<std::string, std::string> endings;
+  /// How the folder's weights were quantised; nullopt = they are float.
+  std::optional<StoredQuantisation> quantised = {};
 };
 
 /// Gives every parameter its stored value as float32: F32 without a copy (the parameter then lies
 /// in the mapped file, transposed weights as a view, booked as mapped weights), F16, BF16 and F64
-/// converted. Throws one Error that lists every missing, unexpected and misshapen tensor, and every
-/// tied one that differs from what it repeats. The model keeps the checkpoint's files mapped for as
-/// long as it needs them. The model's parameters lie on the CPU.
+/// converted. Weights that are stored quantised become their Linear's base with the codes, which
+/// stay in the file, and scales that are stored; a block's Linear that is not has to be among those
+/// that config.json skips. Throws one Error that lists every missing, unexpected and misshapen
+/// tensor, and every tied one that differs from what it repeats. The model keeps the checkpoint's
+/// files mapped for as long as it needs them. The model's parameters lie on the CPU.
 void load_checkpoint(Model& model, const std::shared_ptr<const Checkpoint>& checkpoint,
                      const CheckpointRules& rules);
 

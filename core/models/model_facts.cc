@@ -1,5 +1,6 @@
 #include "core/models/model_facts.h"
 
+#include "core/formats/hf_quantisation.h"
 #include "core/models/hf_decoder.h"
 #include "core/models/hf_encoder.h"
 #include "core/models/hf_seq2seq.h"
@@ -119,6 +120,10 @@ plan::ModelFacts model_facts(const HfConfig& config) {
   }
   facts.longest = family.longest(config);
   facts.seams = seam_facts(config);
+  if (const auto stored = stored_quantisation(config)) {
+    facts.stored_base = stored->base;
+    for (SeamFacts& seam : facts.seams) seam.kept_dense = stored->skips(seam.name);
+  }
   return facts;
 }
 

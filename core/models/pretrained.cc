@@ -64,6 +64,20 @@ PretrainedOptions parsed(const OptionMap& given) {
   return options;
 }
 
+/// A folder of quantised weights has its base already.
+void take_stored_base(const OptionMap& given, PretrainedOptions& options) {
+  const std::string stored = stored_base(options);
+  if (stored.empty()) return;
+  const auto asked = given.find("base");
+  if (asked != given.end() && asked->second != stored) {
+    fail(
+        "model.base is {}, but the weights of {} are stored as {}; leave base out, or take the "
+        "folder of the float weights",
+        asked->second, options.path, stored);
+  }
+  options.base = stored;
+}
+
 void check_shape(const HfConfig& config, const ModelShape& shape) {
   if (shape.features > 0) {
     fail("the model 'pretrained' takes text, but the stream gives images; choose the model 'mlp'");
@@ -88,6 +102,7 @@ CheckpointRules rules_for(const PretrainedOptions& options, Model& model,
                           const Checkpoint& checkpoint) {
   const HfConfig config = HfConfig::read(options.path);
   CheckpointRules rules = pretrained_family(config).rules(config);
+  rules.quantised = stored_quantisation(config);
   const Linear* head = class_head(model);
   if (options.head == "new") {
     if (head == nullptr) {
@@ -171,6 +186,12 @@ std::vector<std::string> fresh_parameters(const PretrainedOptions& options, Mode
   return parameters_not_in(checkpoint, model, rules_for(options, model, *checkpoint));
 }
 
+std::string stored_base(const PretrainedOptions& options) {
+  if (options.init == "random") return "";
+  const auto stored = stored_quantisation(HfConfig::read(options.path));
+  return stored ? stored->base : "";
+}
+
 std::string pretrained_digest(const PretrainedOptions& options) {
   static std::map<std::string, std::string> known;
   const std::string key = options.init + " " + options.path;
@@ -178,6 +199,7 @@ std::string pretrained_digest(const PretrainedOptions& options) {
   if (found != known.end()) return found->second;
   const HfConfig config = HfConfig::read(options.path);
   pretrained_family(config).rules(config);  // refuses what could not be opened
+  if (options.init == "checkpoint") stored_quantisation(config);
   std::string facts = sha256_file(config.path());
   if (options.init == "checkpoint") facts += Checkpoint(options.path).digest();
   return known[key] = sha256(facts);
@@ -191,7 +213,8 @@ ModelEntry pretrained_entry() {
   entry.text = true;
   entry.docs = [] { return option_docs<PretrainedOptions>(); };
   entry.complete = [](const OptionMap& given) {
-    const PretrainedOptions options = parsed(given);
+    PretrainedOptions options = parsed(given);
+    take_stored_base(given, options);
     OptionMap text = options_text(options);
     text.erase("path");
     if (options.head == "checkpoint") text.erase("head");

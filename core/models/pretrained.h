@@ -21,7 +21,8 @@ struct PretrainedOptions {
     visit("path", path, any(), "folder with config.json and weights; the trial keeps its digest");
     visit("init", init, one_of({"checkpoint", "random"}),
           "the folder's weights, or fresh ones drawn as its config.json says");
-    visit("base", base, one_of(base_formats()), "format of the blocks' frozen weights");
+    visit("base", base, one_of(base_formats()),
+          "format of the blocks' frozen weights; of a quantised folder its own");
     visit("dropout", dropout, one_of({"none", "config"}),
           "in training: none, or as config.json has it");
     visit("head", head, one_of({"checkpoint", "new"}),
@@ -58,8 +59,9 @@ ModelRows pretrained_rows(const std::string& folder);
 
 /// The model of a folder. Frozen weights that stay in the mapped file are shared by processes.
 /// `generator` is for init = random and for a fresh head; `classes` as in PretrainedMaking. The
-/// base's format is not applied. Throws Error naming both numbers where the folder's head has
-/// another number of classes, and for head = new where the model has none.
+/// base's format is not applied: it is float, or what the folder stores. Throws Error naming both
+/// numbers where the folder's head has another number of classes, and for head = new where the
+/// model has none.
 std::unique_ptr<Model> open_pretrained(const PretrainedOptions& options, at::Generator generator,
                                        int64_t classes = 0);
 
@@ -70,11 +72,15 @@ const Linear* class_head(Model& model);
 /// of a fresh head. None for init = random, where all are.
 std::vector<std::string> fresh_parameters(const PretrainedOptions& options, Model& model);
 
+/// The format in which the folder's weights are quantised already: "int8". Empty where they are
+/// float, and for init = random.
+std::string stored_base(const PretrainedOptions& options);
+
 /// SHA-256 over config.json and, for init = checkpoint, the weights; read once a process.
 std::string pretrained_digest(const PretrainedOptions& options);
 
 /// The entry "pretrained": `complete` needs a path and replaces it by the digest; `head` is left
-/// out where it is the folder's.
+/// out where it is the folder's. The base of a quantised folder is its own; another throws Error.
 ModelEntry pretrained_entry();
 
 }  // namespace lethe

@@ -17,6 +17,7 @@ struct SeamFacts {
   SeamRole role = SeamRole::linear;
   int64_t in = 0, out = 1;
   bool bias = false;
+  bool kept_dense = false;  ///< not quantised in a folder that stores its weights so
 
   int64_t weight_size() const { return in * out; }
   int64_t bias_size() const { return !bias ? 0 : role == SeamRole::norm ? in : out; }
@@ -25,7 +26,8 @@ struct SeamFacts {
 enum class Form : uint8_t { decoder, seq2seq, encoder };
 
 struct ModelFacts {
-  std::string model_type;  ///< "gpt2"
+  std::string model_type;   ///< "gpt2"
+  std::string stored_base;  ///< format in which the folder has its blocks' weights; "" = float
   Form form = Form::decoder;
   int64_t layers = 0, decoder_layers = 0;  ///< decoder_layers of an encoder-decoder only
   int64_t heads = 0, kv_heads = 0, head_dim = 0;

@@ -155,15 +155,25 @@ void apply(const Rule& rule, const ModelFacts& model, const PlanRequest& request
 }
 
 /// Linears in blocks alone: embeddings, norms and the head stay dense.
-void quantise(const std::string& method, MethodPlan& plan) {
+void quantise(const ModelFacts& model, const std::string& method, MethodPlan& plan) {
   for (SeamPlan& seam : plan.seams) {
-    if (seam.seam.role != SeamRole::linear) continue;
+    if (seam.seam.role != SeamRole::linear || seam.seam.kept_dense) continue;
     if (seam.weight) {
-      fail("{} trains '{}', which is {}; set --base float, or choose lora", method, seam.seam.name,
-           plan.base);
+      fail("{} trains '{}', which is {}; {}choose lora", method, seam.seam.name, plan.base,
+           model.stored_base.empty() ? "set --base float, or " : "");
     }
     seam.quantised = true;
   }
+}
+
+/// A folder of quantised weights has its base already.
+void take_stored_base(const ModelFacts& model, const PlanRequest& request, MethodPlan& plan) {
+  const bool asked = !request.base.empty() || plan.base != "float";
+  if (asked && plan.base != model.stored_base) {
+    fail("{} has the base {}, but the folder's weights are stored as {}; {}", request.method,
+         plan.base, model.stored_base, request.base.empty() ? "choose lora" : "leave --base out");
+  }
+  plan.base = model.stored_base;
 }
 
 }  // namespace
@@ -229,7 +239,8 @@ MethodPlan method_plan(const ModelFacts& model, const PlanRequest& request) {
   if (order.empty()) rule_of(request.method);
   for (const Rule* rule : order) apply(*rule, model, request, plan);
   if (!request.base.empty()) plan.base = request.base;
-  if (plan.base != "float") quantise(request.method, plan);
+  if (!model.stored_base.empty()) take_stored_base(model, request, plan);
+  if (plan.base != "float") quantise(model, request.method, plan);
   if (plan.trainable() == 0) {
     fail("{} trains nothing of a {}; choose another method", request.method, model.model_type);
   }

@@ -96,6 +96,8 @@ void add_method_options(CLI::App& command, plan::PlanRequest& request) {
   command.add_option("--method", request.method, "As in a sweep: finetune, lora, qlora, lora+ewc")
       ->capture_default_str();
   command.add_option("--rank", request.rank, "Of low-rank adapters")->capture_default_str();
+  command.add_option("--virtual-tokens", request.virtual_tokens, "Of the method prompt")
+      ->capture_default_str();
   command
       .add_option(
           "--targets", request.targets,
@@ -116,6 +118,15 @@ void add_method_options(CLI::App& command, plan::PlanRequest& request) {
       ->capture_default_str();
   command.add_option("--optimizer", request.optimizer, "adamw, adam, sgd or sgd-momentum")
       ->capture_default_str();
+}
+
+void add_memory_options(CLI::App& command, plan::PlanRequest& request) {
+  command.add_option("--tasks", request.tasks, "Of the stream; the last one's steps are planned")
+      ->capture_default_str();
+  command.add_option("--budget", request.budget,
+                     "Rows that gem keeps of each task, derpp in all; 0 = the method's default");
+  command.add_option("--memory-rows", request.memory_rows,
+                     "Of them in one pass; 0 = all of gem's, as many as --batch of derpp's");
 }
 
 std::string footer() {
@@ -186,6 +197,7 @@ std::string plan_json(const std::string& model, const plan::ModelFacts& facts,
 void add_plan_options(CLI::App& command, PlanArguments& arguments) {
   add_method_options(command, arguments.request);
   add_shape_options(command, arguments.request);
+  add_memory_options(command, arguments.request);
   command.add_option("--levers", arguments.levers, "Joined by commas; below")
       ->capture_default_str();
 }

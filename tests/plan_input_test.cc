@@ -60,11 +60,34 @@ TEST_CASE("levers are read and written") {
   CHECK_THROWS_WITH(plan::parse_levers("bf16,bf16"), "lever 'bf16' is named twice; name it once");
 }
 
+TEST_CASE("methods that a model or a lever excludes are refused with the reason") {
+  refused(with("ewc-kfac"),
+          "no plan for ewc-kfac: its factors are those of layers that see one vector a row, and a "
+          "transformer's see one a token; choose ewc");
+  refused(with("derpp"),
+          "derpp keeps the logits of every class, but a gpt2 here predicts tokens; choose replay");
+  refused(with("gem+derpp"), "gem+derpp: two methods with a memory; keep one");
+  refused(with("gem", "optimizer-in-backward"),
+          "optimizer-in-backward excludes gem: it rewrites the whole gradient; drop one of them");
+  refused(with("distill", "chunked-loss"),
+          "chunked-loss excludes distill: it reads the logits; drop one of them");
+  PlanRequest prompt = with("prompt");
+  refused(prompt,
+          "--virtual-tokens 10 and --length 4 need 14 positions, but this gpt2 has 8; lower one");
+  prompt.virtual_tokens = 0;
+  refused(prompt, "--virtual-tokens is 0; expected at least 1");
+  PlanRequest osf = with("osf");
+  osf.base = "nf4";
+  refused(osf,
+          "osf trains 'transformer.h.0.attn.c_attn', which is nf4; set --base float, or choose "
+          "lora");
+}
+
 TEST_CASE("a request that makes no sense is refused with the reason") {
   refused(with("magic"),
-          "no plan for method 'magic'; methods with one: a-gem, adalora, bitfit, distill, dora, "
-          "ewc, finetune, freeze, full, ia3, inclora, joint, l2, lora, lwf, mas, multitask, "
-          "norm-tuning, olora, qlora, replay, rwalk, si");
+          "no plan for method 'magic'; methods with one: a-gem, adalora, bitfit, der, derpp, "
+          "distill, dora, ewc, finetune, freeze, full, gem, ia3, inclora, joint, l2, lora, lwf, "
+          "mas, multitask, norm-tuning, olora, osf, prompt, qlora, replay, rwalk, si");
   refused(with("lora+dora"), "lora+dora: both lora and dora choose what is trained; keep one");
   refused(with("finetune", "bf16,bf16-stochastic"),
           "bf16 excludes bf16-stochastic: the one keeps a float32 copy, the other does without; "

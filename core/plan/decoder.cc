@@ -8,11 +8,11 @@ namespace {
 class DecoderPass {
  public:
   explicit DecoderPass(Operators& ops)
-      : ops_(ops), model_(ops.model), tokens_(ops.shapes.rows * ops.shapes.length) {}
+      : ops_(ops), model_(ops.model), tokens_(ops.shapes.rows * ops.shapes.sequence()) {}
 
   Ghost run() {
     const SeamPlan& table = *ops_.next();
-    const Ghost places = ops_.tape().leaf(Part::activations, 8 * ops_.shapes.length);
+    const Ghost places = ops_.tape().leaf(Part::activations, 8 * ops_.shapes.sequence());
     Ghost x = embedded(table);
     for (int64_t i = 0; i < model_.layers; ++i) blocks_.push_back(block());
     attention_inputs();
@@ -28,6 +28,7 @@ class DecoderPass {
       x = ops_.linear(*ops_.next(), x);
       width = table.seam.in;
     }
+    if (ops_.shapes.prompt > 0) x = without_prompt(x, width);
     const SeamPlan& head = model_.tied ? table : *ops_.next();
     return ops_.logits(head, ops_.chosen(x, width));
   }
@@ -54,19 +55,27 @@ class DecoderPass {
 
   Ghost embedded(const SeamPlan& table) {
     ops_.tape().meter().at("embedding");
-    Ghost x = ops_.look_up(table, tokens_);
+    Ghost x = ops_.look_up(table, ops_.shapes.rows * ops_.shapes.length);
+    x = ops_.behind_prompt(x);
     const SeamPlan* positions = ops_.next_if(model_.learned_positions);
     const SeamPlan* project = ops_.next_if(model_.projected);
     if (project != nullptr) x = ops_.linear(*project, x);
     if (positions != nullptr)
-      x = ops_.add(x, ops_.look_up(*positions, ops_.shapes.length, ops_.shapes.length));
+      x = ops_.add(x, ops_.look_up(*positions, ops_.shapes.sequence(), ops_.shapes.sequence()));
     if (model_.embedding_norm) x = ops_.norm(*ops_.next(), x);
     return x;
   }
 
+  /// The rows' own tokens, copied.
+  Ghost without_prompt(const Ghost& x, int64_t width) {
+    Effect effect;
+    effect.bytes = ops_.bytes_of(ops_.shapes.rows * ops_.shapes.length * width);
+    return ops_.tape().run({{x, x.bytes}}, effect);
+  }
+
   /// What all blocks share: ALiBi's bias, the cosines and sines of rotary positions.
   void attention_inputs() {
-    const int64_t t = ops_.shapes.length;
+    const int64_t t = ops_.shapes.sequence();
     const auto shared = [this](int64_t values) {
       Ghost made = ops_.tape().leaf(Part::activations, ops_.bytes_of(values));
       made.storage->shared = true;

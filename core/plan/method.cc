@@ -16,11 +16,13 @@ namespace {
 
 /// Names as methods/ia3.cc takes for targets = auto.
 struct Rule {
-  enum class What { all, adapters, scales, biases, norms, last_layers } what = What::all;
+  enum class What { all, adapters, scales, biases, norms, last_layers, prompt } what = What::all;
   AdapterKind kind = AdapterKind::none;
   int64_t twins = 0;
   bool rewrites = false;
   std::string base = "float";
+  bool reads_logits = false;
+  std::string name = {};  ///< of a method with a memory of past rows
 };
 
 const std::map<std::string, Rule>& rules() {
@@ -30,7 +32,7 @@ const std::map<std::string, Rule>& rules() {
       {"full", {}},
       {"multitask", {}},
       {"joint", {}},
-      {"replay", {}},
+      {"replay", {What::all, AdapterKind::none, 0, false, "float", true}},
       {"lora", {What::adapters, AdapterKind::low_rank}},
       {"qlora", {What::adapters, AdapterKind::low_rank, 0, false, "nf4"}},
       {"olora", {What::adapters, AdapterKind::low_rank}},
@@ -47,13 +49,23 @@ const std::map<std::string, Rule>& rules() {
       {"si", {What::all, AdapterKind::none, 3}},
       {"rwalk", {What::all, AdapterKind::none, 7}},
       {"a-gem", {What::all, AdapterKind::none, 1, true}},
-      {"distill", {What::all, AdapterKind::none, 1}},
-      {"lwf", {What::all, AdapterKind::none, 1}}};
+      {"gem", {What::all, AdapterKind::none, 0, true, "float", false, "gem"}},
+      {"derpp", {What::all, AdapterKind::none, 0, false, "float", true, "derpp"}},
+      {"der", {What::all, AdapterKind::none, 0, false, "float", true, "der"}},
+      {"prompt", {What::prompt}},
+      {"osf", {What::adapters, AdapterKind::osf}},
+      {"distill", {What::all, AdapterKind::none, 1, false, "float", true}},
+      {"lwf", {What::all, AdapterKind::none, 1, false, "float", true}}};
   return known;
 }
 
 const Rule& rule_of(const std::string& name) {
   const auto found = rules().find(name);
+  if (name == "ewc-kfac") {
+    fail(
+        "no plan for ewc-kfac: its factors are those of layers that see one vector a row, and a "
+        "transformer's see one a token; choose ewc");
+  }
   if (found == rules().end()) {
     fail("no plan for method '{}'; methods with one: {}", name, fmt::join(planned_methods(), ", "));
   }
@@ -84,7 +96,9 @@ void adapt(const ModelFacts& model, const PlanRequest& request, const Rule& rule
         request.targets == "all" ? linear : (linear || head) && is_target(seam.seam.name, targets);
     if (!chosen) continue;
     seam.adapter = rule.kind;
-    seam.rank = request.rank;
+    // Of osf the directions that are trained: half of them, its default.
+    const int64_t smaller = std::min(seam.seam.in, seam.seam.out);
+    seam.rank = rule.kind == AdapterKind::osf ? smaller - smaller / 2 : request.rank;
     found = true;
   }
   if (!found) {
@@ -129,9 +143,28 @@ void keep_last(int64_t layers, MethodPlan& plan) {
   for (size_t i = 0; i < first; ++i) plan.seams[i].weight = plan.seams[i].bias = false;
 }
 
+void add_prompt(const ModelFacts& model, const PlanRequest& request, MethodPlan& plan) {
+  if (model.form == Form::encoder) {
+    fail("prompt: a {} has no place for virtual tokens; choose lora", model.model_type);
+  }
+  freeze_all(plan);
+  plan.prompt_tokens = request.virtual_tokens;
+  plan.prompt_width = model.seams.front().in;
+}
+
+void remember(const Rule& rule, const ModelFacts& model, const PlanRequest& request,
+              MethodPlan& plan) {
+  if (rule.name.empty()) return;
+  if (plan.memory.kept > 0) fail("{}: two methods with a memory; keep one", request.method);
+  plan.memory = memory_passes(rule.name, model, request);
+  if (rule.name == "gem") plan.twins += request.tasks - 1;  // a gradient of each past task
+}
+
 void apply(const Rule& rule, const ModelFacts& model, const PlanRequest& request,
            MethodPlan& plan) {
   plan.twins += rule.twins;
+  plan.reads_logits = plan.reads_logits || rule.reads_logits;
+  remember(rule, model, request, plan);
   plan.rewrites_gradient = plan.rewrites_gradient || rule.rewrites;
   if (rule.base != "float") plan.base = rule.base;
   switch (rule.what) {
@@ -149,6 +182,8 @@ void apply(const Rule& rule, const ModelFacts& model, const PlanRequest& request
       break;
     case Rule::What::last_layers:
       return keep_last(request.layers, plan);
+    case Rule::What::prompt:
+      return add_prompt(model, request, plan);
     case Rule::What::all:
       break;
   }
@@ -158,7 +193,7 @@ void apply(const Rule& rule, const ModelFacts& model, const PlanRequest& request
 void quantise(const ModelFacts& model, const std::string& method, MethodPlan& plan) {
   for (SeamPlan& seam : plan.seams) {
     if (seam.seam.role != SeamRole::linear || seam.seam.kept_dense) continue;
-    if (seam.weight) {
+    if (seam.weight || seam.adapter == AdapterKind::osf) {
       fail("{} trains '{}', which is {}; {}choose lora", method, seam.seam.name, plan.base,
            model.stored_base.empty() ? "set --base float, or " : "");
     }
@@ -186,6 +221,8 @@ std::vector<int64_t> SeamPlan::adapter_sizes() const {
       return {rank * seam.in, seam.out * rank, seam.out};
     case AdapterKind::adalora:
       return {rank * seam.in, rank, seam.out * rank};
+    case AdapterKind::osf:
+      return {seam.out * rank, rank, rank * seam.in};
     case AdapterKind::scaled_input:
       return {seam.in};
     case AdapterKind::scaled_output:
@@ -193,6 +230,11 @@ std::vector<int64_t> SeamPlan::adapter_sizes() const {
     default:
       return {};
   }
+}
+
+int64_t SeamPlan::adapter_frozen() const {
+  if (adapter != AdapterKind::osf) return 0;
+  return (std::min(seam.in, seam.out) - rank) * (seam.in + seam.out);
 }
 
 std::vector<int64_t> SeamPlan::trained_sizes() const {
@@ -203,7 +245,7 @@ std::vector<int64_t> SeamPlan::trained_sizes() const {
 }
 
 int64_t MethodPlan::trainable() const {
-  int64_t count = 0;
+  int64_t count = prompt_tokens * prompt_width;
   for (const SeamPlan& seam : seams) {
     for (const auto& sizes : {seam.adapter_sizes(), seam.trained_sizes()}) {
       count += std::accumulate(sizes.begin(), sizes.end(), int64_t{0});

@@ -9,7 +9,15 @@
 
 namespace lethe::plan {
 
-enum class AdapterKind : uint8_t { none, low_rank, dora, adalora, scaled_input, scaled_output };
+enum class AdapterKind : uint8_t {
+  none,
+  low_rank,
+  dora,
+  adalora,
+  osf,
+  scaled_input,
+  scaled_output
+};
 
 struct SeamPlan {
   SeamFacts seam;
@@ -20,8 +28,18 @@ struct SeamPlan {
 
   /// Sizes of the adapter's parameters, all trained.
   std::vector<int64_t> adapter_sizes() const;
+  /// Values that the adapter keeps frozen.
+  int64_t adapter_frozen() const;
   /// Of the base's parameters that are trained.
   std::vector<int64_t> trained_sizes() const;
+};
+
+/// Passes over rows of past tasks in a step.
+struct MemoryPasses {
+  int64_t gradient_rows = 0;  ///< of one after the step's own, of which the whole gradient is made
+  int64_t losses = 0;         ///< passes whose graphs live beside the step's own
+  int64_t loss_rows = 0;      ///< of each of those
+  int64_t kept = 0;           ///< bytes that are kept of rows: ids, logits
 };
 
 struct MethodPlan {
@@ -29,9 +47,16 @@ struct MethodPlan {
   std::string base;             ///< format of the blocks' frozen weights
   int64_t twins = 0;            ///< float32 buffers as large as all trained values
   bool rewrites_gradient = false;
+  bool reads_logits = false;
+  int64_t prompt_tokens = 0, prompt_width = 0;  ///< virtual tokens before every sequence
+  MemoryPasses memory;
 
   int64_t trainable() const;
 };
+
+/// Those of a method with a memory, none for others. Throws Error for a model that it is not for.
+MemoryPasses memory_passes(const std::string& name, const ModelFacts& model,
+                           const PlanRequest& request);
 
 /// The methods that can be planned, aliases among them.
 std::vector<std::string> planned_methods();

@@ -1,6 +1,7 @@
 #include "core/plan/operators.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/kernels/tile_product.h"
 
@@ -44,6 +45,9 @@ Ghost Operators::look_up(const SeamPlan& table, int64_t tokens, int64_t own_ids)
   effect.bytes = bytes_of(tokens * table.seam.in);
   effect.trains = table.weight;
   if (table.weight) effect.parameter_gradient = table.seam.weight_size() * shapes.value;
+  if (tape_->whole_gradient() && model.tied) {  // added to that of the head
+    effect.backward_scratch = std::exchange(effect.parameter_gradient, 0);
+  }
   effect.scratch_part = Part::workspace;
   return tape_->run({}, effect);
 }
@@ -52,6 +56,16 @@ Ghost Operators::look_up(const SeamPlan& table, const Ghost& gathered, int64_t t
   Effect effect;
   effect.bytes = bytes_of(tokens * table.seam.in);
   return tape_->run({{gathered, bytes_of(table.seam.weight_size())}}, effect);
+}
+
+/// core/prompt.cc, Prompt::before.
+Ghost Operators::behind_prompt(const Ghost& embedded) {
+  if (shapes.prompt == 0) return embedded;
+  Effect effect;
+  effect.bytes = bytes_of(shapes.rows * shapes.sequence() * method.prompt_width);
+  effect.trains = true;
+  effect.parameter_gradient = bytes_of(shapes.prompt * method.prompt_width);
+  return tape_->run({{embedded, 0}}, effect);
 }
 
 Ghost Operators::norm(const SeamPlan& seam, const Ghost& x) {
@@ -125,6 +139,9 @@ Ghost Operators::base_product(const SeamPlan& seam, const Ghost& x, int64_t rows
   if (seam.weight) effect.saved = {x};
   effect.trains = seam.weight || (seam.bias && seam.seam.bias);
   if (seam.bias && seam.seam.bias) effect.parameter_gradient = bytes_of(seam.seam.out);
+  if (seam.weight && tape_->whole_gradient()) {
+    effect.parameter_gradient += bytes_of(seam.seam.weight_size());
+  }
   if (seam.quantised) {
     const kernels::DenseTiles shape(nullptr, seam.seam.out, seam.seam.in);
     effect.scratch = effect.backward_scratch = 4 * kernels::tile_scratch(rows, shape);
@@ -153,13 +170,14 @@ Ghost Operators::scaled_by_parameter(const Ghost& x, int64_t width) {
   return tape_->run({{x, x.bytes}}, effect);
 }
 
-/// core/adapters/: low_rank.cc, dora.cc, ia3.cc; methods/adalora.cc.
+/// core/adapters/: low_rank.cc, dora.cc, ia3.cc; methods/adalora.cc, osf.cc.
 Ghost Operators::adapted(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows) {
   if (seam.adapter == AdapterKind::scaled_input) return so_far;
   if (seam.adapter == AdapterKind::scaled_output) {
     return scaled_by_parameter(so_far, seam.seam.out);
   }
   if (seam.adapter == AdapterKind::dora) return dora(seam, x, so_far, rows);
+  if (seam.adapter == AdapterKind::osf) return osf(seam, x, so_far, rows);
   if (seam.adapter == AdapterKind::low_rank) return low_rank(seam, x, so_far, rows);
   const Ghost inner = trained_product(x, rows, seam.seam.in, seam.rank);
   return add(so_far, scaled(trained_product(inner, rows, seam.rank, seam.seam.out)));
@@ -186,6 +204,25 @@ Ghost Operators::dora(const SeamPlan& seam, const Ghost& x, const Ghost& so_far,
              scaled_by_parameter(turned, seam.seam.out));
 }
 
+/// A product with a frozen matrix.
+Ghost Operators::frozen_product(const Ghost& x, int64_t bytes) {
+  Effect effect;
+  effect.bytes = bytes;
+  return tape_->run({{x, x.bytes, /*viewed=*/true}}, effect);
+}
+
+/// What is left of so_far along the frozen directions, and U S V x over the others.
+Ghost Operators::osf(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows) {
+  const int64_t high = std::min(seam.seam.in, seam.seam.out) - seam.rank;
+  const Ghost plain = seam.seam.bias ? scaled(so_far) : so_far;
+  const Ghost kept = frozen_product(frozen_product(plain, bytes_of(rows * high)), so_far.bytes);
+  const Ghost inner = trained_product(x, rows, seam.seam.in, seam.rank);
+  const Ghost turned = scaled_by_parameter(inner, seam.rank);
+  const Ghost low = trained_product(turned, rows, seam.rank, seam.seam.out);
+  const Ghost y = add(kept, low);
+  return seam.seam.bias ? scaled(y) : y;
+}
+
 Ghost Operators::chosen(const Ghost& x, int64_t width) {
   Effect effect;
   effect.bytes = bytes_of(shapes.predicted * width);
@@ -201,6 +238,9 @@ Ghost Operators::logits(const SeamPlan& head, const Ghost& states) {
   effect.part = Part::logits;
   effect.trains = head.weight || (head.bias && head.seam.bias);
   if (head.weight) effect.saved = {states};
+  if (head.weight && tape_->whole_gradient()) {
+    effect.parameter_gradient = bytes_of(head.seam.weight_size());
+  }
   if (head.adapter == AdapterKind::none) return tape_->run({{states, states.bytes}}, effect);
   return adapted(head, states, tape_->run({{states, states.bytes}}, effect), shapes.predicted);
 }

@@ -20,6 +20,9 @@ struct Shapes {
   int64_t target = 1;     ///< of an encoder-decoder's target
   int64_t predicted = 1;  ///< positions whose loss counts, over all rows
   int64_t value = 4;      ///< bytes of an activation
+  int64_t prompt = 0;     ///< virtual tokens before a row (of the source)
+
+  int64_t sequence() const { return prompt + length; }
 };
 
 /// Queries, keys and values by head.
@@ -52,6 +55,7 @@ class Operators {
   /// A table that is used several times: `gathered` is a leaf, in which its gradient lies until the
   /// last use is done.
   Ghost look_up(const SeamPlan& table, const Ghost& gathered, int64_t tokens);
+  Ghost behind_prompt(const Ghost& embedded);  ///< itself where there is none
   Ghost norm(const SeamPlan& seam, const Ghost& x);
   Ghost linear(const SeamPlan& seam, const Ghost& x);
   Ghost activated(const Ghost& x);
@@ -83,6 +87,8 @@ class Operators {
   Ghost adapted(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows);
   Ghost low_rank(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows);
   Ghost dora(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows);
+  Ghost osf(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows);
+  Ghost frozen_product(const Ghost& x, int64_t bytes);
   Ghost scaled_by_parameter(const Ghost& x, int64_t width);
   Ghost biased_attention(const Heads& heads, const Ghost& bias, int64_t scores);
   Ghost batched(const Ghost& a, const Ghost& b, int64_t bytes);

@@ -33,12 +33,22 @@ void check_length(const ModelFacts& model, const PlanRequest& request) {
        model.model_type, model.longest);
 }
 
+/// Learned positions are counted, virtual tokens among them.
+void check_prompt(const ModelFacts& model, const MethodPlan& method, const PlanRequest& request) {
+  if (method.prompt_tokens == 0 || !model.learned_positions) return;
+  if (method.prompt_tokens + request.length <= model.longest) return;
+  fail("--virtual-tokens {} and --length {} need {} positions, but this {} has {}; lower one",
+       method.prompt_tokens, request.length, method.prompt_tokens + request.length,
+       model.model_type, model.longest);
+}
+
 }  // namespace
 
 Account account(const ModelFacts& model, const PlanRequest& request) {
   check(request);
   check_length(model, request);
   const MethodPlan method = method_plan(model, request);
+  check_prompt(model, method, request);
   const States between = states(method, request);
   Meter meter;
   for (size_t i = 0; i < kParts; ++i) {

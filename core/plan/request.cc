@@ -62,6 +62,10 @@ void check(const PlanRequest& request) {
   at_least("batch", request.batch, 1);
   at_least("length", request.length, 1);
   at_least("rank", request.rank, 1);
+  at_least("virtual-tokens", request.virtual_tokens, 1);
+  at_least("tasks", request.tasks, 1);
+  at_least("budget", request.budget, 0);
+  at_least("memory-rows", request.memory_rows, 0);
   at_least("target-length", request.target_length, 0);
   at_least("predicted", request.predicted, 0);
   if (!request.base.empty()) {

@@ -42,7 +42,11 @@ struct PlanRequest {
   /// Which Linears they adapt: all (but the head), peft (its default for the architecture), or name
   /// endings.
   std::string targets = "all";
-  int64_t layers = 1;  ///< that `freeze` trains
+  int64_t layers = 1;           ///< that `freeze` trains
+  int64_t virtual_tokens = 10;  ///< of `prompt`
+  int64_t tasks = 2;            ///< of the stream; the last one's steps are planned
+  int64_t budget = 0;           ///< rows that gem keeps of each task, derpp in all; 0 = default
+  int64_t memory_rows = 0;  ///< of them in a pass; 0 = all of gem's, as many as --batch of derpp's
   std::string
       base;  ///< of the blocks' frozen weights: float, nf4, nf4-dq, fp4, int8; "" = by method
   std::string dtype;  ///< of dense weights that are kept: float32 or bf16; "" = by levers

@@ -14,7 +14,8 @@ class Seq2SeqPass {
     const int64_t source = ops_.shapes.length, target = ops_.shapes.target;
     ops_.tape().meter().at("embedding");
     const Ghost memory =
-        stack(/*decoder=*/false, ops_.look_up(shared, table, rows_ * source), {}, source);
+        stack(/*decoder=*/false, ops_.behind_prompt(ops_.look_up(shared, table, rows_ * source)),
+              {}, ops_.shapes.sequence());
     const Ghost states =
         stack(/*decoder=*/true, ops_.look_up(shared, table, rows_ * target), memory, target);
     ops_.tape().meter().at("head");
@@ -101,7 +102,7 @@ class Seq2SeqPass {
     x = ops_.add(x, attention(block.own, normed, normed, inputs[1], length, length));
     if (inputs.size() > 2) {
       x = ops_.add(x, attention(block.memory, ops_.norm(*block.memory_norm, x), inputs[2],
-                                memory_bias(), length, ops_.shapes.length));
+                                memory_bias(), length, ops_.shapes.sequence()));
     }
     return ops_.add(x, mlp(block, ops_.norm(*block.mlp_norm, x)));
   }
@@ -116,7 +117,7 @@ class Seq2SeqPass {
   /// What hides the source's padding from the decoder, (B, 1, 1, S).
   Ghost memory_bias() {
     if (!ops_.request.padded) return {};
-    return ops_.tape().leaf(Part::activations, ops_.bytes_of(rows_ * ops_.shapes.length));
+    return ops_.tape().leaf(Part::activations, ops_.bytes_of(rows_ * ops_.shapes.sequence()));
   }
 
   Ghost attention(const Attention& seams, const Ghost& x, const Ghost& read, const Ghost& bias,

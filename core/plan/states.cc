@@ -43,6 +43,9 @@ class Counting {
       largest_gradient_ = std::max(largest_gradient_, held);
     }
     PartBytes& device = states_.device;
+    const int64_t prompt = method_.prompt_tokens * method_.prompt_width;
+    if (prompt > 0) largest_gradient_ = std::max(largest_gradient_, add_trained(prompt, adapter_));
+    device[Part::method_state] += method_.memory.kept;
     if (request_.levers.backward_update) device[Part::gradients] = largest_gradient_;
     if (request_.levers.offload_weights) offload_weights();
     if (request_.levers.offload_moments) {
@@ -65,6 +68,7 @@ class Counting {
       own[Part::weights] = seam.seam.weight_size() * frozen_;
     }
     if (!seam.bias) own[Part::weights] += seam.seam.bias_size() * frozen_;
+    own[Part::weights] += seam.adapter_frozen() * adapter_;
     states_.device += own;
     const std::string block = block_of(seam);
     if (!block.empty()) blocks_[block] += own;
@@ -140,6 +144,9 @@ States states(const MethodPlan& method, const PlanRequest& request) {
   if (request.levers.backward_update && method.rewrites_gradient) {
     fail("optimizer-in-backward excludes {}: it rewrites the whole gradient; drop one of them",
          request.method);
+  }
+  if (request.levers.chunk > 0 && method.reads_logits) {
+    fail("chunked-loss excludes {}: it reads the logits; drop one of them", request.method);
   }
   return Counting(method, request).run();
 }

@@ -1,6 +1,7 @@
 #include "core/plan/step.h"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 namespace lethe::plan {
@@ -42,10 +43,17 @@ Ghost tokens_loss(Tape& tape, const Ghost& logits) {
   return loss;
 }
 
-/// The trainer holds the logits until the step is done (core/trainer_step.cc, one_step).
-void whole_loss(Tape& tape, const Ghost& logits, bool classifies) {
-  tape.meter().at("loss");
-  Ghost loss = classifies ? logarithms_loss(tape, logits) : tokens_loss(tape, logits);
+Ghost loss_of(Tape& tape, const Ghost& logits, bool classifies) {
+  return classifies ? logarithms_loss(tape, logits) : tokens_loss(tape, logits);
+}
+
+Ghost forward_pass(Operators& ops) {
+  return ops.model.form == Form::decoder   ? decoder_pass(ops)
+         : ops.model.form == Form::seq2seq ? seq2seq_pass(ops)
+                                           : encoder_pass(ops);
+}
+
+void backward_pass(Tape& tape, Ghost loss, bool classifies) {
   tape.meter().phase("backward");
   if (!classifies) {
     const Ghost scalars = tape.leaf(Part::activations, 8);  // the value, and its gradient
@@ -57,9 +65,76 @@ void whole_loss(Tape& tape, const Ghost& logits, bool classifies) {
   tape.backward(loss, one);
 }
 
+/// A step's batches and what runs over them, until its backward pass is done.
+struct Passes {
+  Passes(Tape& tape, const ModelFacts& model, const MethodPlan& method, const PlanRequest& request)
+      : tape(tape), model(model), method(method), request(request) {}
+
+  /// The logits of `rows` rows, or the states where the loss is made in chunks.
+  Ghost forward(int64_t rows) {
+    const Shapes shapes = shapes_of(model, method, request, rows);
+    tape.meter().at("batch");
+    batches.push_back(
+        tape.leaf(Part::workspace, batch_bytes(model, shapes, request.padded)).storage);
+    all.emplace_back(tape, model, method, request, shapes);
+    return forward_pass(all.back());
+  }
+
+  Tape& tape;
+  const ModelFacts& model;
+  const MethodPlan& method;
+  const PlanRequest& request;
+  std::deque<Operators> all;
+  std::vector<std::shared_ptr<Storage>> batches;
+};
+
+/// The trainer holds the logits until the step is done (core/trainer_step.cc, one_step). Losses of
+/// rows from a memory are added to the step's own, so that all graphs live together.
+void whole_loss(Passes& passes, const Ghost& logits) {
+  Tape& tape = passes.tape;
+  const bool classifies = passes.model.classifies;
+  tape.meter().at("loss");
+  Ghost loss = loss_of(tape, logits, classifies);
+  for (int64_t i = 0; i < passes.method.memory.losses; ++i) {
+    const Ghost past = passes.forward(passes.method.memory.loss_rows);
+    tape.meter().at("loss");
+    const Ghost more = loss_of(tape, past, classifies);
+    Effect sum;
+    sum.bytes = 4;
+    loss = tape.run({{loss, 0}, {more, 0}}, sum);
+  }
+  backward_pass(tape, std::move(loss), classifies);
+}
+
+/// core/update.cc, gradient_of: a pass by itself, whose gradients live until all are there.
+void memory_gradient(Meter& meter, const ModelFacts& model, const MethodPlan& method,
+                     PlanRequest request) {
+  request.levers.chunk = 0;
+  meter.phase("forward over the memory");
+  Tape tape(meter, /*whole_gradient=*/true);
+  Passes passes(tape, model, method, request);
+  Ghost loss = loss_of(tape, passes.forward(method.memory.gradient_rows), model.classifies);
+  backward_pass(tape, std::move(loss), model.classifies);
+}
+
+/// methods/osf.cc, project(): what lies along the frozen directions, of one seam at a time.
+void project(Tape& tape, const MethodPlan& method) {
+  int64_t most = 0;
+  for (const SeamPlan& seam : method.seams) {
+    if (seam.adapter != AdapterKind::osf) continue;
+    const int64_t high = std::min(seam.seam.in, seam.seam.out) - seam.rank;
+    most = std::max(most, seam.rank * (high + std::max(seam.seam.in, seam.seam.out)));
+  }
+  tape.meter().phase("update");
+  tape.meter().at("projection");
+  if (most > 0) tape.leaf(Part::workspace, 4 * most);
+}
+
 /// A few positions at a time: their logits, the gradient of the states, and the head's gradient
 /// where it lies.
-void chunked_loss(Tape& tape, const Operators& ops, Ghost states, int64_t vocabulary) {
+void chunked_loss(Passes& passes, Ghost states, int64_t vocabulary) {
+  Tape& tape = passes.tape;
+  const Operators& ops = passes.all.front();
   tape.meter().at("loss");
   const int64_t held = std::min(ops.request.levers.chunk, ops.shapes.predicted);
   const auto gradient = tape.leaf(Part::activations, states.bytes).storage;
@@ -74,9 +149,11 @@ int64_t classes_of(const ModelFacts& model) {
 
 }  // namespace
 
-Shapes shapes_of(const ModelFacts& model, const PlanRequest& request) {
+Shapes shapes_of(const ModelFacts& model, const MethodPlan& method, const PlanRequest& request,
+                 int64_t rows) {
   Shapes shapes;
-  shapes.rows = request.batch / request.levers.accumulate;
+  shapes.rows = rows;
+  shapes.prompt = method.prompt_tokens;
   shapes.length = request.length;
   shapes.target = request.target_length > 0 ? request.target_length : request.length;
   const int64_t all = model.form == Form::seq2seq ? shapes.target : shapes.length;
@@ -88,20 +165,17 @@ Shapes shapes_of(const ModelFacts& model, const PlanRequest& request) {
 
 void run_step(Meter& meter, const ModelFacts& model, const MethodPlan& method,
               const PlanRequest& request) {
-  const Shapes shapes = shapes_of(model, request);
   Tape tape(meter);
   meter.phase("forward");
-  meter.at("batch");
-  Operators ops(tape, model, method, request, shapes);
-  const Ghost batch = tape.leaf(Part::workspace, batch_bytes(model, shapes, request.padded));
-  Ghost result = model.form == Form::decoder   ? decoder_pass(ops)
-                 : model.form == Form::seq2seq ? seq2seq_pass(ops)
-                                               : encoder_pass(ops);
+  Passes passes(tape, model, method, request);
+  Ghost result = passes.forward(request.batch / request.levers.accumulate);
   if (request.levers.chunk > 0) {
-    chunked_loss(tape, ops, std::move(result), classes_of(model));
+    chunked_loss(passes, std::move(result), classes_of(model));
   } else {
-    whole_loss(tape, result, model.classifies);
+    whole_loss(passes, result);
   }
+  project(tape, method);
+  if (method.memory.gradient_rows > 0) memory_gradient(meter, model, method, request);
 }
 
 }  // namespace lethe::plan

@@ -9,7 +9,8 @@ namespace lethe::plan {
 void run_step(Meter& meter, const ModelFacts& model, const MethodPlan& method,
               const PlanRequest& request);
 
-/// What a forward pass of the request is made for.
-Shapes shapes_of(const ModelFacts& model, const PlanRequest& request);
+/// What a forward pass of the request over `rows` rows is made for.
+Shapes shapes_of(const ModelFacts& model, const MethodPlan& method, const PlanRequest& request,
+                 int64_t rows);
 
 }  // namespace lethe::plan

@@ -1,6 +1,7 @@
 #include "core/plan/tape.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace lethe::plan {
@@ -87,7 +88,7 @@ Ghost Tape::checkpoint(const std::vector<Ghost>& inputs,
     if (input.graded()) node.edges.push_back({input.node, input.bytes, input.storage->part, false});
   }
   node.replay = [this, inputs, work](Node& self) {
-    Tape again(meter_);
+    Tape again(meter_, whole_gradient_);
     std::vector<Ghost> leaves;
     std::vector<Node*> asked;
     for (const Ghost& input : inputs) {
@@ -99,6 +100,7 @@ Ghost Tape::checkpoint(const std::vector<Ghost>& inputs,
       leaves.push_back(same);
     }
     again.backward(work(again, leaves), self.gradient);  // held by whoever starts the pass
+    std::move(again.gradients_.begin(), again.gradients_.end(), std::back_inserter(gradients_));
     for (size_t i = 0; i < asked.size(); ++i) {
       if (asked[i]->gradient) deliver(*self.edges[i].to, std::move(asked[i]->gradient));
     }
@@ -159,6 +161,7 @@ void Tape::execute(Node& node) {
   if (node.scratch > 0) made(node.scratch_part, node.scratch);
   node.gradient.reset();
   node.saved.clear();
+  if (whole_gradient_ && parameter) gradients_.push_back(std::move(parameter));
   parameter.reset();
   for (auto& [to, gradient] : sent) deliver(*to, std::move(gradient));
 }

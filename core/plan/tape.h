@@ -86,9 +86,13 @@ struct Node {
 
 class Tape {
  public:
-  explicit Tape(Meter& meter) : meter_(meter) {}
+  /// With `whole_gradient` each parameter's gradient lives as long as the tape, instead of being
+  /// added where all of them lie.
+  explicit Tape(Meter& meter, bool whole_gradient = false)
+      : meter_(meter), whole_gradient_(whole_gradient) {}
 
   Meter& meter() { return meter_; }
+  bool whole_gradient() const { return whole_gradient_; }
   /// A tensor that no operator made. A graded one gathers a gradient until the backward pass ends.
   Ghost leaf(Part part, int64_t bytes, bool graded = false);
   Ghost run(const std::vector<Operand>& operands, const Effect& effect);
@@ -115,6 +119,8 @@ class Tape {
   void fetch_for(int64_t node);
 
   Meter& meter_;
+  bool whole_gradient_;
+  std::vector<std::shared_ptr<Storage>> gradients_;  // of parameters, where they are to live
   std::deque<Node> nodes_;
   std::map<int64_t, Node*> ready_;                      // by number; the highest runs first
   std::vector<std::pair<int64_t, int64_t>> stretches_;  // numbers [first, last)

@@ -25,8 +25,10 @@ MemoryPasses gem_passes(const PlanRequest& request) {
 MemoryPasses derpp_passes(const std::string& name, const ModelFacts& model,
                           const PlanRequest& request) {
   if (!model.classifies) {
-    fail("{} keeps the logits of every class, but a {} here predicts tokens; choose replay", name,
-         model.model_type);
+    fail(
+        "{} is planned for classifiers, but a {} here predicts tokens, whose logits it keeps for "
+        "every predicted position; choose replay",
+        name, model.model_type);
   }
   const int64_t budget = request.budget > 0 ? request.budget : kDerppBudget;
   const int64_t drawn =

@@ -2,6 +2,8 @@
 // takes.
 #include "tests/catch.h"
 // After Catch.
+#include <set>
+
 #include "core/plan/method.h"
 #include "core/text/pair_rows.h"
 #include "experiments/memory_check.h"
@@ -167,6 +169,11 @@ TEST_CASE("no planned method is planned further above its trial than the check a
   const FitCase folder;
   for (const std::string& method : plan::planned_methods()) {
     if (method == "full") continue;  // lethe plan's word for finetune
+    const std::set<std::string> left_out = {"prompt", "osf", "gem", "derpp", "der"};
+    if (left_out.count(method) > 0) {
+      CHECK_FALSE(is_planned(folder, method));
+      continue;
+    }
     const bool buffered = method == "a-gem" || method == "replay";
     check_not_far_above(folder.facts(),
                         folder.trials(method, buffered ? "budget = 8\n" : "").at(0));

@@ -1,5 +1,5 @@
-// The dense products, tile products, the int8 product and those with sparse inputs, for x86-64-v3. The build adds
-// -march=x86-64-v3 -O3 -fno-math-errno -ffp-contract=off.
+// The dense products, tile products, the int8 product and those with sparse inputs, for x86-64-v3.
+// The build adds -march=x86-64-v3 -O3 -fno-math-errno -ffp-contract=off.
 #include "core/kernels/int8_loop.h"
 #include "core/kernels/matrix_loop.h"
 #include "core/kernels/sparse_loop.h"

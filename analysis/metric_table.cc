@@ -12,19 +12,24 @@ std::string task_key(const std::string& key, const MetricInfo& metric, const Mea
   return measured.tasks.size() > 1 ? key + ":" + metric.name : key;
 }
 
-// "base_loss_rise"; a probe in accuracy has "base_accuracy_drop".
-std::string probe_key(std::string key, const MetricInfo& metric) {
-  if (metric.name == "loss") return key;
-  key.replace(key.find("loss"), 4, metric.name);
-  if (const auto at = key.find("rise"); metric.higher_is_better && at != std::string::npos) {
-    key.replace(at, 4, "drop");
+// "base_loss_rise", "Base loss rise" of a loss; of an accuracy `name` stands for the loss, and a
+// rise is a drop.
+std::string of_probe(std::string text, const MetricInfo& metric, const std::string& name) {
+  const auto loss = text.find("loss");
+  if (metric.name == "loss" || loss == std::string::npos) return text;
+  text.replace(loss, 4, name);
+  if (const auto at = text.find("rise"); metric.higher_is_better && at != std::string::npos) {
+    text.replace(at, 4, "drop");
   }
-  return key;
+  return text;
 }
 
-MetricDoc concrete(MetricDoc doc, std::string key, const MetricInfo& metric, bool is_score) {
-  if (key != doc.key) doc.title += " (" + metric.name + ")";
-  doc.key = std::move(key);
+std::string in_words(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
+MetricDoc concrete(MetricDoc doc, const MetricInfo& metric, bool is_score) {
   if (doc.unit == "score" || doc.unit == "nats") doc.unit = metric.unit;
   if (is_score) doc.higher_is_better = metric.higher_is_better;
   return doc;
@@ -51,8 +56,11 @@ std::vector<std::string> named_probes(const MeasuredIn& measured, const std::str
 void add_probe_docs(const MeasuredIn& measured, std::vector<MetricDoc>& docs) {
   for (const auto& [doc, is_score, of] : probe_metrics()) {
     for (const auto& metric : measured.probes) {
-      const std::string key = probe_key(doc.key, metric);
-      docs.push_back(concrete(doc, key, metric, is_score));
+      const std::string key = of_probe(doc.key, metric, metric.name);
+      MetricDoc named = doc;
+      named.title = of_probe(doc.title, metric, in_words(metric.name));
+      named.key = key;
+      docs.push_back(concrete(named, metric, is_score));
       const MetricDoc over_all = docs.back();
       for (const std::string& name : named_probes(measured, metric.name)) {
         docs.push_back(over_all);
@@ -84,7 +92,10 @@ std::vector<MetricDoc> docs_for(const MeasuredIn& measured) {
   std::vector<MetricDoc> docs;
   for (const auto& [doc, is_score, of] : score_metrics()) {
     for (const auto& metric : measured.tasks) {
-      docs.push_back(concrete(doc, task_key(doc.key, metric, measured), metric, is_score));
+      MetricDoc named = doc;
+      named.key = task_key(doc.key, metric, measured);
+      if (named.key != doc.key) named.title += " (" + metric.name + ")";
+      docs.push_back(concrete(named, metric, is_score));
     }
   }
   add_probe_docs(measured, docs);
@@ -107,7 +118,7 @@ std::map<std::string, double> numbers_of(const TrialResult& result, const Measur
     const auto probes = probes_in(result, metric.name);
     const auto names = named_probes(measured, metric.name);
     for (const auto& probe : probe_metrics()) {
-      const std::string key = probe_key(probe.doc.key, metric);
+      const std::string key = of_probe(probe.doc.key, metric, metric.name);
       put(key, probe.of(probes));
       for (const ProbeScores& one : probes) {
         if (!names.empty()) put(key + ":" + one.probe, probe.of({one}));

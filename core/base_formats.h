@@ -6,7 +6,7 @@
 
 namespace lethe {
 
-/// float, bf16, int8, nf4, nf4-dq (NF4 with nested scales), fp4: all but float are frozen.
+/// float, bf16, int8, nf4, nf4-dq (NF4 with nested scales), fp4, fp4-dq: all but float are frozen.
 const std::vector<std::string>& base_formats();
 
 }  // namespace lethe

@@ -43,6 +43,7 @@ std::unique_ptr<BaseWeight> make_base(const std::string& format, const Tensor& w
   if (format == "nf4") return make_nf4(weight);
   if (format == "nf4-dq") return make_four_bit(kernels::FourBit::nf4, weight, true);
   if (format == "fp4") return make_four_bit(kernels::FourBit::fp4, weight);
+  if (format == "fp4-dq") return make_four_bit(kernels::FourBit::fp4, weight, true);
   fail("unknown base format '{}'; known formats: {}", format, fmt::join(base_formats(), ", "));
 }
 

@@ -15,9 +15,9 @@ constexpr int64_t kAtOnce = 8 * kernels::kAdam8Block;
 
 }  // namespace
 
-ByteMoments::Moments ByteMoments::zero(const ArenaRange& range) {
+ByteMoments::Kept ByteMoments::zero(const ArenaRange& range) {
   const MemoryTag tag(Category::optimizer);
-  Moments made;
+  Kept made;
   if (range.size < kernels::kAdam8Least) {
     const int64_t room = kernels::rounded_up(range.size, Arena::kUnit);
     made.first = at::zeros({room}, at::kFloat);
@@ -41,7 +41,7 @@ ByteMoments::Moments ByteMoments::zero(const ArenaRange& range) {
 }
 
 void ByteMoments::lay_out(const Arena& arena, bool clear) {
-  std::map<std::string, Moments> before = std::move(moments_);
+  std::map<std::string, Kept> before = std::move(moments_);
   moments_.clear();
   for (const ArenaRange& range : arena.ranges()) {
     const auto known = before.find(range.name);
@@ -52,7 +52,7 @@ void ByteMoments::lay_out(const Arena& arena, bool clear) {
 }
 
 double ByteMoments::update(const ArenaRange& range, const kernels::Update& step) {
-  Moments& kept = moments_.at(range.name);
+  Kept& kept = moments_.at(range.name);
   kernels::Update whole = step;
   whole.first = whole.second = nullptr;
   if (!kept.in_bytes()) {

@@ -4,37 +4,30 @@
 #include <map>
 #include <string>
 
-#include "core/archive.h"
-#include "core/arena.h"
-#include "core/kernels/update.h"
+#include "core/moments.h"
 
 namespace lethe {
 
 /// Both moments of every parameter: a byte a value and a float32 per 256 values, the first under
 /// the signed dynamic map, the second under the unsigned one; of parameters with fewer than
 /// kernels::kAdam8Least values in float32.
-class ByteMoments {
+class ByteMoments : public Moments {
  public:
-  /// Moments for the arena's parameters, carried over by name; zero where they are new, or all
-  /// where `clear`.
-  void lay_out(const Arena& arena, bool clear);
-  /// kernels::update() of one parameter, whose arrays `step` points to, but for the moments: those
-  /// are read from their bytes, and quantised again, a few thousand values at a time. Returns its
-  /// penalty.
-  double update(const ArenaRange& range, const kernels::Update& step);
-  /// All parameters of the arena, whose arrays `step` points to.
-  double update(const Arena& arena, const kernels::Update& step);
-  void state(Archive& archive);
+  void lay_out(const Arena& arena, bool clear) override;
+  /// Moments are read from their bytes, and quantised again, a few thousand values at a time.
+  double update(const ArenaRange& range, const kernels::Update& step) override;
+  double update(const Arena& arena, const kernels::Update& step) override;
+  void state(Archive& archive) override;
 
  private:
-  struct Moments {
+  struct Kept {
     Tensor first, second;                // (n) bytes, or float32 of a small parameter
     Tensor first_absmax, second_absmax;  // one a block; undefined of a small parameter
     bool in_bytes() const { return first_absmax.defined(); }
   };
-  static Moments zero(const ArenaRange& range);
+  static Kept zero(const ArenaRange& range);
 
-  std::map<std::string, Moments> moments_;
+  std::map<std::string, Kept> moments_;
 };
 
 }  // namespace lethe

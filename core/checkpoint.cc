@@ -105,7 +105,7 @@ void Trainer::write(const std::string& path, int64_t done, Sampler* sampler) {
     strategies_[s]->state(archive);
   }
   archive.set_prefix("moments.");
-  byte_moments_.state(archive);
+  if (moments_) moments_->state(archive);
   if (sampler != nullptr) {
     archive.set_prefix("sampler.");
     sampler->state(archive);
@@ -193,7 +193,7 @@ void Trainer::read(const std::string& path, int64_t done, Sampler* sampler) {
     strategies_[s]->state(archive);
   }
   archive.set_prefix("moments.");
-  byte_moments_.state(archive);
+  if (moments_) moments_->state(archive);
   saved_task_ = done;
   if (sampler == nullptr) return;
   task_step_ = position["task_step"];

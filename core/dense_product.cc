@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/autograd_function.h"
+#include "core/gradient_hook.h"
 #include "core/kernels/sparse_product.h"
 #include "core/matrix_product.h"
 
@@ -45,6 +46,15 @@ Tensor folded(const Tensor& x, const Tensor& weight, const std::optional<Tensor>
   return x.dim() == 2 ? y : y.view(shape_with_last(x, weight.size(0)));
 }
 
+/// A trained weight as the forward pass had it, where its gradient lies: what was saved under a
+/// hook comes back as another tensor.
+Tensor as_given(const Tensor& saved) {
+  if (!saved.requires_grad() || saved.grad().defined()) return saved;
+  const auto gathers = torch::autograd::impl::grad_accumulator(saved);
+  const auto* node = dynamic_cast<const torch::autograd::AccumulateGrad*>(gathers.get());
+  return node == nullptr ? saved : node->variable;
+}
+
 struct DenseProduct : torch::autograd::Function<DenseProduct> {
   static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& x,
                         const Tensor& weight, const std::optional<Tensor>& bias) {
@@ -59,7 +69,7 @@ struct DenseProduct : torch::autograd::Function<DenseProduct> {
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
                                                torch::autograd::tensor_list gradients) {
     const auto kept = saved->get_saved_variables();
-    const Tensor &x = kept[0], &weight = kept[1], &gradient = gradients[0];
+    const Tensor &x = kept[0], weight = as_given(kept[1]), &gradient = gradients[0];
     Tensor to_x, to_weight, to_bias;
     if (saved->needs_input_grad(0)) {
       to_x = product(rows_of(gradient), weight).view(shape_with_last(gradient, weight.size(1)));

@@ -1,11 +1,24 @@
 // NF4 and FP4 base weights, their scales nested or not.
 #include "core/cuda_device.h"
+#include "core/error.h"
 #include "core/kernels/blockwise8.h"
 #include "core/memory.h"
 #include "core/quantised_weight.h"
 
 namespace lethe {
 namespace {
+
+using MapHandle = std::shared_ptr<const kernels::ByteMap>;
+
+/// The map under which scales are nested here; never freed.
+MapHandle own_map() { return {MapHandle(), &kernels::signed_dynamic_map()}; }
+
+template <class T>
+std::vector<T> values_of(const Tensor& tensor) {
+  const Tensor values = tensor.cpu();
+  const T* first = values.const_data_ptr<T>();
+  return {first, first + values.numel()};
+}
 
 class FourBitWeight : public QuantisedWeight {
  public:
@@ -29,6 +42,38 @@ class FourBitWeight : public QuantisedWeight {
     if (nested) nest();
     codes_ = codes_.to(weight.device());
     absmax_ = absmax_.to(weight.device());
+  }
+
+  FourBitWeight(const FourBitTensor& stored, Tensor codes)
+      : QuantisedWeight(stored.shape.at(0), stored.shape.at(1)),
+        format_(stored.format),
+        nested_(stored.nested.has_value()),
+        block_(stored.block),
+        codes_(std::move(codes)) {
+    const MemoryTag tag(Category::base_weights);
+    if (!nested_) {
+      absmax_ = at::tensor(stored.absmax);
+      return;
+    }
+    const NestedAbsmax& nested = *stored.nested;
+    absmax_ = at::tensor(nested.codes);
+    nested_absmax_ = at::tensor(nested.absmax);
+    offset_ = at::full({1}, nested.offset, nested_absmax_.options());
+    map_ = nested.map;
+    nested_block_ = nested.block;
+  }
+
+  FourBitTensor stored(Tensor* codes) const {
+    *codes = codes_.cpu();
+    FourBitTensor made{.format = format_, .block = block_, .shape = {out(), in()}};
+    made.packed = codes->const_data_ptr<uint8_t>();
+    if (nested_) {
+      made.nested = NestedAbsmax{values_of<uint8_t>(absmax_), values_of<float>(nested_absmax_),
+                                 map_, offset_.item<float>(), nested_block_};
+    } else {
+      made.absmax = values_of<float>(absmax_);
+    }
+    return made;
   }
 
   Tensor dense() const override {
@@ -58,9 +103,9 @@ class FourBitWeight : public QuantisedWeight {
   void with_tiles(const Use& use) const override {
     const auto* packed = codes_.const_data_ptr<uint8_t>();
     if (nested_) {
-      const kernels::NestedScales scales{
-          &kernels::signed_dynamic_map(), absmax_.const_data_ptr<uint8_t>(),
-          nested_absmax_.const_data_ptr<float>(), offset_.item<float>(), kernels::kNestedBlock};
+      const kernels::NestedScales scales{map_.get(), absmax_.const_data_ptr<uint8_t>(),
+                                         nested_absmax_.const_data_ptr<float>(),
+                                         offset_.item<float>(), nested_block_};
       return use(kernels::FourBitTiles(format_, packed, scales, out(), in(), block_));
     }
     use(kernels::FourBitTiles(format_, packed, absmax_.const_data_ptr<float>(), out(), in(),
@@ -96,10 +141,9 @@ class FourBitWeight : public QuantisedWeight {
   Tensor scales() const {
     const Tensor codes = absmax_.cpu(), nested = nested_absmax_.cpu();
     Tensor made = at::empty({codes.numel()}, at::kFloat);
-    kernels::dequantize_scales(kernels::signed_dynamic_map(), codes.const_data_ptr<uint8_t>(),
+    kernels::dequantize_scales(*map_, codes.const_data_ptr<uint8_t>(),
                                nested.const_data_ptr<float>(), offset_.item<float>(), 0,
-                               codes.numel(), kernels::kNestedBlock,
-                               made.mutable_data_ptr<float>());
+                               codes.numel(), nested_block_, made.mutable_data_ptr<float>());
     return made;
   }
 
@@ -108,8 +152,10 @@ class FourBitWeight : public QuantisedWeight {
   int64_t block_;
   Tensor codes_;          // ((out * in + 1) / 2) uint8
   Tensor absmax_;         // (ceil(out * in / block)) float32, uint8 where nested
-  Tensor nested_absmax_;  // (ceil(blocks / 256)) float32, on the CPU
+  Tensor nested_absmax_;  // (ceil(blocks / nested_block_)) float32, on the CPU
   Tensor offset_;         // (1) float32, on the CPU
+  MapHandle map_ = own_map();
+  int64_t nested_block_ = kernels::kNestedBlock;
 };
 
 }  // namespace
@@ -118,6 +164,16 @@ std::unique_ptr<BaseWeight> make_four_bit(kernels::FourBit format, const Tensor&
                                           bool nested, int64_t block) {
   kernels::check_four_bit_block(block);
   return std::make_unique<FourBitWeight>(format, weight, nested, block);
+}
+
+std::unique_ptr<BaseWeight> make_four_bit(const FourBitTensor& stored, Tensor codes) {
+  return std::make_unique<FourBitWeight>(stored, std::move(codes));
+}
+
+FourBitTensor four_bit_tensor(const BaseWeight& weight, Tensor* codes) {
+  const auto* four_bit = dynamic_cast<const FourBitWeight*>(&weight);
+  if (four_bit == nullptr) fail("a weight in {} has no 4-bit codes", weight.format());
+  return four_bit->stored(codes);
 }
 
 }  // namespace lethe

@@ -6,8 +6,9 @@ namespace lethe {
 namespace {
 
 /// Those that `lethe plan` reckons with and the trainer does not have.
-const char* const kPlanned[] = {"bf16", "bf16-stochastic", "offload-optimizer",
-                                "offload-activations", "offload-weights"};
+const char* const kPlanned[] = {"bf16", "bf16-stochastic"};
+/// Those that bring what lies on a device to the host.
+const char* const kOffloading[] = {"offload-optimizer", "offload-activations", "offload-weights"};
 
 /// optimizer-in-backward never holds the whole gradient.
 void check_backward_update(const TrainOptions& options) {
@@ -37,7 +38,8 @@ plan::Levers levers_of(const TrainOptions& options) {
     if (!plan::has_lever(levers, name)) continue;
     fail(
         "train.levers has {}, which `lethe plan` reckons with but training does not have; it has "
-        "optimizer-in-backward, chunked-loss, adamw8bit and checkpointing",
+        "optimizer-in-backward, chunked-loss, adamw8bit, checkpointing and, on a GPU, "
+        "offload-optimizer, offload-activations and offload-weights",
         name);
   }
   if (levers.backward_update) check_backward_update(options);
@@ -46,7 +48,25 @@ plan::Levers levers_of(const TrainOptions& options) {
         "train.levers has adamw8bit, but train.optimizer = sgd has no two moments; choose adamw or "
         "adam, or drop the lever");
   }
+  if (levers.offload_moments && options.optimizer == "sgd" && options.momentum == 0) {
+    fail(
+        "train.levers has offload-optimizer, but train.optimizer = sgd without momentum keeps "
+        "nothing; drop the lever");
+  }
   return levers;
+}
+
+void check_levers_on(const plan::Levers& levers, bool cpu) {
+  if (levers.moments_8bit && !cpu) {
+    fail("train.levers has adamw8bit, which trains on the CPU only; drop it, or set device = cpu");
+  }
+  for (const char* name : kOffloading) {
+    if (!cpu || !plan::has_lever(levers, name)) continue;
+    fail(
+        "train.levers has {}, but with device = cpu all memory is the host's; drop the lever, or "
+        "train on a GPU",
+        name);
+  }
 }
 
 void check_levers(const plan::Levers& levers, const Method& method) {
@@ -63,8 +83,7 @@ void check_levers(const plan::Levers& levers, const Method& method) {
   }
 }
 
-void check_levers(const plan::Levers& levers, const Model& model, const Method& method,
-                  const at::Device& device) {
+void check_levers(const plan::Levers& levers, const Model& model, const Method& method) {
   if (levers.checkpoint > 0 && !model.has_blocks()) {
     fail("train.levers has checkpointing, but this model has no blocks; drop the lever");
   }
@@ -72,8 +91,8 @@ void check_levers(const plan::Levers& levers, const Model& model, const Method& 
     fail(
         "train.levers has chunked-loss, but this model makes one prediction a row; drop the lever");
   }
-  if (levers.moments_8bit && !device.is_cpu()) {
-    fail("train.levers has adamw8bit, which trains on the CPU only; drop it, or set device = cpu");
+  if (levers.offload_activations && !model.has_blocks()) {
+    fail("train.levers has offload-activations, but this model has no blocks; drop the lever");
   }
   check_levers(levers, method);
 }

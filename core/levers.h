@@ -13,8 +13,10 @@ plan::Levers levers_of(const TrainOptions& options);
 /// Throws Error where a strategy of the method excludes a lever.
 void check_levers(const plan::Levers& levers, const Method& method);
 
-/// Throws Error where the model, a strategy of the method or the device excludes a lever.
-void check_levers(const plan::Levers& levers, const Model& model, const Method& method,
-                  const at::Device& device);
+/// Throws Error where the model or a strategy of the method excludes a lever.
+void check_levers(const plan::Levers& levers, const Model& model, const Method& method);
+
+/// Throws Error for a lever that training on the CPU, or on another device, does not have.
+void check_levers_on(const plan::Levers& levers, bool cpu);
 
 }  // namespace lethe

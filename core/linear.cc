@@ -5,6 +5,7 @@
 
 #include "core/capture.h"
 #include "core/error.h"
+#include "core/offloaded_weight.h"
 
 namespace lethe {
 
@@ -52,7 +53,22 @@ Tensor Linear::forward(const Tensor& x) const {
 
 void Linear::set_format(const std::string& format) {
   if (format == base_->format()) return;
-  base_ = make_base(format, base_->dense().detach());
+  set_base(make_base(format, base_->dense().detach()));
+}
+
+void Linear::set_base(std::unique_ptr<BaseWeight> base) {
+  base_ = std::move(base);
+  offloaded_ = false;
+}
+
+void Linear::offload(const at::Device& device) {
+  if (offloaded_) return;
+  base_ = std::make_unique<OffloadedWeight>(std::move(base_), device);
+  offloaded_ = true;
+}
+
+void Linear::take_back() {
+  if (offloaded_) set_base(static_cast<OffloadedWeight&>(*base_).take());
 }
 
 void Linear::remove_adapter(const Adapter* adapter) {
@@ -65,7 +81,7 @@ void Linear::merge_adapters() {
   Tensor weight = base_->dense().detach().clone();
   Tensor bias = bias_.defined() ? bias_.detach().clone() : Tensor();
   for (const auto& adapter : adapters_) adapter->merge(weight, bias);
-  base_ = make_dense(std::move(weight));
+  set_base(make_dense(std::move(weight)));
   if (bias.defined()) bias_.set_data(bias);
   adapters_.clear();
 }

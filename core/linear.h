@@ -29,7 +29,12 @@ class Linear : public Seam {
   /// Replaces the base by the same weight in another of base_formats(): frozen, or dense again.
   void set_format(const std::string& format);
   /// Replaces the base by another weight of its shape, such as one that was stored quantised.
-  void set_base(std::unique_ptr<BaseWeight> base) { base_ = std::move(base); }
+  void set_base(std::unique_ptr<BaseWeight> base);
+
+  /// Lets the frozen base lie on the host, copied to `device` for each product (OffloadedWeight).
+  void offload(const at::Device& device);
+  void take_back();  ///< no longer; the base is on the host still
+  bool offloaded() const { return offloaded_; }
 
   void add_adapter(std::shared_ptr<Adapter> adapter) { adapters_.push_back(std::move(adapter)); }
   void remove_adapter(const Adapter* adapter);  ///< nothing where it isn't here
@@ -43,7 +48,7 @@ class Linear : public Seam {
 
  private:
   int64_t in_, out_;
-  bool trains_weight_ = false;
+  bool trains_weight_ = false, offloaded_ = false;
   std::unique_ptr<BaseWeight> base_;
   Tensor bias_;
   std::vector<std::shared_ptr<Adapter>> adapters_;

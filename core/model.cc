@@ -80,8 +80,15 @@ Tensor dropout(const Tensor& x, double p, at::Generator generator) {
 
 void move_to(Model& model, const at::Device& device) {
   const at::NoGradGuard no_grad;
+  std::set<std::string> stays;
+  for (Linear* linear : model.linears()) {
+    if (!linear->offloaded()) continue;
+    linear->base().parameters(linear->name(),
+                              [&](const std::string& name, Tensor&) { stays.insert(name); });
+  }
   for (Parameter& parameter : model.parameters()) {
-    if (parameter.value.device() != device) parameter.value.set_data(parameter.value.to(device));
+    if (parameter.value.device() == device || stays.count(parameter.name) > 0) continue;
+    parameter.value.set_data(parameter.value.to(device));
   }
 }
 

@@ -87,8 +87,8 @@ class Evaluating {
 /// `generator`; x itself where p is 0.
 Tensor dropout(const Tensor& x, double p, at::Generator generator);
 
-/// Moves every parameter that is not there to `device`: the tensors stay the same, their memory is
-/// new.
+/// Moves every parameter that is not there to `device`, but for offloaded weights: the tensors stay
+/// the same, their memory is new.
 void move_to(Model& model, const at::Device& device);
 
 /// Copies every stored tensor into the parameter of its name. Throws Error listing what is missing,

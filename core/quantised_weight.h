@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "core/base_weight.h"
+#include "core/formats/fourbit_tensor.h"
 #include "core/kernels/tile_product.h"
 
 namespace lethe {
@@ -40,6 +41,12 @@ inline Tensor on_cpu(const Tensor& weight) { return weight.detach().cpu().contig
 /// scales once more (double quantisation). Throws Error for a block size that the format lacks.
 std::unique_ptr<BaseWeight> make_four_bit(kernels::FourBit format, const Tensor& weight,
                                           bool nested = false, int64_t block = 64);
+/// The same of what is stored, on the CPU: `codes` are its packed ones, (bytes) uint8. Products
+/// take the map and the block size of nested scales that are stored.
+std::unique_ptr<BaseWeight> make_four_bit(const FourBitTensor& stored, Tensor codes);
+/// A 4-bit weight as it is stored; `codes` becomes what owns its packed ones. Throws Error for a
+/// weight of another format.
+FourBitTensor four_bit_tensor(const BaseWeight& weight, Tensor* codes);
 /// transformers' default.
 constexpr float kUsualOutlier = 6;
 /// LLM.int8() (Dettmers et al. 2022, arXiv:2208.07339): 8-bit rows with one scale each. On the CPU

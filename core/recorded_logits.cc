@@ -3,10 +3,7 @@
 #include "core/error.h"
 
 namespace lethe {
-namespace {
-
-/// Predicted positions of each row of the batch: one for a classifier.
-std::vector<int64_t> positions_of(const Batch& batch) {
+std::vector<int64_t> positions_by_row(const Batch& batch) {
   std::vector<int64_t> counts(static_cast<size_t>(batch.rows()), batch.row_of.defined() ? 0 : 1);
   if (!batch.row_of.defined()) return counts;
   const Tensor rows = batch.row_of.cpu();
@@ -15,8 +12,6 @@ std::vector<int64_t> positions_of(const Batch& batch) {
   }
   return counts;
 }
-
-}  // namespace
 
 void RecordedLogits::record(const TrainingPlan& plan, int64_t batch_size, const at::Device& device,
                             const Teacher& teacher) {
@@ -30,7 +25,7 @@ void RecordedLogits::record(const TrainingPlan& plan, int64_t batch_size, const 
     for (const auto& indices : in_batches(part.rows->size(), batch_size)) {
       const Batch batch = part.rows->batch(indices).to(device);
       recorded.push_back(teacher(batch).detach());
-      for (const int64_t count : positions_of(batch)) kept.begin.push_back(end += count);
+      for (const int64_t count : positions_by_row(batch)) kept.begin.push_back(end += count);
     }
     parts_.push_back(std::move(kept));
   }

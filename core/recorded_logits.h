@@ -9,6 +9,10 @@
 
 namespace lethe {
 
+/// Predicted positions of each row of a batch, which lie one row after the other: one for a
+/// classifier.
+std::vector<int64_t> positions_by_row(const Batch& batch);
+
 class RecordedLogits {
  public:
   using Teacher = std::function<Tensor(const Batch&)>;  ///< (P, C) of a batch, without a graph

@@ -11,6 +11,9 @@
 namespace lethe {
 namespace {
 
+/// Where the model computes: its first weights may be offloaded ones, its last parameter is none.
+at::Device device_of(Model& model) { return model.parameters().back().value.device(); }
+
 using Indices = std::vector<int64_t>;
 
 /// Calls `of` with the rows from long to short, `batch_size` at a time.
@@ -76,7 +79,7 @@ Tally by_labels(Model& model, const Rows& rows, const Scoring& scoring) {
   if (source == nullptr || source->labels() == 0) {
     fail("label_accuracy needs rows with labels; list them in the task, or choose another metric");
   }
-  const at::Device device = model.parameters().at(0).value.device();
+  const at::Device device = device_of(model);
   Tally tally;
   each_batch(rows, scoring.batch_size, [&](const Indices& indices) {
     std::vector<Tensor> likelihoods;
@@ -121,7 +124,7 @@ std::vector<Tally> score_rows(Model& model, const Rows& rows,
     }
   }
   if (of_logits.empty()) return tallies;
-  const at::Device device = model.parameters().at(0).value.device();
+  const at::Device device = device_of(model);
   each_batch(rows, scoring.batch_size, [&](const Indices& indices) {
     const Batch batch = rows.batch(indices).to(device);
     const Tensor logits = model.forward(batch);

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/levers.h"
 #include "core/loss.h"
+#include "core/offload.h"
 #include "core/schedule.h"
 #include "core/seeds.h"
 
@@ -41,6 +42,7 @@ Trainer::Trainer(const TrainRequest& request)
       began_(std::chrono::steady_clock::now()) {}
 
 TrialResult Trainer::run() {
+  check_levers_on(levers_, request_.device.is_cpu());
   clock_.time("load", [&] { prepare(); });
   const auto tasks = static_cast<int64_t>(stream_.tasks.size());
   int64_t done = 0;
@@ -82,10 +84,11 @@ void Trainer::prepare() {
     fail("train.pack = {}, but this model can't keep packed rows apart; set it to 0",
          options_.pack);
   }
-  check_levers(levers_, model_, request_.method, request_.device);
+  check_levers(levers_, model_, request_.method);
   model_.checkpoint_blocks(levers_.checkpoint);
   check_masks(stream_);
   for (const Task& task : stream_.tasks) result_.task_names.push_back(task.name);
+  if (levers_.offload_weights) offload_blocks(model_, request_.device);
   {
     const MemoryTag tag(Category::base_weights);
     move_to(model_, request_.device);
@@ -113,12 +116,17 @@ void Trainer::adapt(int64_t task) {
               make_generator(seed_for(request_.seed, "strategy") + static_cast<uint64_t>(task)),
               teacher_opener()};
   for (auto& strategy : strategies_) strategy->adapt(setup, task);
+  if (levers_.offload_weights) take_back_trained(model_, request_.method.names);
   {
     const MemoryTag tag(Category::adapters);
     move_to(model_, request_.device);
   }
   if (arena_.lay_out(model_, !levers_.backward_update) && levers_.backward_update) {
     moving_.attach(arena_);
+  }
+  if (levers_.offload_activations) {
+    if (!activations_) activations_ = std::make_unique<OffloadedActivations>(request_.device);
+    activations_->leave(model_);
   }
   for (const ArenaRange& range : arena_.ranges()) trained_.insert(range.name);
   if (arena_.size() == 0) {
@@ -128,17 +136,14 @@ void Trainer::adapt(int64_t task) {
 }
 
 void Trainer::open_moments() {
-  if (levers_.moments_8bit) {
-    byte_moments_.lay_out(arena_, options_.reset_optimizer);
-    if (options_.reset_optimizer) bias_step_ = 0;
-    return;
-  }
+  if (options_.reset_optimizer) bias_step_ = 0;
+  if (!moments_) moments_ = moments_apart(levers_, options_, request_.device);
+  if (moments_) return moments_->lay_out(arena_, options_.reset_optimizer);
   has_first_ = options_.optimizer != "sgd" || options_.momentum > 0;
   has_second_ = options_.optimizer != "sgd";
   if (has_first_) first_ = arena_.twin("optimizer.first", Category::optimizer);
   if (has_second_) second_ = arena_.twin("optimizer.second", Category::optimizer);
   if (!options_.reset_optimizer) return;
-  bias_step_ = 0;
   if (has_first_) first_.tensor().zero_();
   if (has_second_) second_.tensor().zero_();
 }
@@ -212,6 +217,9 @@ bool Trainer::improving(const TrainingPlan& plan) {
 }
 
 void Trainer::close(int64_t task) {
+  // Of text no more rows at once than a step has, whose activations fit.
+  const int64_t rows =
+      stream_.classes > 0 ? options_.eval_batch : std::min(options_.eval_batch, options_.batch);
   const TaskEnd end{
       task,
       stream_,
@@ -219,7 +227,7 @@ void Trainer::close(int64_t task) {
       model_,
       arena_,
       make_generator(seed_for(request_.seed, "task end") + static_cast<uint64_t>(task)),
-      options_.eval_batch};
+      rows};
   for (auto& strategy : strategies_) strategy->after_task(end);
 }
 

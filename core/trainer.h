@@ -9,7 +9,8 @@
 #include <string>
 
 #include "core/backward_update.h"
-#include "core/byte_moments.h"
+#include "core/moments.h"
+#include "core/offloaded_activations.h"
 #include "core/plan/request.h"
 #include "core/sampler.h"
 #include "core/train.h"
@@ -93,7 +94,8 @@ class Trainer {
   std::set<std::string> trained_;  // names, in any task
   plan::Levers levers_;
   BackwardUpdate moving_;
-  ByteMoments byte_moments_;
+  std::unique_ptr<Moments> moments_;  // null where they lie in twins
+  std::unique_ptr<OffloadedActivations> activations_;
   Twin first_, second_;
   bool has_first_ = false, has_second_ = false;
   int64_t step_ = 0;       // over the trial

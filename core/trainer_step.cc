@@ -86,8 +86,7 @@ void Trainer::contribute(Update& update, const kernels::Update& step) {
   for (auto& strategy : strategies_) strategy->contribute(update);
   if (!levers_.backward_update) return;
   moving_.begin(step, [this](const ArenaRange& range, const kernels::Update& part) {
-    return levers_.moments_8bit ? byte_moments_.update(range, part)
-                                : update_on(request_.device, part);
+    return moments_ ? moments_->update(range, part) : update_on(request_.device, part);
   });
 }
 
@@ -102,8 +101,7 @@ double Trainer::move_values(kernels::Update& step, double& norm) {
     norm = std::sqrt(squared_norm_on(request_.device, step));
     if (options_.clip > 0) step.gradient_scale = std::min(1.0, options_.clip / (norm + 1e-6));
   }
-  return levers_.moments_8bit ? byte_moments_.update(arena_, step)
-                              : update_on(request_.device, step);
+  return moments_ ? moments_->update(arena_, step) : update_on(request_.device, step);
 }
 
 double Trainer::passes(int64_t task, Sampler& sampler, Batch& batch, Tensor& logits) {
@@ -136,6 +134,7 @@ void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
   extra_ = 0;
   Batch batch;
   Tensor logits;
+  if (activations_) activations_->begin_step();
   kernels::Update step = next_step(lr_factor);
   Update update(arena_, step, [this](const Batch& other, Tensor out) {
     gradient_of(model_, arena_, other.to(request_.device), out);

@@ -55,7 +55,8 @@ void add_part(std::vector<std::string>& lines, const std::string& kind, const Pa
 }  // namespace
 
 const std::vector<std::string>& base_formats() {
-  static const std::vector<std::string> formats = {"float", "bf16", "int8", "nf4", "nf4-dq", "fp4"};
+  static const std::vector<std::string> formats = {"float",  "bf16", "int8",  "nf4",
+                                                   "nf4-dq", "fp4",  "fp4-dq"};
   return formats;
 }
 

@@ -16,7 +16,6 @@
 #include "core/refused_memory.h"
 #include "experiments/default_sweep.h"
 #include "experiments/device_probe.h"
-#include "experiments/memory_check.h"
 #include "experiments/preflight.h"
 #include "experiments/summary.h"
 #include "experiments/trial_checkpoint.h"
@@ -134,10 +133,9 @@ int run_command(const RunArguments& arguments) {
   sweep.keep = sweep.keep || arguments.keep;
   const std::vector<Trial> trials = expand(sweep, registry);
   if (arguments.dry_run) return dry_run(trials, settings);
-  if (!arguments.no_plan) {
-    refuse_too_large(trials_to_run(trials, settings), settings, available_memory());
-  }
-  preflight(missing_trials(trials, settings), registry);
+  PreflightRequest before{missing_trials(trials, settings), {}, settings, available_memory()};
+  if (!arguments.no_plan) before.planned = trials_to_run(trials, settings);
+  preflight(before);
   const WorkOutcome outcome = run_trials(trials, settings);
   tidy_checkpoints(arguments.db);
   if (!arguments.quiet) {

@@ -57,8 +57,10 @@ FolderFacts folder_facts(const std::string& folder) {
   facts.architecture = architectures.empty() ? facts.model_type : architectures[0];
   facts.dtype = config.text({"torch_dtype", "dtype"}, "float32");
   if (const auto stored = stored_quantisation(config)) {
-    facts.dtype = fmt::format("{} (bitsandbytes, outliers from {}), the rest {}", stored->base,
-                              stored->threshold, facts.dtype);
+    const std::string outliers =
+        stored->base == "int8" ? fmt::format(", outliers from {}", stored->threshold) : "";
+    facts.dtype =
+        fmt::format("{} (bitsandbytes{}), the rest {}", stored->base, outliers, facts.dtype);
   }
   facts.targets = lora_targets(facts.model_type);
   facts.groups = {{"embeddings", 0}, {"attention", 0}, {"mlp", 0}, {"norms", 0}, {"head", 0}};

@@ -5,6 +5,7 @@
 #include "experiments/commands.h"
 #include "experiments/export.h"
 #include "experiments/inspect.h"
+#include "experiments/merged_model.h"
 #include "experiments/predict.h"
 
 namespace lethe {
@@ -30,7 +31,7 @@ Command add_export(CLI::App& app) {
   command->add_flag("--merge", exported->merge,
                     "The whole model, adapters merged into its weights");
   command->add_option("--base", exported->base, "What is merged into; without it, as in training")
-      ->check(CLI::IsMember({"float", "dequantised", "requantised", "int8"}));
+      ->check(CLI::IsMember(merge_bases()));
   command->add_option("--rows", exported->rows,
                       "JSON Lines with prompts to measure on; without it, drawn token ids");
   command->add_option("--logits", exported->logits,

@@ -7,8 +7,6 @@
 #include "core/error.h"
 #include "core/plan/method.h"
 #include "core/train.h"
-#include "experiments/child_process.h"
-#include "experiments/device_probe.h"
 #include "experiments/plan.h"
 #include "experiments/plan_advice.h"
 #include "experiments/trial_plan.h"
@@ -20,24 +18,18 @@ bool too_large(int64_t bytes, int64_t limit) {
   return static_cast<double>(bytes) > (1 + kPlanAbove) * static_cast<double>(limit);
 }
 
-/// What makes two trials have one plan.
-std::string form_of(const Trial& trial) {
-  TrialSpec spec = trial.spec;
-  spec.seed = 0;
-  return canonical_text(spec);
-}
-
 class MemoryCheck {
  public:
-  MemoryCheck(const WorkSettings& settings, int64_t machine)
-      : settings_(settings), machine_(machine) {}
+  MemoryCheck(const WorkSettings& settings, int64_t machine, Grounds& grounds)
+      : settings_(settings), machine_(machine), grounds_(grounds) {}
 
   /// What is too large; empty where nothing is.
   std::string faults(const std::vector<Trial>& trials) {
     std::string lines;
     std::vector<const PlannedTrial*> planned;
     for (const Trial& trial : trials) {
-      const auto [found, fresh] = plans_.try_emplace(form_of(trial));
+      const auto [found, fresh] =
+          plans_.try_emplace(seedless_text(trial, [](const std::string&) { return true; }));
       if (fresh) found->second = plan_of(trial);
       if (!found->second) continue;
       planned.push_back(&*found->second);
@@ -64,10 +56,11 @@ class MemoryCheck {
   /// nullopt where there is none. What is wrong with a trial is for the preflight to say.
   std::optional<PlannedTrial> plan_of(const Trial& trial) {
     try {
-      const auto request = plan_request(trial);
+      auto request = plan_request(trial);
       if (!request) return std::nullopt;
       PlannedTrial made{&trial, read_model_facts(trial.model.options.at("path")), {}, 0, 0};
       plan::method_plan(made.facts, *request);
+      take_stream(grounds_.of(trial).stream, *request);
       for (const LargestBatch& batch : batches_of(trial)) {
         plan::PlanRequest one = with_batch(*request, batch);
         const int64_t own = plan::account(made.facts, one).peak();
@@ -94,8 +87,7 @@ class MemoryCheck {
                     trial.stream.rows.start_id, training.batch, mixed);
     const auto [found, fresh] = batches_.try_emplace(canonical_text(spec));
     if (fresh) {
-      const TaskStream stream = stream_entry(trial.stream.name).make(trial.stream, trial.spec.seed);
-      found->second = largest_batches(stream, training.batch, mixed);
+      found->second = largest_batches(grounds_.of(trial).stream, training.batch, mixed);
     }
     return found->second;
   }
@@ -120,25 +112,20 @@ class MemoryCheck {
 
   const WorkSettings& settings_;
   int64_t machine_;
+  Grounds& grounds_;
   std::map<std::string, std::optional<PlannedTrial>> plans_;
   std::map<std::string, std::vector<LargestBatch>> batches_;
 };
 
 }  // namespace
 
-void refuse_too_large(const std::vector<Trial>& trials, const WorkSettings& settings,
-                      int64_t machine) {
+std::string memory_faults(const std::vector<Trial>& trials, const WorkSettings& settings,
+                          int64_t machine, Grounds& grounds) {
   const bool any = std::any_of(trials.begin(), trials.end(), [](const Trial& trial) {
     return trial.model.name == "pretrained" && stream_entry(trial.stream.name).text;
   });
-  if (!any || settings.device_class != "cpu") return;
-  const ChildEnd end = in_child([&] {
-    hide_gpus();
-    at::set_num_threads(1);
-    return MemoryCheck(settings, machine).faults(trials);
-  });
-  // A child that died says nothing of the trials: the preflight looks at them anyway.
-  if (end.how == ChildEnd::How::returned && !end.text.empty()) throw Error(end.text);
+  if (!any || settings.device_class != "cpu") return {};
+  return MemoryCheck(settings, machine, grounds).faults(trials);
 }
 
 }  // namespace lethe

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "experiments/grounds.h"
 #include "experiments/workers.h"
 
 namespace lethe {
@@ -14,11 +16,10 @@ constexpr double kPlanAbove = 0.06;
 
 /// Compares the peak of every trial's largest batch, by plan_request(), with settings.memory, and
 /// without weights that stay in a mapped file with `machine`, the bytes that can be had; and the
-/// sum of the largest of so many as run at once with `machine`. In a child process, which reads
-/// config.json and the stream: no model is opened, and this process computes nothing. Throws Error
-/// with the figures of all that are too large and what would make them fit. Trials without a plan,
-/// or not on the CPU, pass.
-void refuse_too_large(const std::vector<Trial>& trials, const WorkSettings& settings,
-                      int64_t machine);
+/// sum of the largest of so many as run at once with `machine`. Reads config.json and the streams,
+/// and opens no model. Returns the figures of all that are too large and what would make them fit;
+/// empty where all fit. Trials without a plan, or not on the CPU, pass.
+std::string memory_faults(const std::vector<Trial>& trials, const WorkSettings& settings,
+                          int64_t machine, Grounds& grounds);
 
 }  // namespace lethe

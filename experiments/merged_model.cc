@@ -22,6 +22,13 @@ void make_dense_base(Model& model) {
   for (Linear* seam : model.linears()) seam->set_format("float");
 }
 
+/// Whether the model is written as codes and scales.
+bool is_coded(const std::string& base) {
+  const auto& formats = base_formats();
+  return base != "float" && base != "bf16" &&
+         std::find(formats.begin(), formats.end(), base) != formats.end();
+}
+
 bool kept_float(const PeftFamily& family, const Linear& seam) {
   return std::any_of(family.kept_float.begin(), family.kept_float.end(),
                      [&](const std::string& name) { return has_ending(seam.name(), name); });
@@ -42,10 +49,16 @@ std::string merge_base(const Deployed& deployed, const std::string& asked) {
   if (asked == "float" && !stored.empty()) {
     fail(
         "the weights of {} are stored as {}, so there is no float base; choose --base dequantised "
-        "or int8",
-        folder_of(deployed.start), stored);
+        "or {}",
+        folder_of(deployed.start), stored, stored);
   }
   return asked;
+}
+
+std::vector<std::string> merge_bases() {
+  std::vector<std::string> names = {"float", "dequantised", "requantised"};
+  std::copy_if(base_formats().begin(), base_formats().end(), std::back_inserter(names), is_coded);
+  return names;
 }
 
 std::unique_ptr<Model> merged_model(const Deployed& deployed, const PeftFamily& family,
@@ -54,12 +67,12 @@ std::unique_ptr<Model> merged_model(const Deployed& deployed, const PeftFamily& 
   std::vector<BaseSeam> seams = base_seams(*model);
   attach(*model, deployed.learned);
   for (Linear* seam : model->linears()) seam->merge_adapters();
-  if (base == "int8") {
+  if (is_coded(base)) {
     std::erase_if(seams, [&](const BaseSeam& one) { return kept_float(family, *one.seam); });
     for (Linear* seam : model->linears()) {
       if (kept_float(family, *seam)) seam->set_format("float");
     }
-    apply_base(seams, "int8");
+    apply_base(seams, base);
     return model;
   }
   make_dense_base(*model);

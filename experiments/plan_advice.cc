@@ -82,7 +82,9 @@ plan::LeverRule training_levers(const PlannedTrial& planned, const StrategyRegis
     more.accumulate = levers.accumulate;
     more.levers = plan::levers_text(without_accumulate(levers));
     try {
-      check_levers(levers_of(more), *method);
+      const plan::Levers trained = levers_of(more);
+      check_levers(trained, *method);
+      check_levers_on(trained, /*cpu=*/true);
     } catch (const Error&) {
       return false;
     }

@@ -57,6 +57,8 @@ bool is(const Part& part, const char* option, const char* value) {
   return part.options.at(option) == value;
 }
 
+bool has_memory(const std::string& name) { return name == "gem" || name == "derpp"; }
+
 /// Sets what the strategy's options say. False where they train less than a plan counts.
 bool take_options(const Part& part, plan::PlanRequest& request) {
   static const std::vector<std::string> low_rank = {"lora", "dora", "olora", "inclora", "adalora"};
@@ -68,6 +70,16 @@ bool take_options(const Part& part, plan::PlanRequest& request) {
   if (part.name == "freeze") {
     request.layers = std::stoll(part.options.at("layers"));
     return request.layers > 0;
+  }
+  if (part.name == "prompt") request.virtual_tokens = std::stoll(part.options.at("tokens"));
+  if (part.name == "osf") {
+    request.targets = part.options.at("targets");
+    return std::stod(part.options.at("preserved")) == 0.5;  // the share that a plan knows
+  }
+  if (has_memory(part.name)) {
+    request.budget = std::stoll(part.options.at("budget"));
+    request.memory_rows = std::stoll(part.options.at("batch"));
+    return request.budget > 0;
   }
   if (part.name == "ia3") return is(part, "targets", "auto") && is(part, "feedforward", "auto");
   if (part.name == "bitfit" || part.name == "norm-tuning") return is(part, "targets", "all");
@@ -83,20 +95,15 @@ bool stays_mapped(const Part& model) {
                      [](const auto& tensor) { return tensor.second.dtype == "F32"; });
 }
 
-/// Whose options or number of tasks a request from a trial does not give yet.
-bool is_left_out(const std::string& name) {
-  static const std::vector<std::string> names = {"prompt", "osf", "gem", "derpp", "der"};
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 /// The names of the trial's strategies; empty where one has no plan or comes from a plugin.
 std::vector<std::string> planned_names(const Trial& trial) {
   const std::vector<std::string> known = plan::planned_methods();
   std::vector<std::string> names;
   for (const Part& part : trial.spec.method) {
     const bool found = std::find(known.begin(), known.end(), part.name) != known.end();
-    if (!found || is_left_out(part.name) || !part.plugin.empty()) return {};
-    names.push_back(part.name);
+    if (!found || !part.plugin.empty()) return {};
+    const bool der = part.name == "derpp" && is(part, "beta", "0");
+    names.push_back(der ? "der" : part.name);
   }
   if (names.empty()) names.emplace_back("finetune");
   return names;
@@ -140,6 +147,18 @@ std::optional<plan::PlanRequest> plan_request(const Trial& trial) {
   request.optimizer = momentum ? "sgd-momentum" : training.optimizer;
   request.mapped = stays_mapped(trial.model);
   return request;
+}
+
+void take_stream(const TaskStream& stream, plan::PlanRequest& request) {
+  int64_t all = 0, most = 0;
+  for (const Task& task : stream.tasks) {
+    all += task.train->size();
+    most = std::max(most, task.train->size());
+  }
+  request.tasks = static_cast<int64_t>(stream.tasks.size());
+  if (request.budget == 0) return;
+  request.budget =
+      std::min(request.budget, request.method.find("gem") != std::string::npos ? most : all);
 }
 
 plan::PlanRequest with_batch(plan::PlanRequest request, const LargestBatch& batch) {

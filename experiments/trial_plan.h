@@ -30,8 +30,13 @@ bool mixes_tasks(const Trial& trial);
 /// The request of a trial on the CPU but for its batches. nullopt where a plan would not know what
 /// is trained or would count too much: other models than those of a folder, methods without a plan,
 /// options that choose fewer parameters than the plan's (freeze by name, targets of ia3, bitfit and
-/// norm-tuning), packed rows and the base bf16. Throws Error for a folder that can't be read.
+/// norm-tuning, osf's share), a memory of no rows, packed rows and the base bf16. Throws Error for
+/// a folder that can't be read.
 std::optional<plan::PlanRequest> plan_request(const Trial& trial);
+
+/// Sets what the stream says of a method with a memory: the number of tasks, and no more kept rows
+/// than there are.
+void take_stream(const TaskStream& stream, plan::PlanRequest& request);
 
 /// With rows, lengths and predicted positions of its largest batch.
 plan::PlanRequest with_batch(plan::PlanRequest request, const LargestBatch& batch);

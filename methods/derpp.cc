@@ -7,9 +7,11 @@
 // joins methods. DER is beta = 0, the alias `der`. Source: Buzzega et al. 2020, arXiv:2004.07211,
 // eq. 6 and algorithm 2.
 #include <map>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/loss.h"
+#include "core/recorded_logits.h"
 #include "core/replay_buffer.h"
 #include "methods/methods.h"
 
@@ -52,12 +54,6 @@ class KeptLogits {
  private:
   std::vector<Tensor> rows_;
 };
-
-/// The positions of one row of a batch.
-Tensor logits_of_row(const Step& step, int64_t row) {
-  if (!step.batch.row_of.defined()) return step.logits.narrow(0, row, 1);
-  return step.logits.index_select(0, step.batch.row_of.eq(row).nonzero().view({-1}));
-}
 
 class Derpp : public Strategy {
  public:
@@ -132,7 +128,13 @@ class Derpp : public Strategy {
       const auto slot = buffer_.offer(ids.data_ptr<int64_t>()[row], options_.budget, offers_);
       if (slot) row_of[*slot] = row;
     }
-    for (const auto& [slot, row] : row_of) kept_.put(slot, logits_of_row(step, row));
+    std::vector<int64_t> ends = positions_by_row(step.batch);
+    std::partial_sum(ends.begin(), ends.end(), ends.begin());
+    for (const auto& [slot, row] : row_of) {
+      const auto place = static_cast<size_t>(row);
+      const int64_t first = place == 0 ? 0 : ends[place - 1];
+      kept_.put(slot, step.logits.narrow(0, first, ends[place] - first));
+    }
   }
 
   Options options_;

@@ -89,6 +89,14 @@ QUANTISED = {
     "bert-int8": ("bert", "int8", method("lora", model__base="int8")),
     "qwen2-bf16": ("qwen2", "bf16", method("lora", model__base="bf16")),
 }
+# name: (base, the format in which its weights are stored)
+CODED = {
+    "llama-in-nf4": ("llama", "nf4"),
+    "gpt2-in-nf4-dq": ("gpt2", "nf4-dq"),
+    "opt-in-fp4": ("opt", "fp4"),
+    "qwen2-in-fp4-dq": ("qwen2", "fp4-dq"),
+    "t5-in-nf4-dq": ("t5", "nf4-dq"),
+}
 # Lethe's own decoder, of which there is no folder before.
 BUILT_IN = {f"built-in-{family}": family for family in ("gpt2", "opt", "bloom", "llama")}
 
@@ -245,6 +253,28 @@ class Runner:
             plain = open_base(base, self.path(case + "-float"))
             self.check(case, "the base has fewer bits", -difference(plain, trained), -1e-4)
 
+    def coded(self, case):
+        """A folder of 4-bit weights that Lethe writes, in transformers, and one that transformers writes, in Lethe."""
+        base, form = CODED[case]
+        ours, _ = self.export(self.base(base), case + "-ours", "--merge", "--base", form)
+        _, measured = self.export(ours, case + "-ours-again", "--merge")
+        self.check(case, "transformers opens Lethe's codes", difference(open_base(base, ours), measured))
+        self.check(case, "which are not the float weights", -difference(open_base(base, self.base(base)), measured), -1e-4)
+        config = transformers.BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type=form[:3], bnb_4bit_use_double_quant=form.endswith("-dq"),
+            bnb_4bit_compute_dtype=torch.float32
+        )
+        model = auto_class(base).from_pretrained(self.base(base), dtype=torch.float32, quantization_config=config).eval()
+        theirs = self.path(case + "-theirs")
+        model.save_pretrained(theirs)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(self.base(base))
+        tokenizer.save_pretrained(theirs)
+        _, measured = self.export(theirs, case + "-theirs-again", "--merge")
+        self.check(case, "Lethe opens transformers' codes", difference(model, measured))
+        first, second = (load_file(os.path.join(folder, "model.safetensors")) for folder in (ours, theirs))
+        equal = all(key in second and torch.equal(first[key], second[key]) for key in first if key.endswith("weight"))
+        self.check(case, "and makes the same ones", 0.0 if equal else 1.0, 0.0)
+
     def built_in(self, case):
         sizes = "width = 32\nlayers = 2\nheads = 4\nmax_length = 96\npretrain_steps = 2"
         model = f'name = "decoder"\nfamily = "{BUILT_IN[case]}"\n{sizes}'
@@ -272,7 +302,7 @@ class Runner:
         self.check(case, "which peft loads", difference(loaded, measured, virtual_tokens(loaded)))
 
     def kinds(self):
-        return {self.trial: TRIALS, self.quantised: QUANTISED, self.built_in: BUILT_IN, self.adapter: ADAPTERS}
+        return {self.trial: TRIALS, self.quantised: QUANTISED, self.coded: CODED, self.built_in: BUILT_IN, self.adapter: ADAPTERS}
 
 
 def main():

@@ -2,7 +2,7 @@
 # Who may include whom. Names file, line and include of every one that the table forbids, and fails.
 # The root of the tree to look at may be given.
 #
-#   core         itself; libtorch only in core/torch.h, autograd_function.h and gradient_hook.h, the allocators below the memory meter and the door to CUDA
+#   core         itself; libtorch only in core/torch.h, autograd_function.h, gradient_hook.h and saved_hook.h, the allocators below the memory meter and the door to CUDA
 #   methods      core, and what adapters share (adapters.h, task_adapters.h); never another method
 #   results      the libtorch-free headers of core
 #   analysis     results, and what results may
@@ -32,7 +32,7 @@ awk '
     return known[header]
   }
   function is_libtorch(name) { return name ~ /^(ATen|torch|c10)\// }
-  function may_name_libtorch(file) { return file ~ /^core\/(torch\.h|autograd_function\.h|gradient_hook\.h|cuda_device\.cc|memory[a-z_]*\.cc)$/ }
+  function may_name_libtorch(file) { return file ~ /^core\/(torch\.h|autograd_function\.h|gradient_hook\.h|saved_hook\.h|cuda_device\.cc|memory[a-z_]*\.cc)$/ }
 
   match($0, /^[ \t]*#[ \t]*include[ \t]*[<"][^>"]+[>"]/) {
     name = $0

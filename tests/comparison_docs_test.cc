@@ -88,12 +88,17 @@ TEST_CASE("probes are named after what they measure", "[comparison]") {
   probe(1, 2.25, kLoss);
   probe(0, .75, {"accuracy", "fraction", true});
   probe(1, .5, {"accuracy", "fraction", true});
+  probe(0, .5, {"token_accuracy", "fraction", true});
+  probe(1, .25, {"token_accuracy", "fraction", true});
   const Comparison c = sole({record});
   const auto mean = [&](const char* key) { return c.methods[0].metrics.at(key).over_seeds.mean; };
   CHECK(mean("base_loss_before") == Approx(1.5));
   CHECK(mean("base_loss_after") == Approx(2.25));
   CHECK(mean("base_loss_rise") == Approx(.75));
   CHECK(mean("base_accuracy_drop") == Approx(.25));
+  CHECK(doc(c, "base_loss_rise").title == "Base loss rise");
+  CHECK(doc(c, "base_accuracy_drop").title == "Base accuracy drop");
+  CHECK(doc(c, "base_token_accuracy_drop").title == "Base token accuracy drop");
   CHECK(doc(c, "base_accuracy_drop").unit == "fraction");
   CHECK(doc(c, "base_accuracy_after").higher_is_better);
   CHECK_FALSE(doc(c, "base_accuracy_drop").higher_is_better);

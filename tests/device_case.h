@@ -35,9 +35,9 @@ inline TrialResult image_trial(const at::Device& device, const std::string& meth
 }
 
 /// Rows of five tokens, every second one padded; two of them are predicted.
-class TokenRows : public Rows {
+class FiveTokens : public Rows {
  public:
-  explicit TokenRows(int64_t first_id) : Rows(first_id) {}
+  explicit FiveTokens(int64_t first_id) : Rows(first_id) {}
   int64_t size() const override { return 24; }
   uint64_t fingerprint(int64_t index) const override {
     return static_cast<uint64_t>(first_id() + index);
@@ -87,7 +87,7 @@ inline TrialResult text_trial(const at::Device& device, const std::string& famil
   TaskStream stream;
   stream.name = "tokens";
   for (int64_t t = 0; t < 2; ++t) {
-    const RowsPtr rows = std::make_shared<TokenRows>(100 * t);
+    const RowsPtr rows = std::make_shared<FiveTokens>(100 * t);
     stream.tasks.push_back(
         {"task" + std::to_string(t + 1), {"exact_match", "fraction", true}, rows, rows, rows, {}});
   }

@@ -162,16 +162,34 @@ TEST_CASE("quantization_config says threshold and skipped modules") {
   CHECK_FALSE(own.skips("decoder.block.1.layer.2.DenseReluDense.wi"));
 }
 
+TEST_CASE("quantization_config says which 4-bit format") {
+  const auto base = [](const std::string& more) {
+    return stored_quantisation(
+               HfConfig::parse(
+                   R"({"model_type": "llama", "quantization_config": {"load_in_4bit": true)" +
+                       more + "}}",
+                   "c"))
+        ->base;
+  };
+  CHECK(base("") == "fp4");  // transformers' default
+  CHECK(base(R"(, "bnb_4bit_quant_type": "nf4")") == "nf4");
+  CHECK(base(R"(, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": true)") == "nf4-dq");
+  CHECK(base(R"(, "bnb_4bit_use_double_quant": true, "bnb_4bit_compute_dtype": "bfloat16")") ==
+        "fp4-dq");
+}
+
 TEST_CASE("other quantised folders are refused by key and value") {
   const std::string instead =
       "load the float weights and set base = \"nf4\" or \"int8\" to quantise them";
   const std::string key = "config.json: 'quantization_config";
   CHECK(config_refusal(R"({"bits": 4, "quant_method": "gptq"})") ==
-        key + ".quant_method' is \"gptq\", expected bitsandbytes, with load_in_8bit: " + instead);
-  CHECK(config_refusal(R"({"load_in_4bit": true})") ==
-        key + ".load_in_4bit' is true, expected false: " + instead);
-  CHECK(config_refusal(R"({"bits": 4})") ==
-        key + "' is {\"bits\":4}, expected one with load_in_8bit: " + instead);
+        key + ".quant_method' is \"gptq\", expected bitsandbytes: " + instead);
+  CHECK(config_refusal(R"({"load_in_4bit": true, "bnb_4bit_quant_type": "int4"})") ==
+        key + ".bnb_4bit_quant_type' is \"int4\", expected nf4 or fp4");
+  const std::string either = ", expected one with either load_in_8bit or load_in_4bit: " + instead;
+  CHECK(config_refusal(R"({"bits": 4})") == key + "' is {\"bits\":4}" + either);
+  CHECK(config_refusal(R"({"load_in_4bit": true, "load_in_8bit": true})") ==
+        key + "' is {\"load_in_4bit\":true,\"load_in_8bit\":true}" + either);
   const std::string eight = R"({"load_in_8bit": true, )";
   CHECK(config_refusal(eight + R"("llm_int8_has_fp16_weight": true})") ==
         key +

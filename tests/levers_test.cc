@@ -155,7 +155,10 @@ TEST_CASE("levers that exclude each other, an option, a method or a model are re
     CHECK_THROWS_WITH(lever_run(one, levers, options), Contains(text));
   };
   refused({"gpt2"}, "checkpoints", "unknown lever 'checkpoints'; known levers: optimizer-in-ba");
-  refused({"gpt2"}, "offload-weights", "training does not have");
+  refused({"gpt2"}, "bf16", "training does not have");
+  for (const char* offloading : {"offload-optimizer", "offload-activations", "offload-weights"}) {
+    refused({"gpt2", "lora"}, offloading, "with device = cpu all memory is the host's");
+  }
   refused({"gpt2"}, "accumulate=4", "write train.accumulate = 4 instead");
   refused({"bert"}, "chunked-loss", "one prediction a row");
   refused({"gpt2", "distill"}, "chunked-loss", "chunked-loss excludes distill");

@@ -5,6 +5,7 @@
 #include "experiments/memory_check.h"
 #include "experiments/plan.h"
 #include "experiments/plan_advice.h"
+#include "experiments/preflight.h"
 #include "experiments/trial_plan.h"
 #include "tests/fit_case.h"
 
@@ -23,7 +24,7 @@ std::string check_says(const std::vector<Trial>& trials, int64_t memory, int64_t
   settings.jobs = jobs;
   settings.registry = &builtin_methods();
   try {
-    refuse_too_large(trials, settings, machine);
+    preflight({{}, trials, settings, machine});
   } catch (const Error& error) {
     return error.what();
   }
@@ -197,7 +198,7 @@ TEST_CASE("each trial that is too large is named once, whatever its seeds") {
 
 TEST_CASE("what has no plan passes: other methods, other models, other devices, faults") {
   const FitCase folder;
-  CHECK(check_says(folder.trials("prompt"), 1) == "");
+  CHECK(check_says(folder.trials("ewc-kfac"), 1) == "");
   CHECK(check_says(folder.trials("lora", "train.pack = 64\n"), 1) == "");
   CHECK(check_says(folder.trials("lora", "lora.targets = \"q_proj\"\n"), 1) == "");
   CHECK(check_says(folder.trials("finetune", "model.base = \"nf4\"\n"), 1) == "");
@@ -207,7 +208,7 @@ TEST_CASE("what has no plan passes: other methods, other models, other devices, 
   settings.device_class = "cuda NVIDIA H100 80GB HBM3 sm_90";
   settings.memory = 1;
   settings.registry = &builtin_methods();
-  CHECK_NOTHROW(refuse_too_large(folder.trials("finetune"), settings, 1));
+  CHECK_NOTHROW(preflight({{}, folder.trials("finetune"), settings, 1}));
 }
 
 TEST_CASE("mapped weights count against --memory alone") {

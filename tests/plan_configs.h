@@ -6,11 +6,24 @@
 #include <string>
 
 #include "core/models/model_facts.h"
+#include "core/plan/request.h"
 
 namespace lethe {
 
 inline plan::ModelFacts facts_of_config(const std::string& text) {
   return model_facts(HfConfig::parse(text, "config.json"));
+}
+
+/// Rows of one length, `each` positions of a row predicted.
+inline plan::PlanRequest even_request(const std::string& method, int64_t rows, int64_t length,
+                                      int64_t each) {
+  plan::PlanRequest request;
+  request.method = method;
+  request.batch = rows;
+  request.length = length;
+  request.predicted = each;
+  request.padded = false;
+  return request;
 }
 
 inline std::string bloom_config(int width, int layers, int heads) {

@@ -64,10 +64,6 @@ TEST_CASE("methods that a model or a lever excludes are refused with the reason"
   refused(with("ewc-kfac"),
           "no plan for ewc-kfac: its factors are those of layers that see one vector a row, and a "
           "transformer's see one a token; choose ewc");
-  refused(
-      with("derpp"),
-      "derpp is planned for classifiers, but a gpt2 here predicts tokens, whose logits it keeps "
-      "for every predicted position; choose replay");
   refused(with("gem+derpp"), "gem+derpp: two methods with a memory; keep one");
   refused(with("gem", "optimizer-in-backward"),
           "optimizer-in-backward excludes gem: it rewrites the whole gradient; drop one of them");

@@ -115,13 +115,8 @@ TEST_CASE("a plan's states are the meter's to the byte, and its peak is within h
       // All positions, where the peak is the loss's, and one, where it lies within the blocks.
       for (const int64_t each : {kLength, int64_t{1}}) {
         CAPTURE(shape.name, method, each);
-        plan::PlanRequest request;
-        request.method = method;
-        request.batch = kRows;
-        request.length = kLength;
-        request.predicted = each;
-        request.padded = false;
-        const plan::Account planned = plan::account(facts, request);
+        const plan::Account planned =
+            plan::account(facts, even_request(method, kRows, kLength, each));
         const Measured seen = measured(config, facts.form, method, each);
         CAPTURE(planned.moment, planned.peak(), seen.peak);
         CHECK(planned.states == seen.states);

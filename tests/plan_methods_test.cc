@@ -36,6 +36,21 @@ TEST_CASE("a plan of gem counts past gradients and their pass, within 5 % of the
   }
 }
 
+TEST_CASE("a plan of derpp on tokens counts logits of every position it predicts") {
+  for (const char* family : {"gpt2", "llama", "mt5"}) {
+    for (const int64_t each : {int64_t{1}, kLeverLength}) {
+      for (const char* method : {"derpp", "der"}) {
+        compare_peaks({family, method, "none", each, 2, {{"budget", "4"}, {"batch", "2"}}}, 0.05);
+      }
+    }
+  }
+  const PlanTrial one{"gpt2", "derpp", "none", 1, 2, {{"budget", "4"}}};
+  const PlanTrial all{"gpt2", "derpp", "none", kLeverLength, 2, {{"budget", "4"}}};
+  CHECK(all.planned().device[plan::Part::method_state] -
+            one.planned().device[plan::Part::method_state] ==
+        4 * (kLeverLength - 1) * kTokenVocabulary * 4);
+}
+
 TEST_CASE("a plan of derpp counts its passes and logits, within 5 % of the trainer's peak") {
   for (const char* method : {"derpp", "der"}) {
     for (const char* batch : {"4", "1"}) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/plan/plan.h"
+#include "tests/plan_configs.h"
 #include "tests/token_case.h"
 
 namespace lethe {
@@ -18,15 +19,15 @@ struct PlanTrial {
   int64_t tasks = 1;
   OptionMap options = {};  ///< of the method
   int64_t rows = kLeverRows;
+  at::Device device = at::kCPU;
+  int64_t length = kLeverLength;
 
   HfConfig config() const { return HfConfig::parse(token_config(family), "config.json"); }
 
-  /// The highest moment of two training steps a task, in bytes above what lived before the model.
-  int64_t measured() const {
+  /// The trial of two training steps a task.
+  TrialResult trained() const {
     install_memory_meter();
-    TaskStream stream =
-        token_stream(model_facts(config()).form, tasks, kLeverRows, kLeverLength, each);
-    const int64_t before = live_bytes();
+    TaskStream stream = token_stream(model_facts(config()).form, tasks, kLeverRows, length, each);
     const auto model = token_model(config());
     if (method == "qlora") {
       for (Linear* seam : model->linears()) {
@@ -39,21 +40,25 @@ struct PlanTrial {
     request.options.batch = rows;
     request.options.samples = 0;
     request.options.levers = levers;
+    request.device = device;
     reset_phases();
+    return train(request);
+  }
+
+  /// The highest moment of its steps, in bytes above what lived before the model; of a device all
+  /// that is there.
+  int64_t measured() const {
+    const int64_t before = device.is_cpu() ? live_bytes() : 0;
+    const char* where = device.is_cpu() ? "host" : "cuda";
     int64_t peak = 0;
-    for (const Usage& row : train(request).usage) {
-      if (row.phase == "train" && row.device == "host") peak += row.at_peak;
+    for (const Usage& row : trained().usage) {
+      if (row.phase == "train" && row.device == where) peak += row.at_peak;
     }
     return peak - before;
   }
 
   plan::PlanRequest request() const {
-    plan::PlanRequest made;
-    made.method = method;
-    made.batch = rows;
-    made.length = kLeverLength;
-    made.predicted = each;
-    made.padded = false;
+    plan::PlanRequest made = even_request(method, rows, length, each);
     made.tasks = tasks;
     made.levers = plan::parse_levers(levers);
     const auto number = [&](const char* option, int64_t& value) {

@@ -38,10 +38,12 @@ TEST_CASE("stories260K has its published loss on the stories that it was not tra
 
 TEST_CASE("the repository's sweeps of texts can begin") {
   if (!shared_path("data/checkpoints/stories260K_hf")) return;
+  WorkSettings settings;
+  settings.registry = &builtin_methods();
   for (const std::string name : {"stories_forgetting", "instructions", "precision_stories"}) {
     CAPTURE(name);
     const auto trials = expand(
         read_sweep(std::string(LETHE_SOURCE_DIR) + "/sweeps/" + name + ".toml"), builtin_methods());
-    CHECK_NOTHROW(preflight(trials, builtin_methods()));
+    CHECK_NOTHROW(preflight({trials, {}, settings}));
   }
 }

@@ -84,8 +84,9 @@ int64_t peak_of_trial(const Trial& trial, bool own) {
 
 /// The highest plan of the trial's tasks.
 int64_t peak_of_plan(const plan::ModelFacts& facts, const Trial& trial, bool own) {
-  const auto request = plan_request(trial).value();
+  auto request = plan_request(trial).value();
   const TaskStream stream = stream_entry(trial.stream.name).make(trial.stream, 1);
+  take_stream(stream, request);
   const auto training = parse_options<TrainOptions>("train", trial.spec.training);
   int64_t peak = 0;
   for (const LargestBatch& batch : largest_batches(stream, training.batch, mixes_tasks(trial))) {
@@ -142,6 +143,12 @@ TEST_CASE("a trial's options are the request's") {
   CHECK(quantised.method == "lora");
   CHECK(quantised.base == "nf4-dq");
   CHECK(fit_request(folder, "freeze", "freeze.layers = 2\n").layers == 2);
+  CHECK(fit_request(folder, "prompt", "prompt.tokens = 7\n").virtual_tokens == 7);
+  CHECK(fit_request(folder, "osf", "osf.targets = \"c_fc\"\n").targets == "c_fc");
+  const plan::PlanRequest past = fit_request(folder, "gem", "gem.budget = 9\ngem.batch = 5\n");
+  CHECK(past.budget == 9);
+  CHECK(past.memory_rows == 5);
+  CHECK(fit_request(folder, "der", "derpp.budget = 9\n").method == "der");
   CHECK(fit_request(folder, "joint").method == "multitask");
   const plan::PlanRequest batch = with_batch(low, {2, 16, 5, 7, true});
   CHECK(batch.batch == 8);
@@ -151,12 +158,31 @@ TEST_CASE("a trial's options are the request's") {
   CHECK(batch.padded);
 }
 
+TEST_CASE("a memory has no more rows than its stream, and as many tasks") {
+  const TaskStream stream =
+      stream_of_rows({{row_of_tokens(3, 2), row_of_tokens(1, 4)}, {row_of_tokens(2, 2)}});
+  const auto with_memory = [&](const std::string& method, int64_t budget) {
+    plan::PlanRequest request;
+    request.method = method;
+    request.budget = budget;
+    take_stream(stream, request);
+    CHECK(request.tasks == 2);
+    return request.budget;
+  };
+  CHECK(with_memory("gem", 256) == 2);  // of each task
+  CHECK(with_memory("lora+gem", 256) == 2);
+  CHECK(with_memory("derpp", 256) == 3);  // of all
+  CHECK(with_memory("derpp", 1) == 1);
+  CHECK(with_memory("finetune", 0) == 0);
+}
+
 TEST_CASE("what a plan does not know has none") {
   const FitCase folder;
   CHECK(is_planned(folder, "bitfit"));
   CHECK_FALSE(is_planned(folder, "bitfit", "bitfit.targets = \"c_fc\"\n"));
-  CHECK_FALSE(is_planned(folder, "prompt"));
-  CHECK_FALSE(is_planned(folder, "lora+derpp"));
+  CHECK_FALSE(is_planned(folder, "ewc-kfac"));
+  CHECK_FALSE(is_planned(folder, "derpp", "derpp.budget = 0\n"));
+  CHECK_FALSE(is_planned(folder, "osf", "osf.preserved = 0.25\n"));
   CHECK_FALSE(is_planned(folder, "lora", "model.base = \"bf16\"\n"));
   CHECK_FALSE(is_planned(folder, "lora", "train.pack = 64\n"));
   CHECK_FALSE(is_planned(folder, "ia3", "ia3.targets = \"c_attn\"\n"));
@@ -169,14 +195,9 @@ TEST_CASE("no planned method is planned further above its trial than the check a
   const FitCase folder;
   for (const std::string& method : plan::planned_methods()) {
     if (method == "full") continue;  // lethe plan's word for finetune
-    const std::set<std::string> left_out = {"prompt", "osf", "gem", "derpp", "der"};
-    if (left_out.count(method) > 0) {
-      CHECK_FALSE(is_planned(folder, method));
-      continue;
-    }
-    const bool buffered = method == "a-gem" || method == "replay";
-    check_not_far_above(folder.facts(),
-                        folder.trials(method, buffered ? "budget = 8\n" : "").at(0));
+    const std::set<std::string> buffered = {"a-gem", "replay", "gem", "derpp", "der"};
+    const std::string budget = buffered.count(method) > 0 ? "budget = 8\n" : "";
+    check_not_far_above(folder.facts(), folder.trials(method, budget).at(0));
   }
   for (const char* levers : {"checkpointing", "chunked-loss=32", "adamw8bit",
                              "optimizer-in-backward,chunked-loss=32,adamw8bit,checkpointing"}) {

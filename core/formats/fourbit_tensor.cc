@@ -143,6 +143,17 @@ bool is_four_bit(const StoredTensors& tensors, const std::string& name) {
   return next != tensors.end() && next->first.starts_with(prefix);
 }
 
+bool beside_four_bit(const std::string& name, std::string* weight) {
+  for (const std::string_view part :
+       {".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map",
+        ".quant_state.bitsandbytes__nf4", ".quant_state.bitsandbytes__fp4"}) {
+    if (!name.ends_with(part)) continue;
+    *weight = name.substr(0, name.size() - part.size());
+    return true;
+  }
+  return false;
+}
+
 FourBitTensor read_four_bit(const std::string& path, const StoredTensors& tensors,
                             const std::string& name) {
   const FourBitReader reader(path, tensors, name);

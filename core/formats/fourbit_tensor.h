@@ -46,6 +46,10 @@ using StoredTensors = std::map<std::string, StoredTensor>;
 /// Whether `name` is a 4-bit weight: whether a tensor NAME.quant_state.bitsandbytes__... is there.
 bool is_four_bit(const StoredTensors& tensors, const std::string& name);
 
+/// Whether `name` is a part beside a 4-bit weight, such as "X.weight.absmax"; then `weight` is
+/// "X.weight".
+bool beside_four_bit(const std::string& name, std::string* weight);
+
 /// Reads the weight `name` of the file or folder `path`, which messages begin with; the codes stay
 /// where they lie. Throws Error naming the tensor, what it holds and what was expected: for a part
 /// that is missing, for a state that is no JSON or lacks a key, for formats, block sizes and dtypes

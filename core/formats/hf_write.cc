@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/formats/fourbit_tensor.h"
 #include "core/formats/int8_tensor.h"
 #include "core/formats/safetensors.h"
 #include "core/quantised_weight.h"
@@ -52,13 +53,18 @@ void write_text_file(const fs::path& path, const std::string& text) {
   }
 }
 
-bool has_int8_base(Linear& linear) { return linear.base().format() == std::string_view("int8"); }
+/// The format of a base whose codes are written, and not the values they stand for; else empty.
+std::string coded_format(Linear& linear) {
+  const std::string format = linear.base().format();
+  return format == "float" || format == "bf16" ? "" : format;
+}
 
 /// Tensors of a file, and what owns their bytes.
 struct WeightFile {
   std::map<std::string, StoredTensor> stored;
   std::vector<Tensor> held;
   std::deque<Int8Tensor> int8;
+  std::deque<FourBitParts> four_bit;
 
   void add(const std::string& name, const Tensor& value, bool conv1d) {
     Tensor written = value.detach().to(at::kCPU, at::kFloat);
@@ -85,6 +91,13 @@ struct WeightFile {
     });
     stored.merge(int8_parts(weight, path + ".weight"));
   }
+
+  void add_codes(const std::string& path, Linear& linear) {
+    if (coded_format(linear) == "int8") return add_int8(path, linear);
+    const FourBitTensor weight = four_bit_tensor(linear.base(), &held.emplace_back());
+    four_bit.push_back(four_bit_parts(weight, path + ".weight"));
+    stored.merge(four_bit.back().tensors);
+  }
 };
 
 /// What transformers is not to quantise: endings that it never does, else whole paths.
@@ -92,7 +105,7 @@ std::vector<std::string> dense_modules(Model& model, const PeftFamily& family) {
   std::set<std::string> names;
   bool head = false;
   for (Linear* linear : model.linears()) {
-    if (has_int8_base(*linear)) continue;
+    if (!coded_format(*linear).empty()) continue;
     const bool is_head = linear->kind() == SeamKind::head;
     const std::string path = module_path(family, linear->name(), is_head);
     const auto& kept = family.kept_float;
@@ -103,6 +116,25 @@ std::vector<std::string> dense_modules(Model& model, const PeftFamily& family) {
   }
   if (!head) names.insert("lm_head");  // it is a tied one
   return {names.begin(), names.end()};
+}
+
+/// quantization_config as transformers writes it for bitsandbytes.
+Json quantisation_settings(Linear& linear, const std::vector<std::string>& dense) {
+  const std::string format = coded_format(linear);
+  const bool eight = format == "int8";
+  Json settings = {{"quant_method", "bitsandbytes"},
+                   {"load_in_8bit", eight},
+                   {"load_in_4bit", !eight},
+                   {"llm_int8_threshold", outlier_threshold(linear.base())},
+                   {"llm_int8_skip_modules", dense},
+                   {"llm_int8_has_fp16_weight", false},
+                   {"llm_int8_enable_fp32_cpu_offload", false}};
+  if (eight) return settings;
+  settings["bnb_4bit_quant_type"] = format.substr(0, format.find('-'));
+  settings["bnb_4bit_use_double_quant"] = format.ends_with("-dq");
+  settings["bnb_4bit_compute_dtype"] = "float32";
+  settings["bnb_4bit_quant_storage"] = "uint8";
+  return settings;
 }
 
 Json read_config(const fs::path& path) {
@@ -136,15 +168,12 @@ void write_hf_weights(const std::string& folder, Model& model, const PeftFamily&
   for (Seam* seam : model.seams()) {
     const std::string path = module_path(family, seam->name(), seam->kind() == SeamKind::head);
     auto* linear = dynamic_cast<Linear*>(seam);
-    const bool int8 = linear != nullptr && has_int8_base(*linear);
-    if (int8) weights.add_int8(path, *linear);
+    const bool coded = linear != nullptr && !coded_format(*linear).empty();
+    if (coded) weights.add_codes(path, *linear);
     seam->parameters([&](const std::string& name, Tensor& value) {
-      if (int8 && !name.ends_with(".bias")) return;
+      if (coded && !name.ends_with(".bias")) return;
       if (name == "prompt_embeddings") {
         fail("virtual tokens are no part of a Hugging Face model; export without --merge");
-      }
-      if (!value.is_floating_point()) {
-        fail("'{}' is quantised; merge into a dense base before the model is written", name);
       }
       weights.add(path + name.substr(seam->name().size()), value, is_conv1d(family, path));
     });
@@ -178,17 +207,11 @@ std::vector<std::string> copy_hf_settings(const std::string& source, const std::
 void write_hf_quantisation(const std::string& folder, Model& model, const PeftFamily& family) {
   const std::vector<Linear*> linears = model.linears();
   const auto first = std::find_if(linears.begin(), linears.end(),
-                                  [](Linear* linear) { return has_int8_base(*linear); });
+                                  [](Linear* linear) { return !coded_format(*linear).empty(); });
   if (first == linears.end()) return;
   const fs::path path = fs::path(folder) / "config.json";
   Json config = read_config(path);
-  config["quantization_config"] = {{"quant_method", "bitsandbytes"},
-                                   {"load_in_8bit", true},
-                                   {"load_in_4bit", false},
-                                   {"llm_int8_threshold", outlier_threshold((*first)->base())},
-                                   {"llm_int8_skip_modules", dense_modules(model, family)},
-                                   {"llm_int8_has_fp16_weight", false},
-                                   {"llm_int8_enable_fp32_cpu_offload", false}};
+  config["quantization_config"] = quantisation_settings(**first, dense_modules(model, family));
   write_text_file(path, config.dump(2) + "\n");
 }
 

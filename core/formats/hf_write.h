@@ -11,9 +11,9 @@
 namespace lethe {
 
 /// model.safetensors with every parameter as float32 under its name in the transformers class, the
-/// products of Conv1D as (in, out); a tied head is left out. A base in int8 is written as
-/// bitsandbytes does, codes (out, in) in any case. The model has no adapters. Throws Error for
-/// virtual tokens and for a base that is quantised otherwise.
+/// products of Conv1D as (in, out); a tied head is left out. A base in int8, NF4 or FP4 is written
+/// as bitsandbytes does, codes (out, in) in any case; one in bf16 as float32. The model has no
+/// adapters. Throws Error for virtual tokens.
 void write_hf_weights(const std::string& folder, Model& model, const PeftFamily& family);
 
 /// config.json of `source` with its dtype made float32 and without quantization_config, and the
@@ -23,8 +23,8 @@ void write_hf_weights(const std::string& folder, Model& model, const PeftFamily&
 std::vector<std::string> copy_hf_settings(const std::string& source, const std::string& folder,
                                           int64_t classes = 0);
 
-/// Adds quantization_config to the folder's config.json where the model has a base in int8:
-/// LLM.int8() of bitsandbytes, the model's threshold, and the modules that are not quantised.
+/// Adds quantization_config to the folder's config.json where the model has a base in int8, NF4 or
+/// FP4: bitsandbytes', the model's outlier threshold, and the modules that are not quantised.
 void write_hf_quantisation(const std::string& folder, Model& model, const PeftFamily& family);
 
 }  // namespace lethe

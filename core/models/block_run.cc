@@ -1,11 +1,13 @@
 #include "core/models/block_run.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/autograd_function.h"
 #include "core/capture.h"
 #include "core/dense_product.h"
+#include "core/offloaded_activations.h"
 
 namespace lethe {
 namespace {
@@ -130,8 +132,12 @@ struct RunAgain : torch::autograd::Function<RunAgain> {
   }
 };
 
-Tensor in_sequence(const BlockRun& run, size_t first, size_t last, std::vector<Tensor> inputs) {
+/// With `stretches` each block is one of OffloadedActivations.
+Tensor in_sequence(const BlockRun& run, size_t first, size_t last, std::vector<Tensor> inputs,
+                   bool stretches = false) {
   for (size_t i = first; i < last; ++i) {
+    std::optional<OffloadedActivations::Stretch> stretch;
+    if (stretches) stretch.emplace(inputs);
     if (run.seen) run.seen(inputs[0]);
     inputs[0] = run.block(i, inputs);
   }
@@ -169,9 +175,10 @@ Tensor run_blocks(const Model& model, const BlockRun& run, std::vector<Tensor> i
   const auto most = static_cast<size_t>(model.checkpointed_blocks());
   const bool once = run.seen || run.cached || detail::recording();
   if (most == 0 || once || !model.training() || !at::GradMode::is_enabled()) {
-    return in_sequence(run, 0, run.count, std::move(inputs));
+    return in_sequence(run, 0, run.count, std::move(inputs), /*stretches=*/true);
   }
   for (size_t first = 0; first < run.count; first += most) {
+    const OffloadedActivations::Stretch stretch(inputs);
     inputs[0] =
         checkpointed(run, first, std::min(run.count, first + most), model.generator(), inputs);
   }

@@ -6,9 +6,8 @@
 #include <regex>
 
 #include "core/error.h"
-#include "core/formats/int8_tensor.h"
 #include "core/memory.h"
-#include "core/quantised_weight.h"
+#include "core/models/stored_weights.h"
 
 namespace lethe {
 namespace {
@@ -23,6 +22,7 @@ class Loading {
     for (const std::string& pattern : rules.transposed) transposed_.emplace_back(pattern);
     for (size_t i = 0; i < parameters_.size(); ++i) index_[bare(parameters_[i].name)] = i;
     for (Linear* linear : model.linears()) linears_[linear->name() + ".weight"] = linear;
+    if (rules.quantised) stored_.emplace(checkpoint_, *rules.quantised);
   }
 
   void run() {
@@ -104,7 +104,7 @@ class Loading {
       return;
     }
     found_[place->second] = &stored;
-    if (rules_.quantised && quantised(place->second, name)) return;
+    if (quantised(place->second, name)) return;
     std::vector<int64_t> shape = parameters_[place->second].value.sizes().vec();
     if (transposed(place->second)) std::swap(shape.at(0), shape.at(1));
     const bool readable = stored.dtype == "F32" || stored.dtype == "F16" ||
@@ -119,29 +119,20 @@ class Loading {
   /// Whether it belongs to a Linear's weight, with which it is read.
   bool is_scale(const std::string& known) const {
     std::string weight;
-    return rules_.quantised && beside_int8(known, &weight) && index_.count(weight) > 0;
+    return stored_ && stored_->is_part(known, &weight) && index_.count(weight) > 0;
   }
 
   /// Whether the parameter is a Linear's weight that is read as codes and scales, or is at fault.
   bool quantised(size_t parameter, const std::string& name) {
     const auto linear = linears_.find(parameters_[parameter].name);
-    if (linear == linears_.end()) return false;
-    const Linear& seam = *linear->second;
-    if (is_int8(checkpoint_->tensors(), name)) {
-      try {
-        int8_[parameter] = read_int8(checkpoint_->path(), checkpoint_->tensors(), name,
-                                     seam.out_features(), seam.in_features());
-      } catch (const Error& error) {
-        faults_ += fmt::format("\n  {}", error.what());
-      }
-      return true;
+    if (!stored_ || linear == linears_.end()) return false;
+    try {
+      auto base = stored_->read(name, *linear->second);
+      if (base == nullptr) return false;
+      bases_[parameter] = std::move(base);
+    } catch (const Error& error) {
+      faults_ += fmt::format("\n  {}", error.what());
     }
-    const std::string module = name.substr(0, name.rfind('.'));
-    if (seam.kind() == SeamKind::head || rules_.quantised->skips(module)) return false;
-    faults_ += fmt::format(
-        "\n  {}: {}, expected I8 with '{}.SCB', as quantization_config says load_in_8bit; write it "
-        "quantised, or name '{}' in llm_int8_skip_modules",
-        name, checkpoint_->at(name).dtype, module, module);
     return true;
   }
 
@@ -163,30 +154,14 @@ class Loading {
 
   void give(size_t i) {
     const StoredTensor& stored = *found_[i];
-    if (const auto codes = int8_.find(i); codes != int8_.end()) {
-      linears_.at(parameters_[i].name)
-          ->set_base(make_int8(mapped(stored), at::tensor(codes->second.absmax),
-                               rules_.quantised->threshold));
+    if (const auto base = bases_.find(i); base != bases_.end()) {
+      linears_.at(parameters_[i].name)->set_base(std::move(base->second));
       return;
     }
-    Tensor value = mapped(stored);
+    Tensor value = mapped_view(checkpoint_, stored);
     if (transposed(i)) value = value.t();
     if (value.scalar_type() != at::kFloat) value = value.to(at::kFloat);
     parameters_[i].value.set_data(value);
-  }
-
-  /// A view of the file, which stays mapped and booked as long as it is used.
-  Tensor mapped(const StoredTensor& stored) const {
-    const at::ScalarType type = stored.dtype == "F32"   ? at::kFloat
-                                : stored.dtype == "F16" ? at::kHalf
-                                : stored.dtype == "F64" ? at::kDouble
-                                : stored.dtype == "I8"  ? at::kChar
-                                                        : at::kBFloat16;
-    const auto bytes = static_cast<int64_t>(stored.bytes);
-    book_mapped(bytes);
-    return at::from_blob(
-        const_cast<uint8_t*>(stored.data), stored.shape,
-        [kept = checkpoint_, bytes](void*) { book_mapped(-bytes); }, at::TensorOptions(type));
   }
 
   struct Tied {
@@ -196,8 +171,9 @@ class Loading {
   std::shared_ptr<const Checkpoint> checkpoint_;
   const CheckpointRules& rules_;
   std::vector<Parameter> parameters_;
-  std::map<std::string, Linear*> linears_;  // by their weight's name
-  std::map<size_t, Int8Tensor> int8_;       // by parameter
+  std::map<std::string, Linear*> linears_;               // by their weight's name
+  std::optional<StoredBases> stored_;                    // of a quantised folder
+  std::map<size_t, std::unique_ptr<BaseWeight>> bases_;  // by parameter
   std::vector<std::regex> ignored_, fresh_, left_out_, transposed_;
   std::map<std::string, size_t> index_;     // by name without prefix
   std::vector<const StoredTensor*> found_;  // by parameter
@@ -216,6 +192,8 @@ void load_checkpoint(Model& model, const std::shared_ptr<const Checkpoint>& chec
 
 std::vector<std::string> parameters_not_in(const std::shared_ptr<const Checkpoint>& checkpoint,
                                            Model& model, const CheckpointRules& rules) {
+  const at::NoGradGuard no_grad;
+  const MemoryTag tag(Category::base_weights);
   return Loading(model, checkpoint, rules).not_found();
 }
 

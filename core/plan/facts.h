@@ -43,6 +43,8 @@ struct ModelFacts {
   std::vector<SeamFacts> seams;  ///< in the model's order, without the empty prompt
 
   int64_t parameters() const;
+  /// Values that it gives a position: the vocabulary, or the classes.
+  int64_t classes() const { return tied ? seams.front().out : seams.back().out; }
 };
 
 }  // namespace lethe::plan

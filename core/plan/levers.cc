@@ -60,7 +60,7 @@ const std::vector<Lever>& levers() {
        nullptr,
        1,
        0},
-      {{"offload-weights", "frozen blocks on the host, the next one fetched meanwhile",
+      {{"offload-weights", "frozen weights of blocks on the host, one at a time on the device",
         "frozen weights to the device, twice a pass"},
        nullptr,
        &Levers::offload_weights}};

@@ -1,7 +1,6 @@
 // What methods with a memory of past rows keep, and the passes that they add to a step.
 #include <algorithm>
 
-#include "core/error.h"
 #include "core/plan/method.h"
 
 namespace lethe::plan {
@@ -21,22 +20,26 @@ MemoryPasses gem_passes(const PlanRequest& request) {
   return passes;
 }
 
+/// Predicted positions of a row.
+int64_t positions_of_row(const ModelFacts& model, const PlanRequest& request) {
+  if (model.classifies) return 1;
+  const bool target = model.form == Form::seq2seq && request.target_length > 0;
+  const int64_t all = target ? request.target_length : request.length;
+  return request.predicted > 0 ? std::min(request.predicted, all) : all;
+}
+
 /// methods/derpp.cc: a draw whose kept logits are matched and, but for der, one for its labels.
 MemoryPasses derpp_passes(const std::string& name, const ModelFacts& model,
                           const PlanRequest& request) {
-  if (!model.classifies) {
-    fail(
-        "{} is planned for classifiers, but a {} here predicts tokens, whose logits it keeps for "
-        "every predicted position; choose replay",
-        name, model.model_type);
-  }
   const int64_t budget = request.budget > 0 ? request.budget : kDerppBudget;
   const int64_t drawn =
       request.memory_rows > 0 ? request.memory_rows : request.batch / request.levers.accumulate;
   MemoryPasses passes;
   passes.losses = name == "der" ? 1 : 2;
+  passes.matched = true;
   passes.loss_rows = std::min(drawn, budget);
-  passes.kept = budget * (kIds + model.seams.back().out * value_bytes(request.compute));
+  const int64_t logits = positions_of_row(model, request) * model.classes();
+  passes.kept = budget * (kIds + logits * value_bytes(request.compute));
   return passes;
 }
 

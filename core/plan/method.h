@@ -39,6 +39,7 @@ struct MemoryPasses {
   int64_t gradient_rows = 0;  ///< of one after the step's own, of which the whole gradient is made
   int64_t losses = 0;         ///< passes whose graphs live beside the step's own
   int64_t loss_rows = 0;      ///< of each of those
+  bool matched = false;       ///< the first of them is held to logits that were kept
   int64_t kept = 0;           ///< bytes that are kept of rows: ids, logits
 };
 

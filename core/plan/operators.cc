@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/kernels/tile_product.h"
+#include "core/plan/states.h"
 
 namespace lethe::plan {
 
@@ -145,6 +146,12 @@ Ghost Operators::base_product(const SeamPlan& seam, const Ghost& x, int64_t rows
   if (seam.quantised) {
     const kernels::DenseTiles shape(nullptr, seam.seam.out, seam.seam.in);
     effect.scratch = effect.backward_scratch = 4 * kernels::tile_scratch(rows, shape);
+    effect.scratch_part = Part::workspace;
+  }
+  if (is_offloaded(seam, request)) {  // on the device for the time of the product
+    const Quantised bytes = frozen_weight_bytes(seam, method, request);
+    effect.scratch += bytes.codes + bytes.constants;
+    effect.backward_scratch = effect.scratch;
     effect.scratch_part = Part::workspace;
   }
   return tape_->run({{x, x.bytes, /*viewed=*/true}}, effect);

@@ -19,13 +19,18 @@ int64_t moments_of(const std::string& optimizer) {
   return optimizer == "sgd" ? 0 : optimizer == "sgd-momentum" ? 1 : 2;
 }
 
+/// Of a dense weight.
+int64_t dense_value_bytes(const PlanRequest& request) {
+  const bool bf16 = request.levers.bf16 || request.levers.stochastic;
+  return bf16 ? 2 : value_bytes(request.dtype);
+}
+
 class Counting {
  public:
   Counting(const MethodPlan& method, const PlanRequest& request)
       : method_(method),
         request_(request),
-        bf16_(request.levers.bf16 || request.levers.stochastic),
-        dense_(bf16_ ? 2 : value_bytes(request.dtype)),
+        dense_(dense_value_bytes(request)),
         frozen_(request.mapped ? 0 : dense_),
         adapter_(value_bytes(request.adapter_dtype)) {}
 
@@ -47,7 +52,6 @@ class Counting {
     if (prompt > 0) largest_gradient_ = std::max(largest_gradient_, add_trained(prompt, adapter_));
     device[Part::method_state] += method_.memory.kept;
     if (request_.levers.backward_update) device[Part::gradients] = largest_gradient_;
-    if (request_.levers.offload_weights) offload_weights();
     if (request_.levers.offload_moments) {
       for (const Part part : {Part::optimizer, Part::master}) {
         std::swap(states_.host[part], device[part]);
@@ -59,19 +63,15 @@ class Counting {
  private:
   void add_frozen(const SeamPlan& seam) {
     PartBytes own;
-    if (!seam.weight && seam.quantised) {
-      const Quantised bytes =
-          quantised_bytes(method_.base, seam.seam.out, seam.seam.in, request_.block);
-      own[Part::weights] = bytes.codes;
-      own[Part::constants] = bytes.constants;
-    } else if (!seam.weight) {
-      own[Part::weights] = seam.seam.weight_size() * frozen_;
+    if (!seam.weight) {
+      const Quantised bytes = frozen_weight_bytes(seam, method_, request_);
+      PartBytes& where = is_offloaded(seam, request_) ? states_.host : own;
+      where[Part::weights] += bytes.codes;
+      where[Part::constants] += bytes.constants;
     }
     if (!seam.bias) own[Part::weights] += seam.seam.bias_size() * frozen_;
     own[Part::weights] += seam.adapter_frozen() * adapter_;
     states_.device += own;
-    const std::string block = block_of(seam);
-    if (!block.empty()) blocks_[block] += own;
   }
 
   /// "encoder.block.3"; empty where a seam lies beside the blocks.
@@ -95,31 +95,9 @@ class Counting {
     return aligned(n) * bytes;
   }
 
-  /// All frozen blocks to the host, but room on the device for the one that computes and the next.
-  void offload_weights() {
-    int64_t largest = 0, all = 0;
-    PartBytes room, moved;
-    for (const auto& [name, bytes] : blocks_) {
-      moved += bytes;
-      all += bytes.total();
-      if (bytes.total() <= largest) continue;
-      largest = bytes.total();
-      room = bytes;
-    }
-    if (all == 0) {
-      fail("offload-weights excludes {}: no block is frozen; drop one of them", request_.method);
-    }
-    for (const Part part : {Part::weights, Part::constants}) {
-      states_.host[part] += moved[part];
-      states_.device[part] += std::min<int64_t>(2 * room[part], moved[part]) - moved[part];
-    }
-  }
-
   const MethodPlan& method_;
   const PlanRequest& request_;
-  bool bf16_;
   int64_t dense_, frozen_, adapter_, largest_gradient_ = 0;
-  std::map<std::string, PartBytes> blocks_;   // frozen bytes by "encoder.block.3"
   std::map<std::string, int64_t> gradients_;  // that live together
   States states_;
 };
@@ -135,12 +113,29 @@ Quantised quantised_bytes(const std::string& format, int64_t out, int64_t in, in
   return {ceil_over(n, 2), constants + ceil_over(constants, 256) * kFloat + kFloat};
 }
 
+Quantised frozen_weight_bytes(const SeamPlan& seam, const MethodPlan& method,
+                              const PlanRequest& request) {
+  if (seam.quantised) {
+    return quantised_bytes(method.base, seam.seam.out, seam.seam.in, request.block);
+  }
+  return {request.mapped ? 0 : seam.seam.weight_size() * dense_value_bytes(request), 0};
+}
+
+bool is_offloaded(const SeamPlan& seam, const PlanRequest& request) {
+  return request.levers.offload_weights && !seam.weight && seam.seam.role == SeamRole::linear;
+}
+
 int64_t moment_bytes(int64_t n, int64_t moments, bool eight_bit) {
   if (!eight_bit || n < 4096) return moments * aligned(n) * kFloat;
   return moments * (n + ceil_over(n, 256) * kFloat);
 }
 
 States states(const MethodPlan& method, const PlanRequest& request) {
+  const auto offloaded = [&](const SeamPlan& seam) { return is_offloaded(seam, request); };
+  if (request.levers.offload_weights &&
+      std::none_of(method.seams.begin(), method.seams.end(), offloaded)) {
+    fail("offload-weights excludes {}: no block is frozen; drop one of them", request.method);
+  }
   if (request.levers.backward_update && method.rewrites_gradient) {
     fail("optimizer-in-backward excludes {}: it rewrites the whole gradient; drop one of them",
          request.method);

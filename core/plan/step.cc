@@ -43,8 +43,33 @@ Ghost tokens_loss(Tape& tape, const Ghost& logits) {
   return loss;
 }
 
+/// The same where others are added to it: the gradient waits for theirs, and their weights make a
+/// new one.
+Ghost tokens_loss_of_sum(Tape& tape, const Ghost& logits) {
+  Effect effect;
+  effect.bytes = 4;
+  effect.saves_more = logits.bytes;
+  effect.part = Part::logits;
+  return tape.run({{logits, logits.bytes}}, effect);
+}
+
 Ghost loss_of(Tape& tape, const Ghost& logits, bool classifies) {
   return classifies ? logarithms_loss(tape, logits) : tokens_loss(tape, logits);
+}
+
+/// methods/derpp.cc, logits_kept(): the mean square of logits less those that were kept of the
+/// rows.
+Ghost matched_loss(Tape& tape, const Ghost& logits) {
+  const Ghost kept = tape.leaf(Part::logits, logits.bytes);
+  Effect like_logits;
+  like_logits.bytes = logits.bytes;
+  like_logits.part = Part::logits;
+  const Ghost apart = tape.run({{logits, 0}}, like_logits);
+  like_logits.saved = {apart};
+  const Ghost squares = tape.run({{apart, logits.bytes}}, like_logits);
+  Effect mean;
+  mean.bytes = 4;
+  return tape.run({{squares, logits.bytes}}, mean);
 }
 
 Ghost forward_pass(Operators& ops) {
@@ -92,13 +117,17 @@ struct Passes {
 /// rows from a memory are added to the step's own, so that all graphs live together.
 void whole_loss(Passes& passes, const Ghost& logits) {
   Tape& tape = passes.tape;
-  const bool classifies = passes.model.classifies;
+  const bool classifies = passes.model.classifies, alone = passes.method.memory.losses == 0;
+  const auto label_loss = [&](const Ghost& of) {
+    return classifies || alone ? loss_of(tape, of, classifies) : tokens_loss_of_sum(tape, of);
+  };
   tape.meter().at("loss");
-  Ghost loss = loss_of(tape, logits, classifies);
+  Ghost loss = label_loss(logits);
   for (int64_t i = 0; i < passes.method.memory.losses; ++i) {
     const Ghost past = passes.forward(passes.method.memory.loss_rows);
     tape.meter().at("loss");
-    const Ghost more = loss_of(tape, past, classifies);
+    const bool matched = i == 0 && passes.method.memory.matched;
+    const Ghost more = matched ? matched_loss(tape, past) : label_loss(past);
     Effect sum;
     sum.bytes = 4;
     loss = tape.run({{loss, 0}, {more, 0}}, sum);
@@ -143,10 +172,6 @@ void chunked_loss(Passes& passes, Ghost states, int64_t vocabulary) {
   tape.backward(states, gradient);  // held by whoever starts the pass
 }
 
-int64_t classes_of(const ModelFacts& model) {
-  return model.tied ? model.seams.front().out : model.seams.back().out;
-}
-
 }  // namespace
 
 Shapes shapes_of(const ModelFacts& model, const MethodPlan& method, const PlanRequest& request,
@@ -170,7 +195,7 @@ void run_step(Meter& meter, const ModelFacts& model, const MethodPlan& method,
   Passes passes(tape, model, method, request);
   Ghost result = passes.forward(request.batch / request.levers.accumulate);
   if (request.levers.chunk > 0) {
-    chunked_loss(passes, std::move(result), classes_of(model));
+    chunked_loss(passes, std::move(result), model.classes());
   } else {
     whole_loss(passes, result);
   }

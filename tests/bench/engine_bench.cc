@@ -2,7 +2,8 @@
 // its yardstick in the same run, in turns, on one thread. Images are random, one pixel in five
 // bright, as MNIST has it; or every pixel, where the first layer's products have their full cost.
 //   engine_bench steps [ROUNDS] [STEPS] [dense] [METHOD...]
-//                                         training seconds of each method over finetune's
+//                                         training seconds of each method over finetune's, and what
+//                                         a copy of the bytes that its update moves more would make
 //   engine_bench fisher [ROUNDS]          exact Fisher: one row and class at a time over vectorised
 //   engine_bench fisher_seconds [ROUNDS]  seconds of the vectorised one, for bench_fisher.py
 //   engine_bench evaluation [ROUNDS]      the GEMMs of the forward passes over evaluate()
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -106,22 +108,47 @@ double training_seconds(TaskStream& stream, const std::string& name, const Optio
   fail("the trial has no training phase");
 }
 
+/// Arrays of the parameters' size that Adam's update reads or writes: values, gradients, moments.
+constexpr double kAdamPasses = 8;
+
 struct Case {
   const char* name;
   OptionMap options;
+  double more = 0;  // such passes that its update adds, the mean over tasks; 0 = not told
 };
 
 std::vector<Case> step_cases() {
-  return {{"ewc", {{"lambda", "100"}, {"rows", "200"}}},
-          {"si", {}},
-          {"mas", {{"rows", "200"}}},
-          {"l2", {}},
+  // An importance and an anchor from the second task on; SI's path is read and written in all.
+  constexpr double kTerm = 2.0 * (kTasks - 1) / kTasks;
+  return {{"ewc", {{"lambda", "100"}, {"rows", "200"}}, kTerm},
+          {"si", {}, kTerm + 2},
+          {"mas", {{"rows", "200"}}, kTerm},
+          {"l2", {}, kTerm},
           {"rwalk", {}},
           {"distill", {{"logits", "recorded"}}},
           {"a-gem", {}},
           {"replay", {}},
           {"derpp", {}},
           {"gem", {}}};
+}
+
+/// Seconds of moving `more` passes among all that the update then makes, by copies of as many
+/// bytes.
+double copy_seconds(double more) {
+  const auto values = static_cast<size_t>(perceptron()->count(false));
+  const auto half = static_cast<size_t>((kAdamPasses + more) / 2 * static_cast<double>(values));
+  std::vector<float> from(half, 1), to(half);
+  const auto copy = [&] {
+    std::memcpy(to.data(), from.data(), half * sizeof(float));
+    std::memcpy(from.data(), to.data(), sizeof(float));  // so that no copy is left out
+  };
+  copy();
+  constexpr int kTimes = 20;
+  const double all = seconds([&] {
+                       for (int i = 0; i < kTimes; ++i) copy();
+                     }) /
+                     kTimes;
+  return all * more / (kAdamPasses + more);
 }
 
 /// The cases that `wanted` names, or all where it names none.
@@ -132,19 +159,27 @@ void time_steps(int64_t rounds, int64_t steps, bool dense, const std::vector<std
   });
   TaskStream stream = stream_of(Scenario::task_incremental, dense);
   training_seconds(stream, "finetune", {}, steps);
-  std::vector<std::vector<double>> ratios(cases.size());
+  std::vector<std::vector<double>> ratios(cases.size()), copies(cases.size());
   for (int64_t round = 0; round < rounds; ++round) {
     for (size_t i = 0; i < cases.size(); ++i) {
       const double before = training_seconds(stream, "finetune", {}, steps);
       const double mine = training_seconds(stream, cases[i].name, cases[i].options, steps);
       const double after = training_seconds(stream, "finetune", {}, steps);
-      ratios[i].push_back(2 * mine / (before + after));
+      const double plain = (before + after) / 2;
+      ratios[i].push_back(mine / plain);
+      const double step = plain / static_cast<double>(kTasks * steps);
+      copies[i].push_back(1 + copy_seconds(cases[i].more) / step);
     }
   }
-  fmt::print("| method | training seconds over finetune's, {} tasks of {} steps |\n|---|---|\n",
-             kTasks, steps);
-  for (size_t i = 0; i < cases.size(); ++i)
-    fmt::print("| `{}` | {} |\n", cases[i].name, spread(ratios[i]));
+  fmt::print(
+      "| method | training seconds over finetune's, {} tasks of {} steps | with a copy of the "
+      "bytes "
+      "that it moves more |\n|---|---|---|\n",
+      kTasks, steps);
+  for (size_t i = 0; i < cases.size(); ++i) {
+    fmt::print("| `{}` | {} | {} |\n", cases[i].name, spread(ratios[i]),
+               cases[i].more > 0 ? spread(copies[i]) : "-");
+  }
 }
 
 /// The exact Fisher of 64 rows and 10 classes.

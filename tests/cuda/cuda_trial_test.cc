@@ -5,6 +5,7 @@
 #include "core/loss.h"
 #include "tests/cuda/cuda_case.h"
 #include "tests/device_case.h"
+#include "tests/offload_case.h"
 
 using namespace lethe;
 
@@ -78,6 +79,13 @@ TEST_CASE("a trial on the GPU has the same bits when run again, dropout included
   const TrialResult once = image_trial(*device, "lora", options);
   CHECK(once.weights_digest == image_trial(*device, "lora", options).weights_digest);
   CHECK(once.weights_digest != image_trial(*device, "lora").weights_digest);
+}
+
+TEST_CASE("offloading levers on the GPU leave a trial its bits, and bytes leave the device") {
+  const auto device = cuda_device();
+  if (!device) return;
+  check_offloaded_values(*device);
+  for (const std::string family : {"gpt2", "llama"}) check_offloaded_bytes(*device, family, "lora");
 }
 
 TEST_CASE("the memory of a trial on the GPU is booked by category and phase") {

@@ -1,4 +1,4 @@
-// The folder of a float model and that of the same in int8. Include tests/catch.h first.
+// The folder of a float model and that of the same in codes. Include tests/catch.h first.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,55 +12,60 @@
 
 namespace lethe {
 
-/// The folder of a float model, and of the same in int8.
-struct Int8Folders {
-  explicit Int8Folders(const std::string& config, float threshold = 6) {
+/// The folder of a float model, and of the same in a format of base_formats() that has codes.
+struct CodedFolders {
+  explicit CodedFolders(const std::string& config, float threshold = 6,
+                        const std::string& format = "int8") {
     model = write_folder(dense, config);
     family = &peft_family(HfConfig::read(dense.folder()).model_type());
     for (Linear* linear : model->linears()) {
       const bool kept = !family->kept_float.empty() && has_ending(linear->name(), "wo");
       if (linear->kind() != SeamKind::linear || kept) continue;
-      linear->set_base(make_int8(linear->base().dense(), threshold));
+      if (format == "int8") {
+        linear->set_base(make_int8(linear->base().dense(), threshold));
+      } else {
+        linear->set_format(format);
+      }
     }
-    write_hf_weights(int8.folder(), *model, *family);
-    copy_hf_settings(dense.folder(), int8.folder());
-    write_hf_quantisation(int8.folder(), *model, *family);
+    write_hf_weights(coded.folder(), *model, *family);
+    copy_hf_settings(dense.folder(), coded.folder());
+    write_hf_quantisation(coded.folder(), *model, *family);
   }
 
   /// The folder's weights again, changed.
   template <class Change>
   void change(const Change& change) const {
-    const Checkpoint old(int8.folder());
+    const Checkpoint old(coded.folder());
     auto stored = old.tensors();
     change(stored);
-    write_safetensors(int8.path("model.safetensors"), stored);
+    write_safetensors(coded.path("model.safetensors"), stored);
   }
   void change_config(const std::string& key, const nlohmann::ordered_json& value) const {
     nlohmann::ordered_json config =
-        nlohmann::ordered_json::parse(file_bytes(int8.path("config.json")));
+        nlohmann::ordered_json::parse(file_bytes(coded.path("config.json")));
     config["quantization_config"][key] = value;
-    int8.write("config.json", config.dump());
+    coded.write("config.json", config.dump());
   }
   /// What opening it says, without the folder's path.
   std::string error() const {
     try {
-      open_folder(int8);
+      open_folder(coded);
       return "accepted";
     } catch (const Error& error) {
       std::string text = error.what();
-      for (size_t at; (at = text.find(int8.folder())) != std::string::npos;) {
-        text.erase(at, int8.folder().size());
+      for (size_t at; (at = text.find(coded.folder())) != std::string::npos;) {
+        text.erase(at, coded.folder().size());
       }
       return text;
     }
   }
 
-  Scratch dense, int8;
+  Scratch dense, coded;
   std::unique_ptr<Model> model;  ///< quantised in memory
   const PeftFamily* family;
 };
 
-inline std::string int8_config(const std::string& family) {
+inline std::string coded_config(const std::string& family) {
   return family == "opt"     ? opt_text(R"(, "word_embed_proj_dim": 6)")
          : family == "bloom" ? bloom_text()
                              : token_config(family);

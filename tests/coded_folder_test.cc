@@ -1,9 +1,10 @@
-// Folders of bitsandbytes' int8 weights as models: what they store is what computes.
+// Folders of bitsandbytes' int8 weights as models: what they store is what computes. Of 4-bit
+// weights what holds for both; tests/fourbit_folder_test.cc has the rest.
 #include "tests/catch.h"
 // After Catch.
 #include "core/memory.h"
 #include "experiments/base_format.h"
-#include "tests/int8_case.h"
+#include "tests/coded_case.h"
 
 using namespace lethe;
 using Catch::Contains;
@@ -19,44 +20,50 @@ Tensor token_logits(Model& model, const std::string& config) {
 
 const std::string kUp = "model.layers.0.mlp.up_proj";
 
+/// What the folder in this format computes, and how many of its weights are codes.
+void check_as_in_memory(const std::string& family, const std::string& format) {
+  CAPTURE(family, format);
+  const CodedFolders made(coded_config(family), 6, format);
+  const auto read = open_folder(made.coded);
+  REQUIRE(read->linears().size() == made.model->linears().size());
+  int64_t quantised = 0;
+  for (size_t i = 0; i < read->linears().size(); ++i) {
+    Linear &ours = *read->linears()[i], &theirs = *made.model->linears()[i];
+    CHECK(std::string(ours.base().format()) == theirs.base().format());
+    CHECK(ours.base().dense().equal(theirs.base().dense()));
+    if (ours.base().format() == format) ++quantised;
+  }
+  CHECK(quantised > 7);
+  const auto logits = [&](Model& model) {
+    const bool by_rows = family == "opt" || family == "bloom";
+    return by_rows ? row_logits(model, {3, 7, 12, 1, 9})
+                   : token_logits(model, coded_config(family));
+  };
+  const Tensor computed = logits(*read);
+  CHECK(computed.equal(logits(*made.model)));
+  CHECK_FALSE(computed.equal(logits(*open_folder(made.dense))));
+}
+
 }  // namespace
 
-TEST_CASE("an int8 folder computes bit for bit as its float model quantised in memory") {
-  for (const char* family : {"gpt2", "llama", "t5", "mt5", "bert"}) {
-    CAPTURE(family);
-    const Int8Folders made(int8_config(family));
-    const auto read = open_folder(made.int8);
-    REQUIRE(read->linears().size() == made.model->linears().size());
-    int64_t quantised = 0;
-    for (size_t i = 0; i < read->linears().size(); ++i) {
-      Linear &ours = *read->linears()[i], &theirs = *made.model->linears()[i];
-      CHECK(std::string(ours.base().format()) == theirs.base().format());
-      CHECK(ours.base().dense().equal(theirs.base().dense()));
-      if (ours.base().format() == std::string("int8")) ++quantised;
-    }
-    CHECK(quantised > 8);
-    const Tensor logits = token_logits(*read, int8_config(family));
-    CHECK(logits.equal(token_logits(*made.model, int8_config(family))));
-    CHECK_FALSE(logits.equal(token_logits(*open_folder(made.dense), int8_config(family))));
+TEST_CASE("a folder of codes computes bit for bit as its float model quantised in memory") {
+  for (const char* family : {"gpt2", "llama", "t5", "mt5", "bert", "opt", "bloom"}) {
+    check_as_in_memory(family, "int8");
+    check_as_in_memory(family, "nf4-dq");
   }
-  for (const char* family : {"opt", "bloom"}) {
-    CAPTURE(family);
-    const Int8Folders made(int8_config(family));
-    const std::vector<int64_t> ids = {3, 7, 12, 1, 9};
-    CHECK(row_logits(*open_folder(made.int8), ids).equal(row_logits(*made.model, ids)));
-  }
+  for (const char* format : {"nf4", "fp4", "fp4-dq"}) check_as_in_memory("llama", format);
 }
 
 TEST_CASE("codes of a Conv1D are stored as (out, in), as bitsandbytes has them") {
-  const Int8Folders made(gpt2_text());
-  const SafetensorsFile file(made.int8.path("model.safetensors"));
+  const CodedFolders made(gpt2_text());
+  const SafetensorsFile file(made.coded.path("model.safetensors"));
   const std::string attention = "transformer.h.0.attn.c_attn.";
   CHECK(file.at(attention + "weight").shape == std::vector<int64_t>{24, 8});
   CHECK(file.at(attention + "weight").dtype == "I8");
   CHECK(file.at(attention + "SCB").shape == std::vector<int64_t>{24});
   CHECK(file.at(attention + "bias").dtype == "F32");
   const nlohmann::ordered_json config =
-      nlohmann::ordered_json::parse(file_bytes(made.int8.path("config.json")));
+      nlohmann::ordered_json::parse(file_bytes(made.coded.path("config.json")));
   CHECK(config.at("quantization_config") ==
         nlohmann::ordered_json::parse(R"({"quant_method": "bitsandbytes", "load_in_8bit": true,
             "load_in_4bit": false, "llm_int8_threshold": 6.0,
@@ -66,7 +73,7 @@ TEST_CASE("codes of a Conv1D are stored as (out, in), as bitsandbytes has them")
 
 TEST_CASE("codes and scales are taken as they are stored, never quantised again") {
   install_memory_meter();
-  const Int8Folders made(llama_text());
+  const CodedFolders made(llama_text());
   // No row's largest code is 127, and a row's scale is not its largest magnitude.
   std::vector<int8_t> codes(12 * 8);
   for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<int8_t>(i) - 50;
@@ -76,14 +83,14 @@ TEST_CASE("codes and scales are taken as they are stored, never quantised again"
     stored.at(kUp + ".SCB").data = reinterpret_cast<const uint8_t*>(scales.data());
   });
   const int64_t mapped = live_bytes(Category::mapped_weights);
-  const auto model = open_folder(made.int8);
+  const auto model = open_folder(made.coded);
   apply_base(base_seams(*model), "int8");
   const auto is_up = [](Linear* linear) { return linear->name() == kUp; };
   const auto linears = model->linears();
   Linear& up = **std::find_if(linears.begin(), linears.end(), is_up);
   const Tensor expected = at::tensor(codes).view({12, 8}).to(at::kFloat) * (0.25f / 127);
   CHECK(up.base().dense().equal(expected));
-  const SafetensorsFile file(made.int8.path("model.safetensors"));
+  const SafetensorsFile file(made.coded.path("model.safetensors"));
   int64_t bytes = 0;
   for (const auto& [name, stored] : file.tensors()) {
     const bool copied = name.ends_with(".SCB") || name.ends_with(".weight_format");
@@ -94,9 +101,9 @@ TEST_CASE("codes and scales are taken as they are stored, never quantised again"
 
 TEST_CASE("outliers begin at config.json's threshold") {
   const std::vector<int64_t> ids = {3, 7, 12, 1, 9};
-  const Int8Folders usual(llama_text()), low(llama_text(), 0.5f), none(llama_text(), 0);
-  const auto logits = [&](const Int8Folders& folders) {
-    const Tensor read = row_logits(*open_folder(folders.int8), ids);
+  const CodedFolders usual(llama_text()), low(llama_text(), 0.5f), none(llama_text(), 0);
+  const auto logits = [&](const CodedFolders& folders) {
+    const Tensor read = row_logits(*open_folder(folders.coded), ids);
     CHECK(read.equal(row_logits(*folders.model, ids)));
     return read;
   };
@@ -104,11 +111,11 @@ TEST_CASE("outliers begin at config.json's threshold") {
   CHECK_FALSE(six.equal(half));
   CHECK_FALSE(half.equal(off));
   usual.change_config("llm_int8_threshold", 0.5);
-  CHECK(row_logits(*open_folder(usual.int8), ids).equal(half));
+  CHECK(row_logits(*open_folder(usual.coded), ids).equal(half));
 }
 
 TEST_CASE("modules that config.json skips are float, and stay so") {
-  const Int8Folders made(llama_text());
+  const CodedFolders made(llama_text());
   const Checkpoint dense(made.dense.folder());
   made.change([&](auto& stored) {
     for (const char* part : {".SCB", ".weight_format"}) stored.erase(kUp + part);
@@ -120,7 +127,7 @@ TEST_CASE("modules that config.json skips are float, and stay so") {
             ".SCB', as quantization_config says load_in_8bit; write it quantised, or name '" + kUp +
             "' in llm_int8_skip_modules");
   made.change_config("llm_int8_skip_modules", {"lm_head", "layers.0.mlp.up_proj"});
-  const auto model = open_folder(made.int8);
+  const auto model = open_folder(made.coded);
   const auto seams = base_seams(*model);
   CHECK(seams.size() == 2 * 7 - 1);
   apply_base(seams, "int8");
@@ -131,7 +138,7 @@ TEST_CASE("modules that config.json skips are float, and stay so") {
   }
   // What an adapter was merged into is quantised again, with the folder's threshold.
   made.change_config("llm_int8_threshold", 0.5);
-  const auto merged = open_folder(made.int8);
+  const auto merged = open_folder(made.coded);
   const auto before = base_seams(*merged);
   Linear& first = *before[0].seam;
   first.set_base(make_dense(first.base().dense() * 2));
@@ -141,7 +148,7 @@ TEST_CASE("modules that config.json skips are float, and stay so") {
 }
 
 TEST_CASE("every fault of an int8 folder is listed, each with its tensor") {
-  const Int8Folders made(llama_text());
+  const CodedFolders made(llama_text());
   std::vector<float> scales(12, 1);
   scales[4] = -2;
   const uint8_t turing = 2;
@@ -164,8 +171,8 @@ TEST_CASE("every fault of an int8 folder is listed, each with its tensor") {
 }
 
 TEST_CASE("int8 weights without quantization_config are no float weights") {
-  const Int8Folders made(llama_text());
-  made.int8.write("config.json", llama_text());
+  const CodedFolders made(llama_text());
+  made.coded.write("config.json", llama_text());
   CHECK_THAT(made.error(), Contains("\n  " + kUp +
                                     ".weight: I8 of shape [12, 8], expected F32, F16, "
                                     "BF16 or F64 of shape [12, 8]") &&

@@ -1,0 +1,24 @@
+// Adam's and momentum's moments that do not lie in twins of the arena.
+#pragma once
+
+#include "core/archive.h"
+#include "core/arena.h"
+#include "core/kernels/update.h"
+
+namespace lethe {
+
+class Moments {
+ public:
+  virtual ~Moments() = default;
+  /// Moments for the arena's parameters, carried over by name; zero where they are new, or all
+  /// where `clear`.
+  virtual void lay_out(const Arena& arena, bool clear) = 0;
+  /// update_on() of one parameter, whose arrays `step` points to, but for the moments. Returns its
+  /// penalty.
+  virtual double update(const ArenaRange& range, const kernels::Update& step) = 0;
+  /// All parameters of the arena, whose arrays `step` points to.
+  virtual double update(const Arena& arena, const kernels::Update& step) = 0;
+  virtual void state(Archive& archive) = 0;
+};
+
+}  // namespace lethe

@@ -43,7 +43,8 @@ TEST_CASE("the product with a base of any format is that of its dense weight") {
       if (offset.defined()) CHECK(ours.bias_gradient.allclose(plain.bias_gradient, 1e-6, 1e-6));
     }
     const Tensor again = make_base(format, base->dense().detach().clone())->dense();
-    if (!format.ends_with("-dq")) CHECK(again.allclose(base->dense(), 1e-6, 0));  // nothing more is lost
+    if (!format.ends_with("-dq"))
+      CHECK(again.allclose(base->dense(), 1e-6, 0));  // nothing more is lost
   }
 }
 

@@ -105,7 +105,7 @@ std::string cuda_class(int64_t index) {
 
 double cuda_update(int64_t index, const kernels::Update& step) {
   const Queue queue(index);
-  if (step.terms == 0) {
+  if (step.terms == 0 || !step.summed) {
     check(kernels::update_cuda(step, nullptr, nullptr, queue.stream.stream()), index, "the update");
     return 0;
   }

@@ -19,7 +19,8 @@ at::Device cuda_open(const std::string& name);
 std::string cuda_class(int64_t index);
 
 /// kernels::update and kernels::squared_norm with every pointer of `step` on the device. The
-/// penalty and the norm are waited for; without terms the penalty is 0 and nothing is.
+/// penalty and the norm are waited for; without terms, or where it is not wanted, the penalty is 0
+/// and nothing is.
 double cuda_update(int64_t index, const kernels::Update& step);
 double cuda_squared_norm(int64_t index, const kernels::Update& step);
 

@@ -72,6 +72,7 @@ class Trainer {
   kernels::Update next_step(double lr_factor);
   void contribute(Update& update, const kernels::Update& step);
   double move_values(kernels::Update& step, double& norm);
+  bool is_noted() const;  ///< whether the present step is a point of the loss curve
   void note(int64_t task, double loss, double penalty, double lr, double norm);
   void tell(int64_t task, int64_t done, int64_t steps, double loss);
   /// The tasks that a checkpoint holds as done, 0 without one.

@@ -79,6 +79,7 @@ kernels::Update Trainer::next_step(double lr_factor) {
   step.weight_decay = options_.weight_decay;
   step.momentum = options_.momentum;
   step.step = ++bias_step_;
+  step.summed = is_noted();
   return step;
 }
 
@@ -162,12 +163,16 @@ void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
   tell(task, task_step_ + 1, task_steps_, loss);
 }
 
+bool Trainer::is_noted() const {
+  return step_ % options_.log_every == 0 || task_step_ + 1 == task_steps_;
+}
+
 void Trainer::note(int64_t task, double loss, double penalty, double lr, double norm) {
   if (!std::isfinite(penalty)) {
     fail("the penalty of task {} is {} at step {}; lower the method's strength", task, penalty,
          task_step_ + 1);
   }
-  if (step_ % options_.log_every != 0 && task_step_ + 1 != task_steps_) return;
+  if (!is_noted()) return;
   result_.curve.push_back({task, step_ + 1, loss, penalty, lr, norm});
 }
 

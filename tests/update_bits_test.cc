@@ -67,6 +67,16 @@ TEST_CASE("bits agree with a further penalty's gradient", "[update]") {
   check_all_paths_agree([&](Update& step) { step.added = other.added.data(); });
 }
 
+TEST_CASE("a penalty that is not wanted is 0, and changes no bit", "[update]") {
+  check_all_paths_agree([](Update& step) { step.summed = false; });
+  const auto wanted = outcome(update, 1000, Optimizer::adam, 2, 1, [](Update&) {});
+  const auto not_wanted =
+      outcome(update, 1000, Optimizer::adam, 2, 1, [](Update& step) { step.summed = false; });
+  CHECK(wanted.bits == not_wanted.bits);
+  CHECK(wanted.penalty > 0);
+  CHECK(not_wanted.penalty == 0);
+}
+
 TEST_CASE("a term of strength 0 changes no bit", "[update]") {
   for (const auto optimizer : {Optimizer::sgd, Optimizer::adam, Optimizer::adamw}) {
     const auto none = outcome(update, 1000, optimizer, 0, 1, [](Update&) {});

@@ -39,15 +39,16 @@ struct Update {
   bool zero_gradient = true;
   int terms = 0;
   QuadraticTerm term[kMaxTerms];
+  bool summed = true;  ///< whether the penalty is wanted, whose sum takes as long as its gradient
   const float* added = nullptr;  ///< gradient of a further penalty, counted with the quadratic ones
   int paths = 0;
   PathIntegral path[kMaxTerms];
 };
 
 /// Does the step; returns the penalty sum_terms strength * sum importance (theta - anchor)^2 at the
-/// values before it, 0 without terms. Adam and AdamW as in Kingma & Ba 2015 (arXiv:1412.6980) and
-/// Loshchilov & Hutter 2019 (arXiv:1711.05101), epsilon outside the bias-corrected root, as
-/// PyTorch:
+/// values before it, 0 without terms and where it is not wanted. Adam and AdamW as in Kingma & Ba
+/// 2015 (arXiv:1412.6980) and Loshchilov & Hutter 2019 (arXiv:1711.05101), epsilon outside the
+/// bias-corrected root, as PyTorch:
 ///   sgd and adam: g += wd * theta;  adamw: theta *= 1 - lr * wd, first;
 ///   sgd with momentum: buffer = g at step 1, then momentum * buffer + g;  theta -= lr * buffer;
 ///   adam: m += (1 - beta1) (g - m);  v = beta2 v + ((1 - beta2) g) g;

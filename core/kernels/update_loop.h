@@ -14,39 +14,10 @@
 #include "core/kernels/update_isa.h"
 #include "core/kernels/update_prefetch.h"
 #include "core/kernels/update_rules.h"
+#include "core/kernels/update_terms.h"
 
 namespace lethe::kernels {
 namespace {
-
-template <bool kWeighted>
-inline double pull(const float* value, const QuadraticTerm& term, float twice, int64_t i,
-                   const float* before, float* total) {
-  const float distance = value[i] - term.anchor[i];
-  const float weighted = kWeighted ? term.importance[i] * distance : distance;
-  total[i] = before[i] + twice * weighted;
-  return static_cast<double>(weighted) * static_cast<double>(distance);
-}
-
-/// total = before + 2 strength importance (value - anchor); lane sums of importance (value -
-/// anchor)^2. `before` is the gradient or `total` itself.
-template <bool kWeighted>
-void add_term(const float* value, const QuadraticTerm& term, int64_t n, const float* before,
-              float* total, double* lanes) {
-  const auto twice = static_cast<float>(2 * term.strength);
-  double sum[kLanes];
-  std::memcpy(sum, lanes, sizeof sum);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-#pragma GCC ivdep
-    for (int lane = 0; lane < kLanes; ++lane) {
-      sum[lane] += pull<kWeighted>(value, term, twice, i + lane, before, total);
-    }
-  }
-  for (int lane = 0; i + lane < n; ++lane) {
-    sum[lane] += pull<kWeighted>(value, term, twice, i + lane, before, total);
-  }
-  std::memcpy(lanes, sum, sizeof sum);
-}
 
 void integrate(float* __restrict path, const float* __restrict gradient,
                const float* __restrict moved, int64_t n) {
@@ -60,6 +31,7 @@ void add_arrays(const float* __restrict a, const float* __restrict b, int64_t n,
 
 /// Gradient plus the penalties' gradients of the block at `start`: `total`, or the gradient where
 /// no penalty is.
+template <bool kSummed>
 const float* total_gradient(const Update& step, int64_t start, int64_t n, float* total,
                             double (*lanes)[kLanes]) {
   const float* sum = step.gradient + start;
@@ -72,9 +44,11 @@ const float* total_gradient(const Update& step, int64_t start, int64_t n, float*
     term.anchor += start;
     if (term.importance != nullptr) {
       term.importance += start;
-      add_term<true>(step.value + start, term, n, sum, total, lanes[t]);
+      add_term<true, kSummed>(step.value + start, term, n, sum, total,
+                              kSummed ? lanes[t] : nullptr);
     } else {
-      add_term<false>(step.value + start, term, n, sum, total, lanes[t]);
+      add_term<false, kSummed>(step.value + start, term, n, sum, total,
+                               kSummed ? lanes[t] : nullptr);
     }
     sum = total;
   }
@@ -98,7 +72,8 @@ double run_update(const Update& step) {
     const int64_t next = start + n, left = step.n - next;
     prefetch_block(step, next, left < kBlock ? left : kBlock);
     float* gradient = step.gradient + start;
-    const float* sum = total_gradient(step, start, n, total, lanes);
+    const float* sum = step.summed ? total_gradient<true>(step, start, n, total, lanes)
+                                   : total_gradient<false>(step, start, n, total, lanes);
     float* first = step.first == nullptr ? nullptr : step.first + start;
     float* second = step.second == nullptr ? nullptr : step.second + start;
     move_block(constants, {n, sum, step.value + start, first, second, moved});
@@ -132,11 +107,10 @@ void add_squares(const float* total, int64_t n, double* lanes) {
 
 double run_squared_norm(const Update& step) {
   alignas(64) float total[kBlock];
-  alignas(64) double penalty[kMaxTerms][kLanes] = {};
   alignas(64) double squares[kLanes] = {};
   for (int64_t start = 0; start < step.n; start += kBlock) {
     const int64_t n = step.n - start < kBlock ? step.n - start : kBlock;
-    add_squares(total_gradient(step, start, n, total, penalty), n, squares);
+    add_squares(total_gradient<false>(step, start, n, total, nullptr), n, squares);
   }
   return sum_of(squares);
 }

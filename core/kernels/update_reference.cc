@@ -48,6 +48,7 @@ double update_reference(const Update& given) {
       float weighted = distance;
       if (term.importance != nullptr) weighted = term.importance[i] * distance;
       total += static_cast<float>(2 * term.strength) * weighted;
+      if (!step.summed) continue;
       lanes[t][i % kLanes] += static_cast<double>(weighted) * static_cast<double>(distance);
     }
     element.scaled = total * constants.scale;

@@ -8,7 +8,7 @@
 
 namespace lethe {
 
-/// A few million of them at a time are on the device, before and behind the fused update of their
+/// A million of them at a time are on the device, before and behind the fused update of their
 /// values, which is the same kernel on the same numbers: values move to the same bits. Penalties
 /// are summed by such parts, which rounds differently.
 class HostMoments : public Moments {

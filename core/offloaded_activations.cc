@@ -130,7 +130,7 @@ void OffloadedActivations::to_host(size_t stretch) {
 
 void OffloadedActivations::fetch(size_t stretch) {
   const at::NoGradGuard no_grad;
-  for (const auto& weak : stretches_[stretch]) {
+  for (const auto& weak : std::exchange(stretches_[stretch], {})) {  // they stay from now on
     if (const auto kept = weak.lock()) kept->come();
   }
 }

@@ -54,6 +54,8 @@ struct QuantisedProduct : torch::autograd::Function<QuantisedProduct> {
 
 }  // namespace
 
+bool has_codes(const std::string& format) { return format != "float" && format != "bf16"; }
+
 Tensor QuantisedWeight::apply(const Tensor& x, const Tensor& bias) const {
   // Without a bias an empty optional: an undefined tensor is no argument of a Function.
   const std::optional<Tensor> given = bias.defined() ? std::optional(bias) : std::nullopt;

@@ -34,6 +34,9 @@ class QuantisedWeight : public BaseWeight {
   int64_t out_, in_;
 };
 
+/// Whether a weight of that format is written as codes and scales: all but float and bf16.
+bool has_codes(const std::string& format);
+
 /// A contiguous copy, or the tensor itself, on the CPU, where every format but NF4 is quantised.
 inline Tensor on_cpu(const Tensor& weight) { return weight.detach().cpu().contiguous(); }
 

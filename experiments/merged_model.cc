@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/models/pretrained.h"
+#include "core/quantised_weight.h"
 #include "experiments/base_format.h"
 
 namespace lethe {
@@ -25,8 +26,7 @@ void make_dense_base(Model& model) {
 /// Whether the model is written as codes and scales.
 bool is_coded(const std::string& base) {
   const auto& formats = base_formats();
-  return base != "float" && base != "bf16" &&
-         std::find(formats.begin(), formats.end(), base) != formats.end();
+  return has_codes(base) && std::find(formats.begin(), formats.end(), base) != formats.end();
 }
 
 bool kept_float(const PeftFamily& family, const Linear& seam) {

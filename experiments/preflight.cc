@@ -16,7 +16,8 @@ namespace {
 
 /// Training options that decide whether a trial can begin.
 bool is_looked_at(const std::string& option) {
-  static const std::set<std::string> names = {"pack", "levers", "optimizer", "clip", "accumulate"};
+  static const std::set<std::string> names = {"pack",     "levers", "optimizer",
+                                              "momentum", "clip",   "accumulate"};
   return names.count(option) > 0;
 }
 

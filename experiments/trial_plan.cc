@@ -9,6 +9,7 @@
 #include "core/formats/checkpoint.h"
 #include "core/levers.h"
 #include "core/plan/method.h"
+#include "core/recorded_logits.h"
 #include "core/train.h"
 
 namespace lethe {
@@ -33,13 +34,9 @@ struct Measure {
     if (batch.decoder_inputs.defined()) {
       target_length = std::max(target_length, batch.decoder_inputs.size(1));
     }
-    const int64_t before = static_cast<int64_t>(predicted.size());
-    predicted.resize(static_cast<size_t>(before + batch.rows()), 0);
-    if (!batch.row_of.defined()) return;
-    const int64_t* row = batch.row_of.data_ptr<int64_t>();
-    for (int64_t p = 0; p < batch.row_of.numel(); ++p) {
-      ++predicted[static_cast<size_t>(before + row[p])];
-    }
+    std::vector<int64_t> own(static_cast<size_t>(batch.rows()), 0);  // of classes no position
+    if (batch.row_of.defined()) own = positions_by_row(batch);
+    predicted.insert(predicted.end(), own.begin(), own.end());
   }
 
   LargestBatch largest(int64_t batch) const {

@@ -128,6 +128,7 @@ class Derpp : public Strategy {
       const auto slot = buffer_.offer(ids.data_ptr<int64_t>()[row], options_.budget, offers_);
       if (slot) row_of[*slot] = row;
     }
+    if (row_of.empty()) return;
     std::vector<int64_t> ends = positions_by_row(step.batch);
     std::partial_sum(ends.begin(), ends.end(), ends.begin());
     for (const auto& [slot, row] : row_of) {

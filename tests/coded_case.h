@@ -65,6 +65,16 @@ struct CodedFolders {
   const PeftFamily* family;
 };
 
+/// A product of llama_text()'s model, and of the folders made of it.
+inline const std::string kUp = "model.layers.0.mlp.up_proj";
+
+inline Linear& up_of(Model& model) {
+  for (Linear* linear : model.linears()) {
+    if (linear->name() == kUp) return *linear;
+  }
+  throw Error("the model has no " + kUp);
+}
+
 inline std::string coded_config(const std::string& family) {
   return family == "opt"     ? opt_text(R"(, "word_embed_proj_dim": 6)")
          : family == "bloom" ? bloom_text()

@@ -18,8 +18,6 @@ Tensor token_logits(Model& model, const std::string& config) {
   return model.forward(TokenRows(3, 2, 12, 12, form).batch({0, 1}));
 }
 
-const std::string kUp = "model.layers.0.mlp.up_proj";
-
 /// What the folder in this format computes, and how many of its weights are codes.
 void check_as_in_memory(const std::string& family, const std::string& format) {
   CAPTURE(family, format);
@@ -85,11 +83,8 @@ TEST_CASE("codes and scales are taken as they are stored, never quantised again"
   const int64_t mapped = live_bytes(Category::mapped_weights);
   const auto model = open_folder(made.coded);
   apply_base(base_seams(*model), "int8");
-  const auto is_up = [](Linear* linear) { return linear->name() == kUp; };
-  const auto linears = model->linears();
-  Linear& up = **std::find_if(linears.begin(), linears.end(), is_up);
   const Tensor expected = at::tensor(codes).view({12, 8}).to(at::kFloat) * (0.25f / 127);
-  CHECK(up.base().dense().equal(expected));
+  CHECK(up_of(*model).base().dense().equal(expected));
   const SafetensorsFile file(made.coded.path("model.safetensors"));
   int64_t bytes = 0;
   for (const auto& [name, stored] : file.tensors()) {

@@ -11,15 +11,6 @@ using Catch::Contains;
 
 namespace {
 
-const std::string kUp = "model.layers.0.mlp.up_proj";
-
-Linear& up_of(Model& model) {
-  for (Linear* linear : model.linears()) {
-    if (linear->name() == kUp) return *linear;
-  }
-  throw Error("no up_proj");
-}
-
 CodedFolders four_bit_llama(const std::string& format) {
   return CodedFolders(llama_text(), 6, format);
 }

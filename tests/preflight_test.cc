@@ -22,8 +22,9 @@ std::string method(const std::string& name, const std::string& options = "") {
   return "[[method]]\nname = \"" + name + "\"\n" + options;
 }
 
-void look_at(const std::vector<Trial>& trials) {
+void look_at(const std::vector<Trial>& trials, const std::string& device_class = "cpu") {
   WorkSettings settings;
+  settings.device_class = device_class;
   settings.registry = &builtin_methods();
   preflight({trials, {}, settings});
 }
@@ -48,6 +49,18 @@ TEST_CASE("a sweep that can begin passes without a word, teachers and adapters i
   CHECK(said_of(kWords + method("finetune") + method("lora+ewc") + method("qlora") +
                 method("distill", "teacher = \"larger\"\nteacher_options = \"layers=2\"\n") +
                 method("replay", "replay.budget = 8\n") + method("joint")) == "");
+}
+
+TEST_CASE("of trials that differ in momentum alone the one that can't begin is found") {
+  const auto sweep = [](const std::string& momentum) {
+    return method("finetune", "label = \"" + momentum +
+                                  "\"\ntrain.levers = \"offload-optimizer\"\n"
+                                  "train.optimizer = \"sgd\"\ntrain.momentum = " +
+                                  momentum + "\n");
+  };
+  CHECK_NOTHROW(look_at(trials_of(kWords + sweep("0.9")), "cuda some GPU"));
+  CHECK_THROWS_WITH(look_at(trials_of(kWords + sweep("0.9") + sweep("0.0")), "cuda some GPU"),
+                    Catch::Contains("sgd without momentum keeps nothing"));
 }
 
 TEST_CASE("every method that stream or model can't take is named with both, all at once") {

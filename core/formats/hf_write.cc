@@ -53,11 +53,7 @@ void write_text_file(const fs::path& path, const std::string& text) {
   }
 }
 
-/// The format of a base whose codes are written, and not the values they stand for; else empty.
-std::string coded_format(Linear& linear) {
-  const std::string format = linear.base().format();
-  return format == "float" || format == "bf16" ? "" : format;
-}
+bool is_coded(Linear& linear) { return has_codes(linear.base().format()); }
 
 /// Tensors of a file, and what owns their bytes.
 struct WeightFile {
@@ -93,7 +89,7 @@ struct WeightFile {
   }
 
   void add_codes(const std::string& path, Linear& linear) {
-    if (coded_format(linear) == "int8") return add_int8(path, linear);
+    if (linear.base().format() == std::string_view("int8")) return add_int8(path, linear);
     const FourBitTensor weight = four_bit_tensor(linear.base(), &held.emplace_back());
     four_bit.push_back(four_bit_parts(weight, path + ".weight"));
     stored.merge(four_bit.back().tensors);
@@ -105,7 +101,7 @@ std::vector<std::string> dense_modules(Model& model, const PeftFamily& family) {
   std::set<std::string> names;
   bool head = false;
   for (Linear* linear : model.linears()) {
-    if (!coded_format(*linear).empty()) continue;
+    if (is_coded(*linear)) continue;
     const bool is_head = linear->kind() == SeamKind::head;
     const std::string path = module_path(family, linear->name(), is_head);
     const auto& kept = family.kept_float;
@@ -120,7 +116,7 @@ std::vector<std::string> dense_modules(Model& model, const PeftFamily& family) {
 
 /// quantization_config as transformers writes it for bitsandbytes.
 Json quantisation_settings(Linear& linear, const std::vector<std::string>& dense) {
-  const std::string format = coded_format(linear);
+  const std::string format = linear.base().format();
   const bool eight = format == "int8";
   Json settings = {{"quant_method", "bitsandbytes"},
                    {"load_in_8bit", eight},
@@ -168,7 +164,7 @@ void write_hf_weights(const std::string& folder, Model& model, const PeftFamily&
   for (Seam* seam : model.seams()) {
     const std::string path = module_path(family, seam->name(), seam->kind() == SeamKind::head);
     auto* linear = dynamic_cast<Linear*>(seam);
-    const bool coded = linear != nullptr && !coded_format(*linear).empty();
+    const bool coded = linear != nullptr && is_coded(*linear);
     if (coded) weights.add_codes(path, *linear);
     seam->parameters([&](const std::string& name, Tensor& value) {
       if (coded && !name.ends_with(".bias")) return;
@@ -207,7 +203,7 @@ std::vector<std::string> copy_hf_settings(const std::string& source, const std::
 void write_hf_quantisation(const std::string& folder, Model& model, const PeftFamily& family) {
   const std::vector<Linear*> linears = model.linears();
   const auto first = std::find_if(linears.begin(), linears.end(),
-                                  [](Linear* linear) { return !coded_format(*linear).empty(); });
+                                  [](Linear* linear) { return is_coded(*linear); });
   if (first == linears.end()) return;
   const fs::path path = fs::path(folder) / "config.json";
   Json config = read_config(path);

@@ -26,26 +26,6 @@ Tensor mapped_bytes(const std::shared_ptr<const Checkpoint>& checkpoint,
   return mapped_as(checkpoint, stored, at::kByte, {static_cast<int64_t>(stored.bytes)});
 }
 
-/// "nf4" and the like of a weight as it is stored.
-std::string format_of(const FourBitTensor& weight) {
-  return fmt::format("{}{}", kernels::four_bit_name(weight.format), weight.nested ? "-dq" : "");
-}
-
-/// What config.json and the seam say of a 4-bit weight.
-void check_four_bit(const std::string& name, const FourBitTensor& weight, const std::string& base,
-                    const Linear& seam) {
-  const std::vector<int64_t> shape = {seam.out_features(), seam.in_features()};
-  if (weight.shape != shape) {
-    fail("{}: 4-bit codes of shape [{}], expected [{}]", name, fmt::join(weight.shape, ", "),
-         fmt::join(shape, ", "));
-  }
-  if (format_of(weight) == base) return;
-  fail(
-      "{}: stored as {}, but quantization_config says {} (bnb_4bit_quant_type, "
-      "bnb_4bit_use_double_quant); they have to be of one model",
-      name, format_of(weight), base);
-}
-
 }  // namespace
 
 Tensor mapped_view(const std::shared_ptr<const Checkpoint>& checkpoint,
@@ -87,8 +67,17 @@ std::unique_ptr<BaseWeight> StoredBases::read_codes(const std::string& name,
     return make_int8(mapped_view(checkpoint_, stored), at::tensor(weight.absmax), how_.threshold);
   }
   const FourBitTensor weight = read_four_bit(checkpoint_->path(), tensors, name);
-  check_four_bit(name, weight, how_.base, seam);
-  return make_four_bit(weight, mapped_bytes(checkpoint_, stored));
+  const std::vector<int64_t> shape = {seam.out_features(), seam.in_features()};
+  if (weight.shape != shape) {
+    fail("{}: 4-bit codes of shape [{}], expected [{}]", name, fmt::join(weight.shape, ", "),
+         fmt::join(shape, ", "));
+  }
+  auto base = make_four_bit(weight, mapped_bytes(checkpoint_, stored));
+  if (base->format() == how_.base) return base;
+  fail(
+      "{}: stored as {}, but quantization_config says {} (bnb_4bit_quant_type, "
+      "bnb_4bit_use_double_quant); they have to be of one model",
+      name, base->format(), how_.base);
 }
 
 }  // namespace lethe

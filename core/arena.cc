@@ -46,9 +46,10 @@ Category category_of(const std::vector<ArenaRange>& ranges) {
   return Category::adapters;
 }
 
-Tensor zeros(int64_t n, Category category, const at::Device& device) {
+Tensor zeros_of(int64_t n, Category category, const at::Device& device,
+                at::ScalarType type = at::kFloat) {
   const MemoryTag tag(category);
-  return at::zeros({n}, at::TensorOptions(at::kFloat).device(device));
+  return at::zeros({n}, at::TensorOptions(type).device(device));
 }
 
 }  // namespace
@@ -60,7 +61,7 @@ Tensor Arena::slice(const Tensor& flat, const ArenaRange& range) const {
 Tensor Arena::carried(const Tensor& old, const std::vector<ArenaRange>& old_ranges) const {
   std::map<std::string, const ArenaRange*> before;
   for (const ArenaRange& range : old_ranges) before[range.name] = &range;
-  Tensor made = at::zeros({values_.numel()}, values_.options());
+  Tensor made = at::zeros({values_.numel()}, values_.options().dtype(old.scalar_type()));
   for (const ArenaRange& range : ranges_) {
     const auto found = before.find(range.name);
     if (found == before.end() || found->second->size != range.size) continue;
@@ -69,6 +70,25 @@ Tensor Arena::carried(const Tensor& old, const std::vector<ArenaRange>& old_rang
   }
   return made;
 }
+
+/// Where a parameter still shows its master rounded, the master goes on; what was set anew begins
+/// from what it shows.
+void Arena::take_masters(const Tensor& old, const std::vector<ArenaRange>& old_ranges) {
+  if (!old.defined()) return;
+  const Tensor masters = carried(old, old_ranges), rounded = masters.to(at::kBFloat16);
+  for (const ArenaRange& range : ranges_) {
+    if (range.parameter.scalar_type() != at::kBFloat16) continue;
+    if (slice(rounded, range).equal(range.parameter)) {
+      slice(values_, range).copy_(slice(masters, range));
+    }
+  }
+}
+
+void Arena::follow_values() {
+  if (shown_.defined()) shown_.copy_(values_);
+}
+
+Tensor Arena::zeros() const { return at::zeros({size()}, values_.options().dtype(at::kFloat)); }
 
 bool Arena::lay_out(Model& model, bool gradients) {
   const at::NoGradGuard no_grad;
@@ -79,20 +99,30 @@ bool Arena::lay_out(Model& model, bool gradients) {
   const std::vector<ArenaRange> before = std::move(ranges_);
   ranges_ = std::move(fresh);
   const at::Device device = ranges_.empty() ? at::Device(at::kCPU) : ranges_[0].parameter.device();
-  Tensor values = zeros(total, category_of(ranges_), device);
-  for (ArenaRange& range : ranges_) slice(values, range).copy_(range.parameter);
-  values_ = values;
+  const Category category = category_of(ranges_);
+  const Tensor old = values_;
+  const bool masters = store_ == ValueStore::bf16_with_master;
+  values_ = zeros_of(total, masters ? Category::optimizer : category, device,
+                     store_ == ValueStore::bf16 ? at::kBFloat16 : at::kFloat);
+  for (ArenaRange& range : ranges_) slice(values_, range).copy_(range.parameter);
+  if (masters) {
+    take_masters(old, before);
+    shown_ = zeros_of(total, category, device, at::kBFloat16);
+    follow_values();
+  }
   for (const ArenaRange& range : before) {
     if (!range.parameter.requires_grad()) range.parameter.set_data(range.parameter.clone());
   }
-  if (gradients && !gradient_) gradient_ = twin("gradient", Category::gradients);
+  if (gradients && !gradient_) {
+    gradient_ = made_twin("gradient", Category::gradients, shown().scalar_type());
+  }
   for (Twin& twin : twins_) {
     const MemoryTag tag(twin.buffer_->category);
     twin.buffer_->values = carried(twin.buffer_->values, before);
   }
   if (gradient_) gradient_.buffer_->values.zero_();
   for (ArenaRange& range : ranges_) {
-    range.parameter.set_data(slice(values_, range));
+    range.parameter.set_data(slice(shown(), range));
     if (gradient_) range.parameter.mutable_grad() = slice(gradient_.tensor(), range);
   }
   return true;
@@ -115,12 +145,16 @@ Twin Arena::twin(const std::string& name, Category category) {
   for (const Twin& known : twins_) {
     if (known.name() == name) return known;
   }
+  return made_twin(name, category, at::kFloat);
+}
+
+Twin Arena::made_twin(const std::string& name, Category category, at::ScalarType type) {
   Twin made;
   made.buffer_ = std::make_shared<Twin::Buffer>();
   made.buffer_->name = name;
   made.buffer_->category = category;
   made.buffer_->values =
-      zeros(size(), category, values_.defined() ? values_.device() : at::Device(at::kCPU));
+      zeros_of(size(), category, values_.defined() ? values_.device() : at::kCPU, type);
   twins_.push_back(made);
   return made;
 }
@@ -133,13 +167,13 @@ Arena::Shown::Shown(const Arena& arena, const Tensor& flat) : arena_(arena) {
 
 Arena::Shown::~Shown() {
   for (const ArenaRange& range : arena_.ranges_) {
-    range.parameter.set_data(arena_.slice(arena_.values_, range));
+    range.parameter.set_data(arena_.slice(arena_.shown(), range));
   }
 }
 
 std::string Arena::digest() const {
   std::string bytes;
-  const Tensor values = values_.defined() ? values_.cpu() : Tensor();
+  const Tensor values = values_.defined() ? values_.cpu().to(at::kFloat) : Tensor();
   for (const ArenaRange& range : ranges_) {
     bytes += range.name;
     bytes.append(reinterpret_cast<const char*>(values.data_ptr<float>() + range.offset),

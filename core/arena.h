@@ -18,7 +18,8 @@ class Twin {
  public:
   Twin() = default;
   explicit operator bool() const { return buffer_ != nullptr; }
-  Tensor tensor() const { return buffer_->values; }  ///< (n) float32
+  /// (n) float32; the gradient in bfloat16 where values are shown in it.
+  Tensor tensor() const { return buffer_->values; }
   const std::string& name() const { return buffer_->name; }
 
  private:
@@ -39,6 +40,13 @@ struct ArenaRange {
   Tensor parameter;
 };
 
+/// What trained values are stored in.
+enum class ValueStore : uint8_t {
+  float32,
+  bf16_with_master,  ///< the model's in bfloat16, beside float32 ones, which move
+  bf16,              ///< in bfloat16 alone
+};
+
 class Arena {
  public:
   static constexpr int64_t kUnit = 16;  ///< values, 64 bytes: where ranges begin
@@ -49,9 +57,19 @@ class Arena {
   /// is no such buffer: each parameter's is made and let go. Returns false where nothing changed.
   bool lay_out(Model& model, bool gradients = true);
 
+  /// From the next lay_out() on; before the first.
+  void store_as(ValueStore store) { store_ = store; }
+  ValueStore store() const { return store_; }
+
   int64_t size() const { return values_.defined() ? values_.numel() : 0; }
-  Tensor values() const { return values_; }  ///< (n) float32
-  /// (n) float32; undefined where laid out without gradients.
+  /// (n) float32; bfloat16 where nothing else is stored.
+  Tensor values() const { return values_; }
+  /// (n) what the model's parameters are views of: values() but where these are the masters of
+  /// bfloat16 ones, which follow_values() rounds from them.
+  Tensor shown() const { return shown_.defined() ? shown_ : values_; }
+  void follow_values();
+  Tensor zeros() const;  ///< (n) float32, on the device of the values
+  /// (n) as shown(); undefined where laid out without gradients.
   Tensor gradient() const { return gradient_ ? gradient_.tensor() : Tensor(); }
   const std::vector<ArenaRange>& ranges() const { return ranges_; }
   /// Where `parameter` lies; null where it isn't trained.
@@ -82,8 +100,11 @@ class Arena {
 
  private:
   Tensor carried(const Tensor& old, const std::vector<ArenaRange>& old_ranges) const;
+  void take_masters(const Tensor& old, const std::vector<ArenaRange>& old_ranges);
+  Twin made_twin(const std::string& name, Category category, at::ScalarType type);
 
-  Tensor values_;
+  ValueStore store_ = ValueStore::float32;
+  Tensor values_, shown_;  // shown_ undefined where the model's are values_
   Twin gradient_;
   std::vector<ArenaRange> ranges_;
   std::vector<Twin> twins_;

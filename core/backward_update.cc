@@ -33,9 +33,9 @@ void BackwardUpdate::attach(const Arena& arena) {
   }
 }
 
-void BackwardUpdate::begin(const kernels::Update& step, Move move) {
+void BackwardUpdate::begin(const kernels::Update& step, const RangeUpdate& update) {
   step_ = step;
-  move_ = std::move(move);
+  update_.emplace(update);
   moved_.assign(ranges_.size(), false);
   penalty_ = squared_norm_ = 0;
 }
@@ -53,13 +53,13 @@ void BackwardUpdate::move(size_t number) {
   const at::NoGradGuard no_grad;
   const ArenaRange& range = ranges_[number];
   Tensor& kept = range.parameter.mutable_grad();
-  const Tensor gradient = kept.defined() ? kept.contiguous() : at::zeros_like(range.parameter);
+  const Tensor gradient =
+      kept.defined() ? kept.reshape(-1) : at::zeros_like(range.parameter).view(-1);
   kept.reset();
   kernels::Update part = part_of(step_, range.offset, range.size);
-  part.gradient = gradient.data_ptr<float>();
   part.zero_gradient = false;
-  squared_norm_ += squared_norm_on(gradient.device(), part);
-  penalty_ += move_(range, part);
+  squared_norm_ += update_->squared_norm(range, gradient, part);
+  penalty_ += update_->move(range, gradient, part);
   moved_[number] = true;
 }
 

@@ -2,20 +2,16 @@
 // its gradient is whole, which is let go then. The whole gradient never exists.
 #pragma once
 
-#include <functional>
+#include <optional>
 #include <vector>
 
 #include "core/arena.h"
-#include "core/kernels/update.h"
+#include "core/range_update.h"
 
 namespace lethe {
 
 class BackwardUpdate {
  public:
-  /// Moves one parameter's values; `part` points to its arrays, gradient among them. Returns its
-  /// penalty.
-  using Move = std::function<double(const ArenaRange& range, const kernels::Update& part)>;
-
   BackwardUpdate() = default;
   ~BackwardUpdate();
   BackwardUpdate(const BackwardUpdate&) = delete;
@@ -24,7 +20,7 @@ class BackwardUpdate {
   /// Hears of every gradient of the arena's parameters, which was laid out without its own.
   void attach(const Arena& arena);
   /// From now on gradients move values; `step` points to the arena's arrays, without a gradient.
-  void begin(const kernels::Update& step, Move move);
+  void begin(const kernels::Update& step, const RangeUpdate& update);
   /// While held, gradients gather: several backward passes belong to one step.
   void hold(bool held) { held_ = held; }
   /// Moves what no gradient has reached, with what has gathered or else a gradient of zero, and
@@ -42,7 +38,7 @@ class BackwardUpdate {
   std::vector<ArenaRange> ranges_;
   std::vector<bool> moved_;
   kernels::Update step_;
-  Move move_;
+  std::optional<RangeUpdate> update_;
   bool held_ = false;
   double penalty_ = 0, squared_norm_ = 0;
 };

@@ -1,7 +1,9 @@
 #include "core/base_weight.h"
 
+#include "core/bf16_values.h"
 #include "core/dense_product.h"
 #include "core/error.h"
+#include "core/matrix_product.h"
 #include "core/quantised_weight.h"
 
 namespace lethe {
@@ -16,7 +18,11 @@ class DenseWeight : public BaseWeight {
   Tensor apply(const Tensor& x, const Tensor& bias) const override {
     return dense_product(x, weight_, bias);
   }
-  Tensor dense() const override { return weight_; }
+  Tensor multiply_back(const Tensor& gy) const override {
+    if (weight_.scalar_type() == at::kBFloat16) return bf16_product_back(gy, weight_.detach());
+    return product(rows_of(gy), weight_.detach()).view(shape_with_last(gy, weight_.size(1)));
+  }
+  Tensor dense() const override { return widened(weight_); }
   void parameters(const std::string& prefix, const ParameterVisitor& visit) override {
     visit(prefix + ".weight", weight_);
   }

@@ -14,7 +14,9 @@ class BaseWeight {
   virtual ~BaseWeight();
   /// x (..., in) -> x W^T + bias (..., out). The gradient flows to x, and to W where it is trained.
   virtual Tensor apply(const Tensor& x, const Tensor& bias) const = 0;
-  /// The weight as float32 (out, in): the tensor itself when dense, a new one when quantised.
+  /// gy (..., out) W (..., in), without a graph: the gradient for x.
+  virtual Tensor multiply_back(const Tensor& gy) const = 0;
+  /// The weight as float32 (out, in): the tensor itself when dense and float32, else a new one.
   virtual Tensor dense() const = 0;
   virtual void parameters(const std::string& prefix, const ParameterVisitor& visit) = 0;
   virtual const char* format() const = 0;  ///< one of base_formats()

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/device_kernels.h"
 #include "core/kernels/adam8.h"
 #include "core/kernels/blockwise8.h"
 #include "core/kernels/counts.h"
@@ -10,33 +11,53 @@
 namespace lethe {
 namespace {
 
-/// Values whose moments are in float32 at a time: two arrays of them stay in the first-level cache.
-constexpr int64_t kAtOnce = 8 * kernels::kAdam8Block;
+/// Values whose moments are in float32 at a time: two arrays of them stay in the first-level cache;
+/// on a GPU enough to be worth a launch.
+constexpr int64_t kHere = 8 * kernels::kAdam8Block, kThere = 4096 * kernels::kAdam8Block;
+static_assert(Moments::kPiece % kernels::kAdam8Block == 0);
+
+Tensor filled(int64_t n, int64_t value, at::ScalarType type, const at::Device& device) {
+  return at::full({n}, value, at::TensorOptions(type).device(device));
+}
+
+/// A moment of the values from `from` on.
+struct Bytes {
+  Bytes(const kernels::ByteMap& of, Tensor& codes, Tensor& absmax, int64_t from)
+      : map(of),
+        device(codes.device()),
+        codes(codes.mutable_data_ptr<uint8_t>() + from),
+        absmax(absmax.mutable_data_ptr<float>() + from / kernels::kAdam8Block) {}
+  void read(int64_t n, float* to) const {
+    dequantize_8bit_on(device, map, codes, absmax, n, kernels::kAdam8Block, to);
+  }
+  void write(int64_t n, const float* from) const {
+    quantize_8bit_on(device, map, from, n, kernels::kAdam8Block, codes, absmax);
+  }
+
+  const kernels::ByteMap& map;
+  at::Device device;
+  uint8_t* codes;
+  float* absmax;
+};
 
 }  // namespace
 
 ByteMoments::Kept ByteMoments::zero(const ArenaRange& range) {
   const MemoryTag tag(Category::optimizer);
+  const at::Device device = range.parameter.device();
   Kept made;
   if (range.size < kernels::kAdam8Least) {
     const int64_t room = kernels::rounded_up(range.size, Arena::kUnit);
-    made.first = at::zeros({room}, at::kFloat);
-    made.second = at::zeros({room}, at::kFloat);
+    made.first = filled(room, 0, at::kFloat, device);
+    made.second = filled(room, 0, at::kFloat, device);
     return made;
   }
   const int64_t blocks =
       kernels::rounded_up(range.size, kernels::kAdam8Block) / kernels::kAdam8Block;
-  made.first = at::empty({range.size}, at::kByte);
-  made.second = at::empty({range.size}, at::kByte);
-  made.first_absmax = at::empty({blocks}, at::kFloat);
-  made.second_absmax = at::empty({blocks}, at::kFloat);
-  kernels::Adam8Step state;
-  state.n = range.size;
-  state.first = made.first.data_ptr<uint8_t>();
-  state.second = made.second.data_ptr<uint8_t>();
-  state.first_absmax = made.first_absmax.data_ptr<float>();
-  state.second_absmax = made.second_absmax.data_ptr<float>();
-  kernels::clear_moments(state);
+  made.first = filled(range.size, kernels::signed_dynamic_map().code_of(0), at::kByte, device);
+  made.second = filled(range.size, kernels::unsigned_dynamic_map().code_of(0), at::kByte, device);
+  made.first_absmax = filled(blocks, 0, at::kFloat, device);
+  made.second_absmax = filled(blocks, 0, at::kFloat, device);
   return made;
 }
 
@@ -51,33 +72,38 @@ void ByteMoments::lay_out(const Arena& arena, bool clear) {
   }
 }
 
-double ByteMoments::update(const ArenaRange& range, const kernels::Update& step) {
+double ByteMoments::update(const ArenaRange& range, int64_t from, const kernels::Update& step) {
   Kept& kept = moments_.at(range.name);
+  const at::Device device = kept.first.device();
   kernels::Update whole = step;
   whole.first = whole.second = nullptr;
   if (!kept.in_bytes()) {
-    whole.first = kept.first.data_ptr<float>();
-    whole.second = kept.second.data_ptr<float>();
-    return kernels::update(whole);
+    whole.first = kept.first.data_ptr<float>() + from;
+    whole.second = kept.second.data_ptr<float>() + from;
+    return update_on(device, whole);
   }
-  const kernels::ByteMap &signs = kernels::signed_dynamic_map(),
-                         &sizes = kernels::unsigned_dynamic_map();
-  alignas(64) float first[kAtOnce], second[kAtOnce];
+  const int64_t at_once = device.is_cpu() ? kHere : kThere;
+  alignas(64) float here[2 * kHere];
+  Tensor there;
+  if (!device.is_cpu()) {
+    const MemoryTag tag(Category::workspace);
+    there = at::empty({2 * at_once}, at::TensorOptions(at::kFloat).device(device));
+  }
+  float* const first = there.defined() ? there.data_ptr<float>() : here;
+  float* const second = first + at_once;
   double penalty = 0;
-  for (int64_t start = 0; start < step.n; start += kAtOnce) {
-    const int64_t n = std::min(kAtOnce, step.n - start), block = start / kernels::kAdam8Block;
-    uint8_t* const first_codes = kept.first.data_ptr<uint8_t>() + start;
-    uint8_t* const second_codes = kept.second.data_ptr<uint8_t>() + start;
-    float* const first_absmax = kept.first_absmax.data_ptr<float>() + block;
-    float* const second_absmax = kept.second_absmax.data_ptr<float>() + block;
-    kernels::dequantize_8bit(signs, first_codes, first_absmax, n, kernels::kAdam8Block, first);
-    kernels::dequantize_8bit(sizes, second_codes, second_absmax, n, kernels::kAdam8Block, second);
+  for (int64_t start = 0; start < step.n; start += at_once) {
+    const int64_t n = std::min(at_once, step.n - start);
+    const Bytes m(kernels::signed_dynamic_map(), kept.first, kept.first_absmax, from + start);
+    const Bytes v(kernels::unsigned_dynamic_map(), kept.second, kept.second_absmax, from + start);
+    m.read(n, first);
+    v.read(n, second);
     kernels::Update part = part_of(whole, start, n);
     part.first = first;
     part.second = second;
-    penalty += kernels::update(part);
-    kernels::quantize_8bit(signs, first, n, kernels::kAdam8Block, first_codes, first_absmax);
-    kernels::quantize_8bit(sizes, second, n, kernels::kAdam8Block, second_codes, second_absmax);
+    penalty += update_on(device, part);
+    m.write(n, first);
+    v.write(n, second);
   }
   return penalty;
 }
@@ -85,19 +111,24 @@ double ByteMoments::update(const ArenaRange& range, const kernels::Update& step)
 double ByteMoments::update(const Arena& arena, const kernels::Update& step) {
   double penalty = 0;
   for (const ArenaRange& range : arena.ranges()) {
-    penalty += update(range, part_of(step, range.offset, range.size));
+    penalty += update(range, 0, part_of(step, range.offset, range.size));
   }
   return penalty;
 }
 
 void ByteMoments::state(Archive& archive) {
   const MemoryTag tag(Category::optimizer);
+  const auto keep = [&](const std::string& name, Tensor& value) {
+    const at::Device device = value.device();
+    archive(name, value);
+    if (archive.reading()) value = value.to(device);
+  };
   for (auto& [name, kept] : moments_) {
-    archive(name + ".first", kept.first);
-    archive(name + ".second", kept.second);
+    keep(name + ".first", kept.first);
+    keep(name + ".second", kept.second);
     if (!kept.in_bytes()) continue;
-    archive(name + ".first_absmax", kept.first_absmax);
-    archive(name + ".second_absmax", kept.second_absmax);
+    keep(name + ".first_absmax", kept.first_absmax);
+    keep(name + ".second_absmax", kept.second_absmax);
   }
 }
 

@@ -15,7 +15,7 @@ class ByteMoments : public Moments {
  public:
   void lay_out(const Arena& arena, bool clear) override;
   /// Moments are read from their bytes, and quantised again, a few thousand values at a time.
-  double update(const ArenaRange& range, const kernels::Update& step) override;
+  double update(const ArenaRange& range, int64_t from, const kernels::Update& step) override;
   double update(const Arena& arena, const kernels::Update& step) override;
   void state(Archive& archive) override;
 

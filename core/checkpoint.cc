@@ -22,16 +22,19 @@ const char* dtype_name(const Tensor& tensor) {
       return "F64";
     case at::kLong:
       return "I64";
+    case at::kBFloat16:
+      return "BF16";
     default:
       return "U8";
   }
 }
 
 Tensor read_tensor(const StoredTensor& stored) {
-  const at::ScalarType type = stored.dtype == "F32"   ? at::kFloat
-                              : stored.dtype == "F64" ? at::kDouble
-                              : stored.dtype == "I64" ? at::kLong
-                                                      : at::kByte;
+  const at::ScalarType type = stored.dtype == "F32"    ? at::kFloat
+                              : stored.dtype == "F64"  ? at::kDouble
+                              : stored.dtype == "I64"  ? at::kLong
+                              : stored.dtype == "BF16" ? at::kBFloat16
+                                                       : at::kByte;
   return at::from_blob(const_cast<uint8_t*>(stored.data), stored.shape, type).clone();
 }
 
@@ -183,6 +186,7 @@ void Trainer::read(const std::string& path, int64_t done, Sampler* sampler) {
   for (const ArenaRange& range : arena_.ranges()) {
     arena_.slice(arena_.values(), range).copy_(tensors.at("values." + range.name));
   }
+  arena_.follow_values();
   for (const Twin& twin : arena_.twins()) {
     const auto found = tensors.find("twin." + twin.name());
     if (found != tensors.end()) twin.tensor().copy_(found->second);

@@ -21,12 +21,32 @@ at::Device cuda_open(const std::string& name) { refuse(name); }
 std::string cuda_class(int64_t index) { refuse(index); }
 double cuda_update(int64_t index, const kernels::Update&) { refuse(index); }
 double cuda_squared_norm(int64_t index, const kernels::Update&) { refuse(index); }
-void cuda_quantize_nf4(const Tensor& dense, int64_t, const Tensor&, const Tensor&) {
-  refuse(dense.device().str());
+void cuda_quantize_4bit(int64_t index, kernels::FourBit, const float*, int64_t, int64_t, uint8_t*,
+                        float*) {
+  refuse(index);
 }
-void cuda_dequantize_nf4(const Tensor& codes, const Tensor&, int64_t, const Tensor&) {
-  refuse(codes.device().str());
+void cuda_dequantize_4bit(int64_t index, kernels::FourBit, const uint8_t*, const float*, int64_t,
+                          int64_t, float*) {
+  refuse(index);
 }
+void cuda_dequantize_scales(int64_t index, const kernels::NestedScales&, int64_t, int64_t, float*) {
+  refuse(index);
+}
+void cuda_quantize_8bit(int64_t index, const kernels::ByteMap&, const float*, int64_t, int64_t,
+                        uint8_t*, float*) {
+  refuse(index);
+}
+void cuda_dequantize_8bit(int64_t index, const kernels::ByteMap&, const uint8_t*, const float*,
+                          int64_t, int64_t, float*) {
+  refuse(index);
+}
+void cuda_linear_int8(int64_t index, const float*, int64_t, const kernels::Int8Matrix&, float,
+                      const float*, float*) {
+  refuse(index);
+}
+CudaFetch cuda_fetch(int64_t index, const std::vector<Tensor>&) { refuse(index); }
+void cuda_await(int64_t index, const CudaFetch&) { refuse(index); }
+Tensor cuda_pinned(const Tensor&) { refuse("cuda"); }
 at::Generator cuda_generator(int64_t index, uint64_t) { refuse(index); }
 void cuda_wait(int64_t index) { refuse(index); }
 void meter_cuda_memory() { refuse("cuda"); }

@@ -1,6 +1,7 @@
 #include "core/cuda_device.h"
 
 #include <ATen/Context.h>
+#include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGeneratorImpl.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -8,9 +9,11 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdlib>
+#include <map>
 
 #include "core/error.h"
 #include "core/kernels/cuda.h"
+#include "core/kernels/cuda_quantised.h"
 #include "core/memory.h"
 
 namespace lethe {
@@ -127,23 +130,87 @@ double cuda_squared_norm(int64_t index, const kernels::Update& step) {
   return result_of(sums);
 }
 
-void cuda_quantize_nf4(const Tensor& dense, int64_t block, const Tensor& codes,
-                       const Tensor& absmax) {
-  const Queue queue(dense.device().index());
-  check(kernels::quantize_nf4_cuda(dense.data_ptr<float>(), dense.numel(), block,
-                                   codes.data_ptr<uint8_t>(), absmax.data_ptr<float>(),
-                                   queue.stream.stream()),
-        dense.device().index(), "quantising to nf4");
+void cuda_quantize_4bit(int64_t index, kernels::FourBit format, const float* x, int64_t n,
+                        int64_t block, uint8_t* packed, float* absmax) {
+  const Queue queue(index);
+  check(kernels::quantize_4bit_cuda(format, x, n, block, packed, absmax, queue.stream.stream()),
+        index, "quantising to 4 bits");
 }
 
-void cuda_dequantize_nf4(const Tensor& codes, const Tensor& absmax, int64_t block,
-                         const Tensor& dense) {
-  const Queue queue(dense.device().index());
-  check(kernels::dequantize_nf4_cuda(codes.data_ptr<uint8_t>(), absmax.data_ptr<float>(),
-                                     dense.numel(), block, dense.data_ptr<float>(),
-                                     queue.stream.stream()),
-        dense.device().index(), "dequantising from nf4");
+void cuda_dequantize_4bit(int64_t index, kernels::FourBit format, const uint8_t* packed,
+                          const float* absmax, int64_t n, int64_t block, float* out) {
+  const Queue queue(index);
+  check(kernels::dequantize_4bit_cuda(format, packed, absmax, n, block, out, queue.stream.stream()),
+        index, "dequantising from 4 bits");
 }
+
+void cuda_dequantize_scales(int64_t index, const kernels::NestedScales& nested, int64_t begin,
+                            int64_t n, float* scales) {
+  const Queue queue(index);
+  check(kernels::dequantize_scales_cuda(*nested.map, nested.codes, nested.absmax, nested.offset,
+                                        begin, n, nested.block, scales, queue.stream.stream()),
+        index, "dequantising scales");
+}
+
+void cuda_quantize_8bit(int64_t index, const kernels::ByteMap& map, const float* x, int64_t n,
+                        int64_t block, uint8_t* codes, float* absmax) {
+  const Queue queue(index);
+  check(kernels::quantize_8bit_cuda(map, x, n, block, codes, absmax, queue.stream.stream()), index,
+        "quantising to 8 bits");
+}
+
+void cuda_dequantize_8bit(int64_t index, const kernels::ByteMap& map, const uint8_t* codes,
+                          const float* absmax, int64_t n, int64_t block, float* out) {
+  const Queue queue(index);
+  check(kernels::dequantize_8bit_cuda(map, codes, absmax, n, block, out, queue.stream.stream()),
+        index, "dequantising from 8 bits");
+}
+
+void cuda_linear_int8(int64_t index, const float* x, int64_t tokens, const kernels::Int8Matrix& w,
+                      float threshold, const float* bias, float* y) {
+  const Queue queue(index);
+  const at::Device device(at::kCUDA, narrow(index));
+  const Tensor scratch = at::empty({kernels::linear_int8_cuda_scratch(tokens, w.columns)},
+                                   at::TensorOptions(at::kByte).device(device));
+  check(kernels::linear_int8_cuda(x, tokens, w, threshold, bias, scratch.data_ptr(), y,
+                                  queue.stream.stream()),
+        index, "a product with an int8 weight");
+}
+
+namespace {
+
+/// The stream of this process's fetches on a device.
+c10::cuda::CUDAStream fetching(int64_t index) {
+  static std::map<int64_t, c10::cuda::CUDAStream> streams;
+  const auto known = streams.find(index);
+  if (known != streams.end()) return known->second;
+  const auto made = c10::cuda::getStreamFromPool(/*isHighPriority=*/false, narrow(index));
+  return streams.emplace(index, made).first->second;
+}
+
+}  // namespace
+
+CudaFetch cuda_fetch(int64_t index, const std::vector<Tensor>& host) {
+  const Queue queue(index);
+  const c10::cuda::CUDAStream beside = fetching(index);
+  const c10::cuda::CUDAStreamGuard guard(beside);
+  CudaFetch fetch;
+  for (const Tensor& tensor : host) {
+    fetch.there.push_back(tensor.to(at::Device(at::kCUDA, narrow(index)), /*non_blocking=*/true));
+  }
+  auto arrival = std::make_shared<at::cuda::CUDAEvent>();
+  arrival->record(beside);
+  fetch.arrival = arrival;
+  return fetch;
+}
+
+void cuda_await(int64_t index, const CudaFetch& fetch) {
+  const Queue queue(index);
+  static_cast<at::cuda::CUDAEvent*>(fetch.arrival.get())->block(queue.stream);
+  for (const Tensor& tensor : fetch.there) tensor.record_stream(queue.stream);
+}
+
+Tensor cuda_pinned(const Tensor& host) { return host.pin_memory(); }
 
 at::Generator cuda_generator(int64_t index, uint64_t seed) {
   at::Generator made = at::cuda::detail::createCUDAGenerator(narrow(index));

@@ -2,8 +2,11 @@
 // Error saying so; one with CUDA has cuda_device.cc.
 #pragma once
 
+#include <memory>
 #include <string>
+#include <vector>
 
+#include "core/kernels/tile_product.h"
 #include "core/kernels/update.h"
 #include "core/torch.h"
 
@@ -24,11 +27,32 @@ std::string cuda_class(int64_t index);
 double cuda_update(int64_t index, const kernels::Update& step);
 double cuda_squared_norm(int64_t index, const kernels::Update& step);
 
-/// kernels::quantize_4bit and dequantize_4bit of NF4 over contiguous tensors of one device.
-void cuda_quantize_nf4(const Tensor& dense, int64_t block, const Tensor& codes,
-                       const Tensor& absmax);
-void cuda_dequantize_nf4(const Tensor& codes, const Tensor& absmax, int64_t block,
-                         const Tensor& dense);
+/// The functions of these names in kernels::, with every pointer but the maps' on the device.
+void cuda_quantize_4bit(int64_t index, kernels::FourBit format, const float* x, int64_t n,
+                        int64_t block, uint8_t* packed, float* absmax);
+void cuda_dequantize_4bit(int64_t index, kernels::FourBit format, const uint8_t* packed,
+                          const float* absmax, int64_t n, int64_t block, float* out);
+void cuda_dequantize_scales(int64_t index, const kernels::NestedScales& nested, int64_t begin,
+                            int64_t n, float* scales);
+void cuda_quantize_8bit(int64_t index, const kernels::ByteMap& map, const float* x, int64_t n,
+                        int64_t block, uint8_t* codes, float* absmax);
+void cuda_dequantize_8bit(int64_t index, const kernels::ByteMap& map, const uint8_t* codes,
+                          const float* absmax, int64_t n, int64_t block, float* out);
+void cuda_linear_int8(int64_t index, const float* x, int64_t tokens, const kernels::Int8Matrix& w,
+                      float threshold, const float* bias, float* y);
+
+/// Copies of host tensors on the device, on their way until cuda_await().
+struct CudaFetch {
+  std::vector<Tensor> there;
+  std::shared_ptr<void> arrival;
+};
+/// Begins to copy on a stream beside the present one; of cuda_pinned() tensors while other work
+/// runs.
+CudaFetch cuda_fetch(int64_t index, const std::vector<Tensor>& host);
+/// What is queued from now on finds the copies whole, and their memory is kept for it.
+void cuda_await(int64_t index, const CudaFetch& fetch);
+/// A copy in page-locked memory.
+Tensor cuda_pinned(const Tensor& host);
 
 /// A generator of the device, for draws of whole tensors there.
 at::Generator cuda_generator(int64_t index, uint64_t seed);

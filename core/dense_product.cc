@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/autograd_function.h"
+#include "core/bf16_values.h"
 #include "core/gradient_hook.h"
 #include "core/kernels/sparse_product.h"
 #include "core/matrix_product.h"
@@ -44,15 +45,6 @@ void add_sparse_gradient(const Tensor& x, const Tensor& gradient, Tensor& total)
 Tensor folded(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) {
   const Tensor y = product(rows_of(x), weight.t(), bias ? *bias : Tensor());
   return x.dim() == 2 ? y : y.view(shape_with_last(x, weight.size(0)));
-}
-
-/// A trained weight as the forward pass had it, where its gradient lies: what was saved under a
-/// hook comes back as another tensor.
-Tensor as_given(const Tensor& saved) {
-  if (!saved.requires_grad() || saved.grad().defined()) return saved;
-  const auto gathers = torch::autograd::impl::grad_accumulator(saved);
-  const auto* node = dynamic_cast<const torch::autograd::AccumulateGrad*>(gathers.get());
-  return node == nullptr ? saved : node->variable;
 }
 
 struct DenseProduct : torch::autograd::Function<DenseProduct> {
@@ -101,11 +93,19 @@ std::vector<int64_t> shape_with_last(const Tensor& x, int64_t last) {
   return shape;
 }
 
+Tensor as_given(const Tensor& saved) {
+  if (!saved.requires_grad() || saved.grad().defined()) return saved;
+  const auto gathers = torch::autograd::impl::grad_accumulator(saved);
+  const auto* node = dynamic_cast<const torch::autograd::AccumulateGrad*>(gathers.get());
+  return node == nullptr ? saved : node->variable;
+}
+
 AddingGradients::AddingGradients() : before_(adding) { adding = true; }
 AddingGradients::~AddingGradients() { adding = before_; }
 bool AddingGradients::on() { return adding; }
 
 Tensor dense_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (weight.scalar_type() == at::kBFloat16) return bf16_product(x, weight, widened(bias));
   // Without a bias an empty optional: an undefined tensor is no argument of a Function.
   const std::optional<Tensor> given = bias.defined() ? std::optional(bias) : std::nullopt;
   const bool graded =

@@ -29,11 +29,15 @@ class AddingGradients {
   bool before_;
 };
 
+/// A trained weight as the forward pass had it, where its gradient gathers: what a Function saved
+/// under a hook comes back as another tensor.
+Tensor as_given(const Tensor& saved);
+
 /// x W^T + bias: (..., in) -> (..., out); weight (out, in), bias (out) or undefined. One product
 /// over all rows, by core/matrix_product.h, forward and backward; but an x (R, in) on the CPU
 /// without a gradient of its own and mostly zeros, such as images, is multiplied over its nonzeros
 /// alone (core/kernels/sparse_product.h), which takes a third of the time and rounds differently.
-/// Its gradients have no graph of their own.
+/// Its gradients have no graph of their own. A weight in bfloat16 goes through bf16_product().
 Tensor dense_product(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
 }  // namespace lethe

@@ -1,6 +1,7 @@
 #include "core/embedding.h"
 
 #include "core/autograd_function.h"
+#include "core/bf16_values.h"
 #include "core/capture.h"
 #include "core/dense_product.h"
 #include "core/kernels/rms_norm.h"
@@ -54,7 +55,9 @@ Embedding::Embedding(std::string name, Tensor weight, int64_t padding_row)
 }
 
 Tensor Embedding::forward(const Tensor& ids) const {
-  const Tensor found = at::embedding(weight_, ids, padding_row_);
+  const Tensor found = weight_.scalar_type() == at::kBFloat16
+                           ? bf16_rows(weight_, ids, padding_row_)
+                           : at::embedding(weight_, ids, padding_row_);
   detail::record(Capture::Kind::lookup, weight_, ids, found);
   if (!detail::recording() || padding_row_ < 0) return found;
   return at::where(ids.eq(padding_row_).unsqueeze(-1), found.detach(), found);  // no gradient there
@@ -78,14 +81,14 @@ Norm::Norm(std::string name, Form form, int64_t width, double epsilon)
 
 Tensor Norm::forward(const Tensor& x) const {
   if (form_ == Form::layer) {
-    const Tensor y = at::layer_norm(x, weight_.sizes(), weight_, bias_, epsilon_);
+    const Tensor y = at::layer_norm(x, weight_.sizes(), widened(weight_), widened(bias_), epsilon_);
     if (detail::recording()) {
       const Tensor plain = at::layer_norm(x.detach(), weight_.sizes(), {}, {}, epsilon_);
       detail::record(Capture::Kind::gain, weight_, plain, y, bias_);
     }
     return y;
   }
-  const Tensor y = rms_norm(x, weight_, epsilon_);
+  const Tensor y = rms_norm(x, widened(weight_), epsilon_);
   if (detail::recording()) {
     detail::record(Capture::Kind::gain, weight_, over_roots(x.detach(), epsilon_), y);
   }

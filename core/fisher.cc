@@ -41,7 +41,7 @@ Tensor divided(const Tensor& total, int64_t count, const FisherOptions& options)
 }
 
 Tensor batched(const TaskEnd& end, const std::vector<int64_t>& rows, const FisherOptions& options) {
-  Tensor total = at::zeros_like(end.arena.values());
+  Tensor total = end.arena.zeros();
   Tensor gradient = at::zeros_like(total);  // the gaps of the arena stay 0
   int64_t batches = 0;
   each_batch(end, rows, options.batch, [&](const Batch& batch) {
@@ -142,7 +142,7 @@ Tensor fisher_by_rows(const TaskEnd& end, const FisherOptions& options) {
   const std::vector<int64_t> rows = importance_rows(end, options.rows);
   const Evaluating evaluating(end.model);
   if (labels == "batched") return batched(end, rows, options);
-  Tensor total = at::zeros_like(end.arena.values());
+  Tensor total = end.arena.zeros();
   each_batch(end, rows, 1, [&](const Batch& row) { add_row(end, row, labels, total); });
   return divided(total, static_cast<int64_t>(rows.size()), options);
 }
@@ -156,7 +156,7 @@ Tensor fisher_diagonal(const TaskEnd& end, const FisherOptions& options) {
   }
   const std::vector<int64_t> rows = importance_rows(end, options.rows);
   const SampleUnit unit = tokens ? SampleUnit::position : SampleUnit::row;
-  Tensor total = at::zeros_like(end.arena.values());
+  Tensor total = end.arena.zeros();
   int64_t samples = 0;
   each_batch(end, rows, rows_at_once(end), [&](const Batch& batch) {
     RowGradients gradients(end.model, end.arena, batch, RowMeasure::square, unit);

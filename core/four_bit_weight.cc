@@ -1,5 +1,7 @@
 // NF4 and FP4 base weights, their scales nested or not.
-#include "core/cuda_device.h"
+#include <numeric>
+
+#include "core/device_kernels.h"
 #include "core/error.h"
 #include "core/kernels/blockwise8.h"
 #include "core/memory.h"
@@ -28,19 +30,13 @@ class FourBitWeight : public QuantisedWeight {
         nested_(nested),
         block_(block) {
     const MemoryTag tag(Category::base_weights);
-    const bool on_gpu = weight.is_cuda() && format == kernels::FourBit::nf4;
-    const Tensor dense = on_gpu ? weight.detach().contiguous() : on_cpu(weight);
+    const Tensor dense = weight.detach().contiguous();
     const int64_t n = dense.numel();
     codes_ = at::empty({(n + 1) / 2}, dense.options().dtype(at::kByte));
     absmax_ = at::empty({(n + block - 1) / block}, dense.options());
-    if (on_gpu) {
-      cuda_quantize_nf4(dense, block, codes_, absmax_);
-    } else {
-      kernels::quantize_4bit(format, dense.const_data_ptr<float>(), n, block,
-                             codes_.mutable_data_ptr<uint8_t>(), absmax_.mutable_data_ptr<float>());
-    }
+    quantize_4bit_on(dense.device(), format, dense.const_data_ptr<float>(), n, block,
+                     codes_.mutable_data_ptr<uint8_t>(), absmax_.mutable_data_ptr<float>());
     if (nested) nest();
-    codes_ = codes_.to(weight.device());
     absmax_ = absmax_.to(weight.device());
   }
 
@@ -77,13 +73,9 @@ class FourBitWeight : public QuantisedWeight {
   }
 
   Tensor dense() const override {
-    if (!codes_.is_cuda()) return dense_on_cpu();
-    if (format_ != kernels::FourBit::nf4) return cpu_copy().dense_on_cpu().to(codes_.device());
+    if (codes_.is_cpu()) return dense_on_cpu();
     const MemoryTag tag(Category::workspace);
-    const Tensor recovered = nested_ ? scales().to(codes_.device()) : absmax_;
-    Tensor out_values = at::empty({out(), in()}, recovered.options());
-    cuda_dequantize_nf4(codes_, recovered, block_, out_values);
-    return out_values;
+    return rows(0, out());
   }
 
   void parameters(const std::string& prefix, const ParameterVisitor& visit) override {
@@ -112,6 +104,17 @@ class FourBitWeight : public QuantisedWeight {
                               block_));
   }
 
+  Tensor rows(int64_t from, int64_t n) const override {
+    const int64_t begin = from * in(), count = n * in();
+    const Tensor own = scales(begin / block_, (count + block_ - 1) / block_);
+    const Tensor made = at::empty({n, in()}, own.options());
+    dequantize_4bit_on(codes_.device(), format_, codes_.const_data_ptr<uint8_t>() + begin / 2,
+                       own.const_data_ptr<float>(), count, block_, made.mutable_data_ptr<float>());
+    return made;
+  }
+  /// Slices begin with a block, and so with a byte.
+  int64_t slice_unit() const override { return block_ / std::gcd(block_, in()); }
+
  private:
   /// Quantises the scales once more.
   void nest() {
@@ -126,24 +129,15 @@ class FourBitWeight : public QuantisedWeight {
     offset_ = at::full({1}, offset, scales.options());
   }
 
-  FourBitWeight cpu_copy() const {
-    FourBitWeight copy(*this);
-    copy.codes_ = codes_.cpu();
-    copy.absmax_ = absmax_.cpu();
-    if (nested_) {
-      copy.nested_absmax_ = nested_absmax_.cpu();
-      copy.offset_ = offset_.cpu();
-    }
-    return copy;
-  }
-
-  /// The float32 scales of a nested weight, on the CPU.
-  Tensor scales() const {
-    const Tensor codes = absmax_.cpu(), nested = nested_absmax_.cpu();
-    Tensor made = at::empty({codes.numel()}, at::kFloat);
-    kernels::dequantize_scales(*map_, codes.const_data_ptr<uint8_t>(),
-                               nested.const_data_ptr<float>(), offset_.item<float>(), 0,
-                               codes.numel(), nested_block_, made.mutable_data_ptr<float>());
+  /// The float32 scales of `count` blocks from `first` on.
+  Tensor scales(int64_t first, int64_t count) const {
+    if (!nested_) return absmax_.narrow(0, first, count);
+    const Tensor absmax = nested_absmax_.to(codes_.device());
+    const kernels::NestedScales nested{map_.get(), absmax_.const_data_ptr<uint8_t>(),
+                                       absmax.const_data_ptr<float>(), offset_.item<float>(),
+                                       nested_block_};
+    const Tensor made = at::empty({count}, absmax.options());
+    dequantize_scales_on(codes_.device(), nested, first, count, made.mutable_data_ptr<float>());
     return made;
   }
 

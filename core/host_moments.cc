@@ -26,8 +26,8 @@ void HostMoments::lay_out(const Arena& arena, bool clear) {
   }
 }
 
-double HostMoments::update(const ArenaRange& range, const kernels::Update& step) {
-  return update_from(range.offset, step);
+double HostMoments::update(const ArenaRange& range, int64_t from, const kernels::Update& step) {
+  return update_from(range.offset + from, step);
 }
 
 double HostMoments::update(const Arena&, const kernels::Update& step) {

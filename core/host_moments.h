@@ -21,7 +21,7 @@ class HostMoments : public Moments {
       : device_(device), flat_(static_cast<size_t>(count)) {}
 
   void lay_out(const Arena& arena, bool clear) override;
-  double update(const ArenaRange& range, const kernels::Update& step) override;
+  double update(const ArenaRange& range, int64_t from, const kernels::Update& step) override;
   double update(const Arena& arena, const kernels::Update& step) override;
   void state(Archive& archive) override;
 

@@ -5,8 +5,6 @@
 namespace lethe {
 namespace {
 
-/// Those that `lethe plan` reckons with and the trainer does not have.
-const char* const kPlanned[] = {"bf16", "bf16-stochastic"};
 /// Those that bring what lies on a device to the host.
 const char* const kOffloading[] = {"offload-optimizer", "offload-activations", "offload-weights"};
 
@@ -34,13 +32,10 @@ plan::Levers levers_of(const TrainOptions& options) {
     fail("train.levers has accumulate={}; write train.accumulate = {} instead", levers.accumulate,
          levers.accumulate);
   }
-  for (const char* name : kPlanned) {
-    if (!plan::has_lever(levers, name)) continue;
+  if (levers.bf16 && levers.stochastic) {
     fail(
-        "train.levers has {}, which `lethe plan` reckons with but training does not have; it has "
-        "optimizer-in-backward, chunked-loss, adamw8bit, checkpointing and, on a GPU, "
-        "offload-optimizer, offload-activations and offload-weights",
-        name);
+        "train.levers has bf16, which excludes bf16-stochastic: the one keeps float32 copies, the "
+        "other does without; drop one of them");
   }
   if (levers.backward_update) check_backward_update(options);
   if (levers.moments_8bit && options.optimizer == "sgd") {
@@ -56,10 +51,12 @@ plan::Levers levers_of(const TrainOptions& options) {
   return levers;
 }
 
+ValueStore value_store(const plan::Levers& levers) {
+  if (levers.stochastic) return ValueStore::bf16;
+  return levers.bf16 ? ValueStore::bf16_with_master : ValueStore::float32;
+}
+
 void check_levers_on(const plan::Levers& levers, bool cpu) {
-  if (levers.moments_8bit && !cpu) {
-    fail("train.levers has adamw8bit, which trains on the CPU only; drop it, or set device = cpu");
-  }
   for (const char* name : kOffloading) {
     if (!cpu || !plan::has_lever(levers, name)) continue;
     fail(
@@ -75,6 +72,10 @@ void check_levers(const plan::Levers& levers, const Method& method) {
     if (levers.chunk > 0 && strategy.reads_logits()) {
       fail("chunked-loss excludes {}: it reads all logits of a step; drop one of them",
            method.names[i]);
+    }
+    if (value_store(levers) != ValueStore::float32 && strategy.writes_values()) {
+      fail("{} excludes {}: it sets trained values itself, in float32; drop one of them",
+           levers.bf16 ? "bf16" : "bf16-stochastic", method.names[i]);
     }
     if (levers.backward_update && (strategy.reads_gradient() || strategy.reads_step())) {
       fail("optimizer-in-backward excludes {}: it reads the whole gradient; drop one of them",

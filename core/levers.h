@@ -1,14 +1,18 @@
 // What lowers the memory of a training step, as `train.levers` names it.
 #pragma once
 
+#include "core/arena.h"
 #include "core/plan/request.h"
 #include "core/train.h"
 
 namespace lethe {
 
-/// The levers of `options`. Throws Error for an unknown one, for one that only a plan knows, and
-/// for two that exclude each other or another option, naming both.
+/// The levers of `options`. Throws Error for an unknown one, and for two that exclude each other or
+/// another option, naming both.
 plan::Levers levers_of(const TrainOptions& options);
+
+/// What the trained values of such a trial are stored in.
+ValueStore value_store(const plan::Levers& levers);
 
 /// Throws Error where a strategy of the method excludes a lever.
 void check_levers(const plan::Levers& levers, const Method& method);

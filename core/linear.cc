@@ -3,6 +3,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "core/bf16_values.h"
 #include "core/capture.h"
 #include "core/error.h"
 #include "core/offloaded_weight.h"
@@ -45,7 +46,7 @@ Linear::Linear(std::string name, Tensor weight, Tensor bias, SeamKind kind)
 Tensor Linear::forward(const Tensor& x) const {
   Tensor input = x;
   for (const auto& adapter : adapters_) input = adapter->input(input);
-  Tensor y = base_->apply(input, bias_);
+  Tensor y = base_->apply(input, widened(bias_));
   detail::record(const_cast<Linear*>(this), input, y);
   for (const auto& adapter : adapters_) y = adapter->output(x, y);
   return y;
@@ -56,19 +57,18 @@ void Linear::set_format(const std::string& format) {
   set_base(make_base(format, base_->dense().detach()));
 }
 
-void Linear::set_base(std::unique_ptr<BaseWeight> base) {
-  base_ = std::move(base);
-  offloaded_ = false;
+void Linear::set_base(std::unique_ptr<BaseWeight> base) { base_ = std::move(base); }
+
+bool Linear::offloaded() const {
+  return dynamic_cast<const OffloadedWeight*>(base_.get()) != nullptr;
 }
 
 void Linear::offload(const at::Device& device) {
-  if (offloaded_) return;
-  base_ = std::make_unique<OffloadedWeight>(std::move(base_), device);
-  offloaded_ = true;
+  if (!offloaded()) base_ = std::make_unique<OffloadedWeight>(std::move(base_), device);
 }
 
 void Linear::take_back() {
-  if (offloaded_) set_base(static_cast<OffloadedWeight&>(*base_).take());
+  if (offloaded()) set_base(static_cast<OffloadedWeight&>(*base_).take());
 }
 
 void Linear::remove_adapter(const Adapter* adapter) {
@@ -79,7 +79,7 @@ void Linear::merge_adapters() {
   if (adapters_.empty()) return;
   // Not in place: a checkpoint's parameters may lie in a file that is mapped for reading.
   Tensor weight = base_->dense().detach().clone();
-  Tensor bias = bias_.defined() ? bias_.detach().clone() : Tensor();
+  Tensor bias = bias_.defined() ? widened(bias_.detach()).clone() : Tensor();
   for (const auto& adapter : adapters_) adapter->merge(weight, bias);
   set_base(make_dense(std::move(weight)));
   if (bias.defined()) bias_.set_data(bias);

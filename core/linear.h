@@ -34,7 +34,7 @@ class Linear : public Seam {
   /// Lets the frozen base lie on the host, copied to `device` for each product (OffloadedWeight).
   void offload(const at::Device& device);
   void take_back();  ///< no longer; the base is on the host still
-  bool offloaded() const { return offloaded_; }
+  bool offloaded() const;
 
   void add_adapter(std::shared_ptr<Adapter> adapter) { adapters_.push_back(std::move(adapter)); }
   void remove_adapter(const Adapter* adapter);  ///< nothing where it isn't here
@@ -48,7 +48,7 @@ class Linear : public Seam {
 
  private:
   int64_t in_, out_;
-  bool trains_weight_ = false, offloaded_ = false;
+  bool trains_weight_ = false;
   std::unique_ptr<BaseWeight> base_;
   Tensor bias_;
   std::vector<std::shared_ptr<Adapter>> adapters_;

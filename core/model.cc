@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "core/bf16_values.h"
 #include "core/error.h"
 #include "core/formats/safetensors.h"
 
@@ -126,7 +127,7 @@ void save_parameters(Model& model, const std::string& path,
   std::map<std::string, StoredTensor> stored;
   std::vector<Tensor> kept;
   for (const Parameter& parameter : model.parameters()) {
-    const Tensor flat = parameter.value.detach().contiguous().cpu();
+    const Tensor flat = widened(parameter.value.detach()).contiguous().cpu();
     kept.push_back(flat);
     const bool bytes = flat.scalar_type() == at::kByte;
     stored[parameter.name] = {bytes ? "U8" : "F32", flat.sizes().vec(),

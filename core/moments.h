@@ -13,9 +13,11 @@ class Moments {
   /// Moments for the arena's parameters, carried over by name; zero where they are new, or all
   /// where `clear`.
   virtual void lay_out(const Arena& arena, bool clear) = 0;
-  /// update_on() of one parameter, whose arrays `step` points to, but for the moments. Returns its
-  /// penalty.
-  virtual double update(const ArenaRange& range, const kernels::Update& step) = 0;
+  /// Values that a piece of a parameter may begin at: multiples of it.
+  static constexpr int64_t kPiece = 2048;
+  /// update_on() of a parameter's values from `from` on, a multiple of kPiece: `step` points to
+  /// their arrays, but for the moments. Returns their penalty.
+  virtual double update(const ArenaRange& range, int64_t from, const kernels::Update& step) = 0;
   /// All parameters of the arena, whose arrays `step` points to.
   virtual double update(const Arena& arena, const kernels::Update& step) = 0;
   virtual void state(Archive& archive) = 0;

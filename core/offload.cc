@@ -5,6 +5,7 @@
 #include "core/byte_moments.h"
 #include "core/error.h"
 #include "core/host_moments.h"
+#include "core/weight_stream.h"
 
 namespace lethe {
 namespace {
@@ -35,7 +36,11 @@ std::unique_ptr<Moments> moments_apart(const plan::Levers& levers, const TrainOp
 }
 
 void offload_blocks(Model& model, const at::Device& device) {
-  for (Linear* linear : block_linears(model)) linear->offload(device);
+  const auto stream = std::make_shared<WeightStream>(device);
+  for (Linear* linear : block_linears(model)) {
+    linear->offload(device);
+    static_cast<OffloadedWeight&>(linear->base()).come_by(stream);
+  }
 }
 
 void take_back_trained(Model& model, const std::vector<std::string>& names) {

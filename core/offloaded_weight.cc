@@ -1,26 +1,25 @@
 #include "core/offloaded_weight.h"
 
 #include <optional>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/autograd_function.h"
 #include "core/dense_product.h"
-#include "core/matrix_product.h"
 #include "core/memory.h"
+#include "core/weight_stream.h"
 
 namespace lethe {
 namespace {
 
-/// A base's tensors on the device while it lives.
+/// A base's tensors, as copies on the device, while it lives.
 class OnDevice {
  public:
-  OnDevice(BaseWeight& base, const at::Device& device) {
-    const MemoryTag tag(Category::workspace);
+  OnDevice(BaseWeight& base, const std::vector<Tensor>& copies) {
+    size_t number = 0;
     base.parameters("", [&](const std::string&, Tensor& value) {
       host_.emplace_back(value, value.detach());
-      value.set_data(value.to(device));
+      value.set_data(copies[number++]);
     });
   }
   ~OnDevice() {
@@ -40,7 +39,7 @@ struct OffloadedProduct : torch::autograd::Function<OffloadedProduct> {
                         const std::optional<Tensor>& bias, const OffloadedWeight* weight) {
     saved->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
     saved->saved_data["bias"] = bias && bias->requires_grad();
-    const OnDevice there(*weight->base_, weight->device_);
+    const OnDevice there(*weight->base_, weight->stream_->take(*weight));
     return weight->base_->apply(x, bias ? *bias : Tensor());
   }
 
@@ -57,12 +56,32 @@ struct OffloadedProduct : torch::autograd::Function<OffloadedProduct> {
 };
 
 OffloadedWeight::OffloadedWeight(std::unique_ptr<BaseWeight> base, const at::Device& device)
-    : base_(std::move(base)), device_(device) {
+    : base_(std::move(base)), stream_(std::make_shared<WeightStream>(device)) {
   const at::NoGradGuard no_grad;
   const MemoryTag tag(Category::base_weights);
-  base_->parameters("", [](const std::string&, Tensor& value) {
+  base_->parameters("", [&](const std::string&, Tensor& value) {
     if (!value.is_cpu()) value.set_data(value.cpu());
+    if (device.is_cuda()) value.set_data(cuda_pinned(value));
   });
+}
+
+OffloadedWeight::~OffloadedWeight() { stream_->forget(*this); }
+
+void OffloadedWeight::come_by(std::shared_ptr<WeightStream> stream) {
+  stream_->forget(*this);
+  stream_ = std::move(stream);
+}
+
+std::vector<Tensor> OffloadedWeight::host_tensors() const {
+  std::vector<Tensor> tensors;
+  base_->parameters("",
+                    [&](const std::string&, Tensor& value) { tensors.push_back(value.detach()); });
+  return tensors;
+}
+
+std::unique_ptr<BaseWeight> OffloadedWeight::take() {
+  stream_->forget(*this);
+  return std::move(base_);
 }
 
 Tensor OffloadedWeight::apply(const Tensor& x, const Tensor& bias) const {
@@ -72,16 +91,14 @@ Tensor OffloadedWeight::apply(const Tensor& x, const Tensor& bias) const {
 
 Tensor OffloadedWeight::dense() const {
   const at::NoGradGuard no_grad;
-  const OnDevice there(*base_, device_);
+  const OnDevice there(*base_, stream_->take(*this));
   return base_->dense().detach();
 }
 
-Tensor OffloadedWeight::multiply_back(const Tensor& g) const {
+Tensor OffloadedWeight::multiply_back(const Tensor& gy) const {
   const at::NoGradGuard no_grad;
-  const OnDevice there(*base_, device_);
-  const Tensor weight = base_->dense();
-  if (base_->format() != std::string_view("float")) return at::matmul(g, weight);
-  return product(rows_of(g), weight).view(shape_with_last(g, weight.size(1)));
+  const OnDevice there(*base_, stream_->take(*this));
+  return base_->multiply_back(gy);
 }
 
 void OffloadedWeight::parameters(const std::string& prefix, const ParameterVisitor& visit) {

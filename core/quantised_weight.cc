@@ -3,29 +3,30 @@
 #include <optional>
 
 #include "core/autograd_function.h"
+#include "core/bf16_values.h"
 #include "core/dense_product.h"
+#include "core/device_kernels.h"
 #include "core/memory.h"
+#include "core/sliced_product.h"
 
 namespace lethe {
 namespace {
 
-Tensor scratch_for(int64_t tokens, const kernels::TiledWeight& tiles) {
-  const MemoryTag tag(Category::workspace);
-  return at::empty({kernels::tile_scratch(tokens, tiles)}, at::kFloat);
-}
-
-/// x W^T tile by tile, forward and backward: no dense weight is ever whole. On a GPU the weight is
-/// dense for the time of the product. Gradient to x, and to the bias where it is trained.
+/// Gradient to x, and to the bias where it is trained.
 struct QuantisedProduct : torch::autograd::Function<QuantisedProduct> {
   static Tensor forward(torch::autograd::AutogradContext* saved, const Tensor& x,
                         const std::optional<Tensor>& bias, const QuantisedWeight* weight) {
     saved->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
     saved->saved_data["bias"] = bias && bias->requires_grad();
-    if (!x.is_cpu()) return at::linear(x, weight->dense(), bias);
     const Tensor rows = rows_of(x).contiguous();
-    Tensor y = at::empty({rows.size(0), weight->out()}, rows.options());
     const Tensor added = bias ? bias->contiguous() : Tensor();
-    weight->multiply(rows, added.defined() ? added.const_data_ptr<float>() : nullptr, y);
+    Tensor y;
+    if (x.is_cpu()) {
+      y = at::empty({rows.size(0), weight->out()}, rows.options());
+      weight->multiply(rows, added.defined() ? added.const_data_ptr<float>() : nullptr, y);
+    } else {
+      y = weight->multiply_there(rows, added);
+    }
     return y.view(shape_with_last(x, weight->out()));
   }
 
@@ -33,21 +34,9 @@ struct QuantisedProduct : torch::autograd::Function<QuantisedProduct> {
                                                torch::autograd::tensor_list gradients) {
     const auto* weight =
         reinterpret_cast<const QuantisedWeight*>(saved->saved_data["weight"].toInt());
-    const Tensor& gradient = gradients[0];
     Tensor to_x, to_bias;
-    if (saved->saved_data["bias"].toBool()) {
-      to_bias = rows_of(gradient).sum(0);
-    }
-    if (saved->needs_input_grad(0)) {
-      if (gradient.is_cpu()) {
-        const Tensor rows = rows_of(gradient).contiguous();
-        to_x = at::empty({rows.size(0), weight->in()}, rows.options());
-        weight->multiply_back(rows, to_x);
-        to_x = to_x.view(shape_with_last(gradient, weight->in()));
-      } else {
-        to_x = at::matmul(gradient, weight->dense());
-      }
-    }
+    if (saved->saved_data["bias"].toBool()) to_bias = rows_of(gradients[0]).sum(0);
+    if (saved->needs_input_grad(0)) to_x = weight->multiply_back(gradients[0]);
     return {to_x, to_bias, {}};
   }
 };
@@ -63,19 +52,25 @@ Tensor QuantisedWeight::apply(const Tensor& x, const Tensor& bias) const {
 }
 
 void QuantisedWeight::multiply(const Tensor& x, const float* bias, Tensor& y) const {
-  with_tiles([&](const kernels::TiledWeight& tiles) {
-    const Tensor scratch = scratch_for(x.size(0), tiles);
-    kernels::multiply(x.const_data_ptr<float>(), x.size(0), tiles, bias,
-                      scratch.mutable_data_ptr<float>(), y.mutable_data_ptr<float>());
-  });
+  with_tiles([&](const kernels::TiledWeight& tiles) { multiply_tiles(x, tiles, bias, y); });
 }
 
-void QuantisedWeight::multiply_back(const Tensor& gy, Tensor& gx) const {
-  with_tiles([&](const kernels::TiledWeight& tiles) {
-    const Tensor scratch = scratch_for(gy.size(0), tiles);
-    kernels::multiply_back(gy.const_data_ptr<float>(), gy.size(0), tiles,
-                           scratch.mutable_data_ptr<float>(), gx.mutable_data_ptr<float>());
-  });
+Tensor QuantisedWeight::multiply_there(const Tensor& x, const Tensor& bias) const {
+  return multiply_slices(
+      x, out_, slice_unit(), [this](int64_t from, int64_t n) { return rows(from, n); }, bias);
+}
+
+Tensor QuantisedWeight::multiply_back(const Tensor& gy) const {
+  const Tensor given = rows_of(gy).contiguous();
+  Tensor gx;
+  if (gy.is_cpu()) {
+    gx = at::empty({given.size(0), in_}, given.options());
+    with_tiles([&](const kernels::TiledWeight& tiles) { multiply_tiles_back(given, tiles, gx); });
+  } else {
+    gx = multiply_slices_back(given, in_, slice_unit(),
+                              [this](int64_t from, int64_t n) { return rows(from, n); });
+  }
+  return gx.view(shape_with_last(gy, in_));
 }
 
 Tensor QuantisedWeight::dense_on_cpu() const {
@@ -117,9 +112,18 @@ class Int8Weight : public QuantisedWeight {
                          y.mutable_data_ptr<float>());
   }
 
+  Tensor multiply_there(const Tensor& x, const Tensor& bias) const override {
+    const Tensor y = at::empty({x.size(0), out()}, x.options());
+    const MemoryTag tag(Category::workspace);
+    linear_int8_on(x.device(), x.const_data_ptr<float>(), x.size(0), matrix(), threshold_,
+                   bias.defined() ? bias.const_data_ptr<float>() : nullptr,
+                   y.mutable_data_ptr<float>());
+    return y;
+  }
+
   Tensor dense() const override {
     const MemoryTag tag(Category::workspace);
-    return codes_.to(at::kFloat) * (absmax_ / 127).unsqueeze(1);
+    return rows(0, out());
   }
 
   void parameters(const std::string& prefix, const ParameterVisitor& visit) override {
@@ -130,6 +134,11 @@ class Int8Weight : public QuantisedWeight {
 
  protected:
   void with_tiles(const Use& use) const override { use(kernels::Int8Tiles(matrix())); }
+  Tensor rows(int64_t from, int64_t n) const override {
+    return codes_.narrow(0, from, n)
+        .to(at::kFloat)
+        .mul_((absmax_.narrow(0, from, n) / 127).unsqueeze(1));
+  }
 
  private:
   kernels::Int8Matrix matrix() const {
@@ -139,19 +148,6 @@ class Int8Weight : public QuantisedWeight {
   float threshold_;
   Tensor codes_;   // (out, in) int8
   Tensor absmax_;  // (out) float32
-};
-
-class Bf16Tiles : public kernels::TiledWeight {
- public:
-  Bf16Tiles(const c10::BFloat16* values, int64_t rows, int64_t columns)
-      : TiledWeight(rows, columns), values_(values) {}
-  void read(int64_t row, int64_t column, int64_t n, float* out) const override {
-    const c10::BFloat16* from = values_ + row * columns() + column;
-    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(from[i]);
-  }
-
- private:
-  const c10::BFloat16* values_;
 };
 
 class Bf16Weight : public QuantisedWeight {
@@ -170,8 +166,9 @@ class Bf16Weight : public QuantisedWeight {
   const char* format() const override { return "bf16"; }
 
  protected:
-  void with_tiles(const Use& use) const override {
-    use(Bf16Tiles(values_.const_data_ptr<c10::BFloat16>(), out(), in()));
+  void with_tiles(const Use& use) const override { use(bf16_tiles(values_)); }
+  Tensor rows(int64_t from, int64_t n) const override {
+    return values_.narrow(0, from, n).to(at::kFloat);
   }
 
  private:

@@ -10,17 +10,18 @@
 
 namespace lethe {
 
-/// A frozen weight (out, in) that a product reads tile by tile, so that no dense weight is ever
-/// whole on the CPU; on a GPU it is, for the time of the product.
+/// A frozen weight (out, in) that a product reads in parts, so that no dense weight is ever whole:
+/// tile by tile on the CPU, elsewhere by slices of rows.
 class QuantisedWeight : public BaseWeight {
  public:
   QuantisedWeight(int64_t out, int64_t in) : out_(out), in_(in) {}
   Tensor apply(const Tensor& x, const Tensor& bias) const override;
+  Tensor multiply_back(const Tensor& gy) const override;
 
   /// y (n, out) = x (n, in) W^T + bias, which may be null; contiguous, on the CPU.
   virtual void multiply(const Tensor& x, const float* bias, Tensor& y) const;
-  /// gx (n, in) = gy (n, out) W; contiguous, on the CPU.
-  void multiply_back(const Tensor& gy, Tensor& gx) const;
+  /// The same on another device, returned; bias may be undefined.
+  virtual Tensor multiply_there(const Tensor& x, const Tensor& bias) const;
 
   int64_t out() const { return out_; }
   int64_t in() const { return in_; }
@@ -29,6 +30,10 @@ class QuantisedWeight : public BaseWeight {
   using Use = std::function<void(const kernels::TiledWeight&)>;
   virtual void with_tiles(const Use& use) const = 0;  ///< on the CPU
   Tensor dense_on_cpu() const;                        ///< the weight as its tiles have it
+  /// Rows [from, from + n) in float32 (n, in), where the weight lies; from and, but at the end, n
+  /// are multiples of slice_unit().
+  virtual Tensor rows(int64_t from, int64_t n) const = 0;
+  virtual int64_t slice_unit() const { return 1; }
 
  private:
   int64_t out_, in_;

@@ -7,7 +7,8 @@ namespace {
 
 using Kind = Capture::Kind;
 
-constexpr double kTolerance = 1e-3;  // of a parameter's largest gradient
+constexpr double kTolerance = 1e-3;      // of a parameter's largest gradient
+constexpr double kBf16Tolerance = 8e-3;  // where autograd's is rounded to bfloat16
 // Of the row's largest gradient: what cancels to 0, such as that of the keys' bias, is rounding
 // alone.
 constexpr double kRounding = 1e-6;
@@ -177,7 +178,7 @@ void RowGradients::add_whole(const Parameter& parameter, const std::vector<Tenso
 /// The gradients (count, size) of rows [from, from + count), summed over the parameter's uses.
 Tensor RowGradients::row_sums(const Parameter& parameter, const std::vector<Tensor>& deltas,
                               int64_t from, int64_t count) const {
-  Tensor rows = at::zeros({count, parameter.range->size}, arena_.values().options());
+  Tensor rows = at::zeros({count, parameter.range->size}, floats());
   for (const Use& use : parameter.uses) {
     if (deltas[use.site].defined()) {
       add_use(parameter, use, deltas[use.site].narrow(0, from, count), from, rows);
@@ -264,13 +265,14 @@ bool RowGradients::agrees(const ArenaRange& range, const std::vector<Tensor>& de
                           const Tensor& expected, double rounding) const {
   const auto known = std::find_if(parameters_.begin(), parameters_.end(),
                                   [&](const Parameter& one) { return one.range == &range; });
-  const Tensor found = known == parameters_.end()
-                           ? at::zeros({range.size}, arena_.values().options())
-                           : row_sums(*known, deltas, row, 1).view(-1);
+  const Tensor found = known == parameters_.end() ? at::zeros({range.size}, floats())
+                                                  : row_sums(*known, deltas, row, 1).view(-1);
   if (!expected.defined()) return found.abs().max().item<double>() == 0;
   const Tensor flat = expected.reshape(-1);
   const double largest = flat.abs().max().item<double>();
-  return (found - flat).abs().max().item<double>() <= std::max(kTolerance * largest, rounding);
+  const bool halved = flat.scalar_type() == at::kBFloat16;
+  return (found - flat).abs().max().item<double>() <=
+         std::max((halved ? kBf16Tolerance : kTolerance) * largest, rounding);
 }
 
 bool RowGradients::covers(Model& model, const Arena& arena, const Batch& probe) {

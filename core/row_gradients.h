@@ -50,6 +50,7 @@ class RowGradients {
     bool apart = false;          ///< its measure is a product of measures
     std::vector<Tensor> summed;  ///< of each use: measured output gradients, summed over add()
   };
+  at::TensorOptions floats() const { return arena_.values().options().dtype(at::kFloat); }
   bool collect();
   bool agrees(const Batch& batch) const;
   bool agrees(const ArenaRange& range, const std::vector<Tensor>& deltas, int64_t row,

@@ -138,12 +138,12 @@ class Strategy {
   virtual void after_step(const StepEnd&) {}
   /// Whether after_step() reads gradient, displacement.
   virtual bool reads_step() const { return false; }
+  virtual bool writes_values() const { return false; }  ///< by itself: they stay float32 then
   virtual void after_task(const TaskEnd&) {}
   /// What it keeps outside of twins, whatever it may be in the middle of a task: a trial continued
   /// there has called before_task() as at the task's beginning, and then this.
   virtual void state(Archive&) {}
-  /// What its strength multiplies at this stream, where it has a quadratic penalty. Called after
-  /// prepare.
+  /// After prepare(): what its strength multiplies at this stream, of a quadratic penalty.
   virtual std::optional<PenaltyForm> penalty_form(const TaskStream&) const { return {}; }
 };
 

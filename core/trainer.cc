@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/bf16_values.h"
 #include "core/error.h"
 #include "core/levers.h"
 #include "core/loss.h"
@@ -85,6 +86,7 @@ void Trainer::prepare() {
          options_.pack);
   }
   check_levers(levers_, model_, request_.method);
+  arena_.store_as(value_store(levers_));
   model_.checkpoint_blocks(levers_.checkpoint);
   check_masks(stream_);
   for (const Task& task : stream_.tasks) result_.task_names.push_back(task.name);
@@ -96,6 +98,7 @@ void Trainer::prepare() {
   Setup setup{model_, arena_, stream_, make_generator(seed_for(request_.seed, "strategy")),
               teacher_opener()};
   for (auto& strategy : strategies_) strategy->prepare(setup);
+  if (arena_.store() != ValueStore::float32) narrow_frozen(model_);
   check_formats(model_);
   for (const auto& strategy : strategies_) {
     if (auto form = strategy->penalty_form(stream_)) result_.penalties.push_back(std::move(*form));
@@ -124,6 +127,7 @@ void Trainer::adapt(int64_t task) {
   if (arena_.lay_out(model_, !levers_.backward_update) && levers_.backward_update) {
     moving_.attach(arena_);
   }
+  if (arena_.store() != ValueStore::float32) narrow_frozen(model_);
   if (levers_.offload_activations) {
     if (!activations_) activations_ = std::make_unique<OffloadedActivations>(request_.device);
     activations_->leave(model_);

@@ -12,6 +12,7 @@
 #include "core/moments.h"
 #include "core/offloaded_activations.h"
 #include "core/plan/request.h"
+#include "core/range_update.h"
 #include "core/sampler.h"
 #include "core/train.h"
 
@@ -70,6 +71,7 @@ class Trainer {
   Tensor extra_losses(const Step& step, double share);
   void backward(const Tensor& of, const Tensor& gradient = {}) const;
   kernels::Update next_step(double lr_factor);
+  RangeUpdate mover() const;
   void contribute(Update& update, const kernels::Update& step);
   double move_values(kernels::Update& step, double& norm);
   bool is_noted() const;  ///< whether the present step is a point of the loss curve

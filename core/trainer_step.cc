@@ -7,6 +7,8 @@
 #include "core/error.h"
 #include "core/loss.h"
 #include "core/pack.h"
+#include "core/random.h"
+#include "core/seeds.h"
 #include "core/trainer.h"
 #include "core/update.h"
 
@@ -61,14 +63,15 @@ double Trainer::chunked(const Batch& batch, double share, const Step& step) {
 
 kernels::Update Trainer::next_step(double lr_factor) {
   const auto data = [](const Tensor& flat) {
-    return flat.defined() ? flat.data_ptr<float>() : nullptr;
+    const bool floats = flat.defined() && flat.scalar_type() == at::kFloat;
+    return floats ? flat.data_ptr<float>() : nullptr;  // see RangeUpdate
   };
   kernels::Update step;
   step.optimizer = options_.optimizer == "adamw"  ? kernels::Optimizer::adamw
                    : options_.optimizer == "adam" ? kernels::Optimizer::adam
                                                   : kernels::Optimizer::sgd;
   step.n = arena_.size();
-  step.value = arena_.values().data_ptr<float>();
+  step.value = data(arena_.values());
   step.gradient = data(arena_.gradient());
   step.first = has_first_ ? first_.tensor().data_ptr<float>() : nullptr;
   step.second = has_second_ ? second_.tensor().data_ptr<float>() : nullptr;
@@ -83,12 +86,15 @@ kernels::Update Trainer::next_step(double lr_factor) {
   return step;
 }
 
+RangeUpdate Trainer::mover() const {
+  const auto step = static_cast<uint64_t>(step_);
+  return {arena_, request_.device, moments_.get(),
+          Random(seed_for(request_.seed, "rounding"), step).next()};
+}
+
 void Trainer::contribute(Update& update, const kernels::Update& step) {
   for (auto& strategy : strategies_) strategy->contribute(update);
-  if (!levers_.backward_update) return;
-  moving_.begin(step, [this](const ArenaRange& range, const kernels::Update& part) {
-    return moments_ ? moments_->update(range, part) : update_on(request_.device, part);
-  });
+  if (levers_.backward_update) moving_.begin(step, mover());
 }
 
 double Trainer::move_values(kernels::Update& step, double& norm) {
@@ -98,11 +104,12 @@ double Trainer::move_values(kernels::Update& step, double& norm) {
     return penalty;
   }
   norm = -1;
+  const RangeUpdate update = mover();
   if (options_.clip > 0 || step_ % options_.log_every == 0) {
-    norm = std::sqrt(squared_norm_on(request_.device, step));
+    norm = std::sqrt(update.squared_norm(step));
     if (options_.clip > 0) step.gradient_scale = std::min(1.0, options_.clip / (norm + 1e-6));
   }
-  return moments_ ? moments_->update(arena_, step) : update_on(request_.device, step);
+  return update.move(step);
 }
 
 double Trainer::passes(int64_t task, Sampler& sampler, Batch& batch, Tensor& logits) {
@@ -147,8 +154,8 @@ void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
   Tensor gradient, before;
   if (reads) {
     const MemoryTag tag(Category::method_state);
-    gradient = arena_.gradient().clone();
-    before = arena_.values().clone();
+    gradient = arena_.gradient().to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+    before = arena_.values().to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
   }
   if (!levers_.backward_update) contribute(update, step);
   const double moved = move_values(step, norm);

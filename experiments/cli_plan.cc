@@ -29,7 +29,7 @@ std::string with_commas(int64_t value) {
 }
 
 std::string dtype_of(const plan::PlanRequest& request) {
-  const bool bf16 = request.dtype == "bf16" || request.levers.bf16 || request.levers.stochastic;
+  const bool bf16 = request.dtype == "bf16" || request.levers.narrow();
   return bf16 ? "bf16" : "float32";
 }
 

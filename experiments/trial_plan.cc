@@ -142,7 +142,7 @@ std::optional<plan::PlanRequest> plan_request(const Trial& trial) {
   request.batch = training.batch * training.accumulate;
   const bool momentum = training.optimizer == "sgd" && training.momentum > 0;
   request.optimizer = momentum ? "sgd-momentum" : training.optimizer;
-  request.mapped = stays_mapped(trial.model);
+  request.mapped = !request.levers.narrow() && stays_mapped(trial.model);
   return request;
 }
 

@@ -177,6 +177,7 @@ class AdaLora : public Strategy {
     return sum * (options_.orthogonality / number);
   }
 
+  bool writes_values() const override { return true; }
   bool reads_gradient() const override { return true; }
   void contribute(Update& update) override {
     if (done_ >= last()) return;

@@ -11,6 +11,7 @@
 // Grosse 2015, arXiv:1503.05671.
 #include <algorithm>
 
+#include "core/bf16_values.h"
 #include "core/error.h"
 #include "core/fisher.h"
 #include "core/importance.h"
@@ -31,7 +32,7 @@ struct Factors {
 Tensor weight_and_bias(Linear& layer, bool with_bias) {
   const Tensor weight = layer.base().dense().detach();
   if (!with_bias) return weight.clone();
-  return at::cat({weight, layer.bias().detach().unsqueeze(1)}, 1);
+  return at::cat({weight, widened(layer.bias().detach()).unsqueeze(1)}, 1);
 }
 
 bool trains_bias(const Linear& layer) {
@@ -77,7 +78,7 @@ class KroneckerEwc : public Strategy {
     if (factors_.empty() || options_.lambda == 0) return;
     const MemoryTag tag(Category::workspace);
     const at::NoGradGuard no_grad;
-    const Tensor flat = at::zeros_like(update.gradient());
+    const Tensor flat = arena_->zeros();
     Tensor penalty = at::zeros({}, flat.options().dtype(at::kDouble));
     const std::vector<Linear*> layers = model_->linears();
     for (Factors& factors : factors_) {

@@ -87,7 +87,7 @@ class MemoryAwareSynapses : public Strategy {
     const std::vector<int64_t> rows = importance_rows(end, options_.rows);
     const Evaluating evaluating(end.model);
     const bool together = rows_need_no_loop(end);
-    Tensor total = at::zeros_like(end.arena.values());
+    Tensor total = end.arena.zeros();
     each_batch(end, rows, together ? rows_at_once(end) : 1, [&](const Batch& batch) {
       if (together) {
         RowGradients gradients(end.model, end.arena, batch, RowMeasure::absolute);

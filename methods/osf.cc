@@ -125,6 +125,7 @@ class Osf : public Strategy {
     for (const auto& adapter : adapters_) adapter->project_gradients();
   }
 
+  bool writes_values() const override { return true; }
   void after_step(const StepEnd&) override {
     for (const auto& adapter : adapters_) adapter->project_values();
   }

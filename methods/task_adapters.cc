@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/bf16_values.h"
 #include "core/error.h"
 
 namespace lethe {
@@ -30,7 +31,9 @@ Tensor TaskAdapter::output(const Tensor& x, const Tensor& so_far) const {
   if (!earlier_a_.defined()) return LowRankAdapter::output(x, so_far);
   const Tensor kept = dropped(x);
   const Tensor present = product(kept);
-  return so_far + (at::linear(at::linear(kept, earlier_a_), earlier_b_) + present) * scale();
+  return so_far +
+         (at::linear(at::linear(kept, widened(earlier_a_)), widened(earlier_b_)) + present) *
+             scale();
 }
 
 void TaskAdapter::parameters(const ParameterVisitor& visit) {
@@ -46,14 +49,14 @@ void TaskAdapter::merge(Tensor& weight, Tensor& bias) const {
   LowRankAdapter::merge(weight, bias);
   if (!earlier_a_.defined()) return;
   const at::NoGradGuard no_grad;
-  weight.add_(at::matmul(earlier_b_, earlier_a_), scale());
+  weight.add_(at::matmul(widened(earlier_b_), widened(earlier_a_)), scale());
 }
 
 std::optional<AdapterForm> TaskAdapter::form() const {
   std::optional<AdapterForm> form = LowRankAdapter::form();
   if (!earlier_a_.defined()) return form;
-  form->values = {{"lora_A.weight", stacked(earlier_a_, a_, 0)},
-                  {"lora_B.weight", stacked(earlier_b_, b_, 1)}};
+  form->values = {{"lora_A.weight", widened(stacked(earlier_a_, a_, 0))},
+                  {"lora_B.weight", widened(stacked(earlier_b_, b_, 1))}};
   form->rslora = false;
   form->alpha = scale() * static_cast<double>(form->rank());
   return form;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/bf16_values.h"
 #include "methods/adapters.h"
 
 namespace lethe {
@@ -26,10 +27,10 @@ class TaskAdapter : public LowRankAdapter {
   std::optional<AdapterForm> form() const override;
   void state(Archive& archive);
 
-  const Tensor& a() const { return a_; }
-  const Tensor& b() const { return b_; }
+  Tensor a() const { return widened(a_); }
+  Tensor b() const { return widened(b_); }
   /// The frozen A's (rank * (t - 1), in); undefined in the first task.
-  const Tensor& earlier_a() const { return earlier_a_; }
+  Tensor earlier_a() const { return widened(earlier_a_); }
 
  private:
   std::string seam_;

@@ -155,7 +155,6 @@ TEST_CASE("levers that exclude each other, an option, a method or a model are re
     CHECK_THROWS_WITH(lever_run(one, levers, options), Contains(text));
   };
   refused({"gpt2"}, "checkpoints", "unknown lever 'checkpoints'; known levers: optimizer-in-ba");
-  refused({"gpt2"}, "bf16", "training does not have");
   for (const char* offloading : {"offload-optimizer", "offload-activations", "offload-weights"}) {
     refused({"gpt2", "lora"}, offloading, "with device = cpu all memory is the host's");
   }

@@ -1,5 +1,6 @@
 #include "core/kernels/tile_product.h"
 
+#include <bit>
 #include <catch2/catch.hpp>
 #include <memory>
 
@@ -24,6 +25,9 @@ struct TileCase {
     NestedScales nested{&signed_dynamic_map(), nested_codes.data(), nested_absmax.data()};
     nested.offset = quantize_scales(nf4.absmax.data(), static_cast<int64_t>(nf4.absmax.size()),
                                     nested_codes.data(), nested_absmax.data());
+    for (const float value : dense) {
+      bf16.push_back(static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16));
+    }
     quantize_rows_int8(dense.data(), rows, columns, 0, int8_codes.data(), int8_absmax.data());
     const Int8Matrix int8{int8_codes.data(), int8_absmax.data(), rows, columns};
     weights.push_back(std::make_unique<DenseTiles>(dense.data(), rows, columns));
@@ -34,6 +38,7 @@ struct TileCase {
     weights.push_back(std::make_unique<FourBitTiles>(FourBit::nf4, nf4.packed.data(), nested, rows,
                                                      columns, block));
     weights.push_back(std::make_unique<Int8Tiles>(int8));
+    weights.push_back(std::make_unique<Bf16Tiles>(bf16.data(), rows, columns));
   }
   std::vector<float> dense;
   FourBitCase nf4, fp4;
@@ -41,6 +46,7 @@ struct TileCase {
   std::vector<float> nested_absmax;
   std::vector<int8_t> int8_codes;
   std::vector<float> int8_absmax;
+  std::vector<uint16_t> bf16;
   std::vector<std::unique_ptr<TiledWeight>> weights;
 };
 

@@ -1,5 +1,6 @@
 #include "core/adapters/dora.h"
 
+#include "core/bf16_values.h"
 #include "core/capture.h"
 #include "core/error.h"
 #include "core/memory.h"
@@ -74,16 +75,17 @@ void DoraAdapter::merge(Tensor& weight, Tensor& bias) const {
 std::optional<AdapterForm> DoraAdapter::form() const {
   std::optional<AdapterForm> form = LowRankAdapter::form();
   form->kind = AdapterForm::Kind::dora;
-  form->values["lora_magnitude_vector"] = magnitude_.detach();
+  form->values["lora_magnitude_vector"] = widened(magnitude_.detach());
   return form;
 }
 
 Tensor DoraAdapter::norms() const {
   const at::NoGradGuard no_grad;
   const double s = scale();
-  const Tensor crossed = seam_.base().apply(a_, {}).t();  // W A^T (out, rank)
-  const Tensor own = at::matmul(b_, at::matmul(a_, a_.t()));
-  const Tensor squares = squares_ + (b_ * crossed).sum(1) * (2 * s) + (own * b_).sum(1) * (s * s);
+  const Tensor a = widened(a_), b = widened(b_);
+  const Tensor crossed = seam_.base().apply(a, {}).t();  // W A^T (out, rank)
+  const Tensor own = at::matmul(b, at::matmul(a, a.t()));
+  const Tensor squares = squares_ + (b * crossed).sum(1) * (2 * s) + (own * b).sum(1) * (s * s);
   return squares.sqrt();
 }
 

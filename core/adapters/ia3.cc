@@ -1,5 +1,6 @@
 #include "core/adapters/ia3.h"
 
+#include "core/bf16_values.h"
 #include "core/capture.h"
 #include "core/memory.h"
 
@@ -38,7 +39,7 @@ void Ia3Adapter::merge(Tensor& weight, Tensor& bias) const {
 std::optional<AdapterForm> Ia3Adapter::form() const {
   AdapterForm form;
   form.kind = AdapterForm::Kind::ia3;
-  form.values = {{"ia3_l", scale_.detach()}};
+  form.values = {{"ia3_l", widened(scale_.detach())}};
   form.on_input = on_input_;
   return form;
 }

@@ -4,6 +4,7 @@
 
 #include "core/adapters/dora.h"
 #include "core/adapters/ia3.h"
+#include "core/bf16_values.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/prompt.h"
@@ -11,7 +12,9 @@
 namespace lethe {
 namespace {
 
-Tensor kept(const Tensor& value) { return value.detach().to(at::kCPU).contiguous().clone(); }
+Tensor kept(const Tensor& value) {
+  return widened(value.detach()).to(at::kCPU).contiguous().clone();
+}
 
 /// The one form that stands for a seam's adapters; nullopt where they have none.
 std::optional<AdapterForm> form_of(const Linear& seam) {
@@ -30,7 +33,7 @@ std::optional<AdapterForm> form_of(const Linear& seam) {
 /// Weight and bias as the seam's adapters make them.
 void add_merged(Linear& seam, Learned& learned) {
   Tensor weight = seam.base().dense().detach().clone();
-  Tensor bias = seam.bias().defined() ? seam.bias().detach().clone() : Tensor();
+  Tensor bias = seam.bias().defined() ? widened(seam.bias().detach()).clone() : Tensor();
   for (const auto& adapter : seam.adapters()) adapter->merge(weight, bias);
   learned.values[seam.name() + ".weight"] = kept(weight);
   if (bias.defined()) learned.values[seam.name() + ".bias"] = kept(bias);

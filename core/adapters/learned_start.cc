@@ -1,12 +1,15 @@
 // What was learned on top of an adapter that had been merged.
 #include "core/adapters/learned.h"
+#include "core/bf16_values.h"
 
 namespace lethe {
 namespace {
 
 /// Weight and bias of the model as they are; a bias that was trained stays.
 void keep_merged(Linear& seam, Learned& learned) {
-  const auto kept = [](const Tensor& value) { return value.detach().to(at::kCPU).clone(); };
+  const auto kept = [](const Tensor& value) {
+    return widened(value.detach()).to(at::kCPU).clone();
+  };
   learned.values[seam.name() + ".weight"] = kept(seam.base().dense());
   if (seam.bias().defined()) learned.values.emplace(seam.name() + ".bias", kept(seam.bias()));
 }

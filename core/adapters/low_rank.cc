@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/autograd_function.h"
+#include "core/bf16_values.h"
 #include "core/capture.h"
 #include "core/dense_product.h"
 #include "core/matrix_product.h"
@@ -78,12 +79,12 @@ double LowRankAdapter::scale() const {
 
 Tensor LowRankAdapter::output(const Tensor& x, const Tensor& so_far) const {
   if (detail::recording()) return so_far + product(dropped(x)) * scale();
-  return LowRankSum::apply(so_far, dropped(x), a_, b_, scale());
+  return LowRankSum::apply(so_far, dropped(x), widened(a_), widened(b_), scale());
 }
 
 Tensor LowRankAdapter::product(const Tensor& x) const {
-  const Tensor inner = at::linear(x, a_);
-  const Tensor outer = at::linear(inner, b_);
+  const Tensor inner = at::linear(x, widened(a_));
+  const Tensor outer = at::linear(inner, widened(b_));
   detail::record(Capture::Kind::product, a_, x, inner);
   detail::record(Capture::Kind::product, b_, inner, outer);
   return outer;
@@ -96,12 +97,12 @@ void LowRankAdapter::parameters(const ParameterVisitor& visit) {
 
 void LowRankAdapter::merge(Tensor& weight, Tensor&) const {
   const at::NoGradGuard no_grad;
-  weight.add_(at::matmul(b_, a_), scale());
+  weight.add_(at::matmul(widened(b_), widened(a_)), scale());
 }
 
 std::optional<AdapterForm> LowRankAdapter::form() const {
   AdapterForm form;
-  form.values = {{"lora_A.weight", a_.detach()}, {"lora_B.weight", b_.detach()}};
+  form.values = {{"lora_A.weight", widened(a_.detach())}, {"lora_B.weight", widened(b_.detach())}};
   form.alpha = options_.alpha;
   form.dropout = options_.dropout;
   form.rslora = options_.rslora;

@@ -1,6 +1,7 @@
 #include "core/kernels/tile_product.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -29,6 +30,16 @@ void DenseTiles::read(int64_t row, int64_t column, int64_t n, float* out) const 
 
 void DenseTiles::fetch(int64_t row, int64_t column, int64_t n) const {
   prefetch_bytes(values_ + row * columns() + column, n * 4);
+}
+
+void Bf16Tiles::read(int64_t row, int64_t column, int64_t n, float* out) const {
+  const uint16_t* from = values_ + row * columns() + column;
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = std::bit_cast<float>(static_cast<uint32_t>(from[i]) << 16);
+}
+
+void Bf16Tiles::fetch(int64_t row, int64_t column, int64_t n) const {
+  prefetch_bytes(values_ + row * columns() + column, n * 2);
 }
 
 void FourBitTiles::fetch(int64_t row, int64_t column, int64_t n) const {

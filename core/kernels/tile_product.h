@@ -38,6 +38,18 @@ class DenseTiles : public TiledWeight {
   const float* values_;
 };
 
+/// A dense weight in bfloat16, as its bits.
+class Bf16Tiles : public TiledWeight {
+ public:
+  Bf16Tiles(const uint16_t* values, int64_t rows, int64_t columns)
+      : TiledWeight(rows, columns), values_(values) {}
+  void read(int64_t row, int64_t column, int64_t n, float* out) const override;
+  void fetch(int64_t row, int64_t column, int64_t n) const override;
+
+ private:
+  const uint16_t* values_;
+};
+
 /// Scales of a 4-bit weight quantised once more (core/kernels/blockwise8.h).
 struct NestedScales {
   const ByteMap* map = nullptr;

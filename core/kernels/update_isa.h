@@ -49,5 +49,9 @@ double update_avx2(const Update& step);
 double update_avx512(const Update& step);
 double squared_norm_avx2(const Update& step);
 double squared_norm_avx512(const Update& step);
+/// The arguments of round_at_random().
+void round_at_random_avx2(const float* from, int64_t n, uint64_t key, uint64_t first, uint16_t* to);
+void round_at_random_avx512(const float* from, int64_t n, uint64_t key, uint64_t first,
+                            uint16_t* to);
 
 }  // namespace lethe::kernels

@@ -144,7 +144,7 @@ AttentionInputs Decoder::attention_inputs(const Tensor& position_ids, const Tens
                                           const Tensor& segments, int64_t past) const {
   AttentionInputs inputs;
   const int64_t queries = position_ids.size(1), keys = past + queries;
-  const auto options = tokens_->weight().options();
+  const auto options = tokens_->weight().options().dtype(at::kFloat);
   if (!rates_.empty()) {
     const Tensor rates = at::tensor(rates_, options);
     const Tensor angles = position_ids.to(at::kFloat).unsqueeze(-1) * rates;  // (B, T, d/2)

@@ -45,11 +45,17 @@ Ghost Operators::look_up(const SeamPlan& table, int64_t tokens, int64_t own_ids)
   effect.saves_more = 8 * own_ids;
   effect.bytes = bytes_of(tokens * table.seam.in);
   effect.trains = table.weight;
-  if (table.weight) effect.parameter_gradient = table.seam.weight_size() * shapes.value;
+  if (table.weight) effect.parameter_gradient = gradient_of(table.seam.weight_size());
   if (tape_->whole_gradient() && model.tied) {  // added to that of the head
     effect.backward_scratch = std::exchange(effect.parameter_gradient, 0);
   }
   effect.scratch_part = Part::workspace;
+  if (request.levers.narrow()) {  // core/bf16_values.cc, bf16_rows(): sums of the rows looked up
+    const int64_t rows = std::min(tokens, table.seam.out) * table.seam.in;
+    effect.scratch = 2 * tokens * table.seam.in;
+    if (table.weight) effect.backward_scratch += 6 * rows;
+    if (!tape_->whole_gradient()) effect.parameter_gradient = 0;
+  }
   return tape_->run({}, effect);
 }
 
@@ -80,7 +86,7 @@ Ghost Operators::layer_norm(const SeamPlan& seam, const Ghost& x, int64_t rows) 
   Effect effect;
   effect.bytes = x.bytes;
   effect.saved = {x};
-  effect.saves_more = bytes_of(2 * rows);
+  effect.saves_more = bytes_of(2 * rows) + widened(2 * seam.seam.in);
   effect.trains = seam.weight || seam.bias;
   if (effect.trains) effect.parameter_gradient = bytes_of(2 * seam.seam.in);
   return tape_->run({{x, x.bytes}}, effect);
@@ -91,7 +97,7 @@ Ghost Operators::rms_norm(const SeamPlan& seam, const Ghost& x, int64_t rows) {
   Effect effect;
   effect.bytes = x.bytes;
   effect.saved = {x};
-  effect.saves_more = bytes_of(rows);
+  effect.saves_more = bytes_of(rows) + widened(seam.seam.in);
   effect.trains = seam.weight;
   if (seam.weight) effect.parameter_gradient = bytes_of(seam.seam.in);
   return tape_->run({{x, x.bytes}}, effect);
@@ -141,13 +147,9 @@ Ghost Operators::base_product(const SeamPlan& seam, const Ghost& x, int64_t rows
   effect.trains = seam.weight || (seam.bias && seam.seam.bias);
   if (seam.bias && seam.seam.bias) effect.parameter_gradient = bytes_of(seam.seam.out);
   if (seam.weight && tape_->whole_gradient()) {
-    effect.parameter_gradient += bytes_of(seam.seam.weight_size());
+    effect.parameter_gradient += gradient_of(seam.seam.weight_size());
   }
-  if (seam.quantised) {
-    const kernels::DenseTiles shape(nullptr, seam.seam.out, seam.seam.in);
-    effect.scratch = effect.backward_scratch = 4 * kernels::tile_scratch(rows, shape);
-    effect.scratch_part = Part::workspace;
-  }
+  multiply_in_tiles(seam, rows, effect);
   if (is_offloaded(seam, request)) {  // on the device for the time of the product
     const Quantised bytes = frozen_weight_bytes(seam, method, request);
     effect.scratch += bytes.codes + bytes.constants;
@@ -155,6 +157,19 @@ Ghost Operators::base_product(const SeamPlan& seam, const Ghost& x, int64_t rows
     effect.scratch_part = Part::workspace;
   }
   return tape_->run({{x, x.bytes, /*viewed=*/true}}, effect);
+}
+
+/// core/bf16_values.cc: of a trained bf16 weight's gradient 64 rows at a time are float32.
+void Operators::multiply_in_tiles(const SeamPlan& seam, int64_t rows, Effect& effect) const {
+  const bool narrow = request.levers.narrow();
+  if (!seam.quantised && !narrow) return;
+  const kernels::DenseTiles shape(nullptr, seam.seam.out, seam.seam.in);
+  effect.scratch = effect.backward_scratch = 4 * kernels::tile_scratch(rows, shape);
+  if (narrow && seam.weight) {
+    const int64_t gradient = 4 * std::min<int64_t>(64, seam.seam.out) * seam.seam.in;
+    effect.backward_scratch = std::max(effect.backward_scratch, gradient);
+  }
+  effect.scratch_part = Part::workspace;
 }
 
 /// at::linear with a small trained weight: keeps x, its gradient is made apart.
@@ -195,7 +210,8 @@ Ghost Operators::low_rank(const SeamPlan& seam, const Ghost& x, const Ghost& so_
   Effect effect;
   effect.bytes = so_far.bytes;
   effect.saved = {x};
-  effect.saves_more = bytes_of(rows * seam.rank);
+  effect.saves_more =
+      bytes_of(rows * seam.rank) + widened((seam.seam.in + seam.seam.out) * seam.rank);
   effect.trains = true;
   effect.parameter_gradient = bytes_of((seam.seam.in + seam.seam.out) * seam.rank);
   effect.backward_scratch = bytes_of(rows * seam.rank);
@@ -246,8 +262,9 @@ Ghost Operators::logits(const SeamPlan& head, const Ghost& states) {
   effect.trains = head.weight || (head.bias && head.seam.bias);
   if (head.weight) effect.saved = {states};
   if (head.weight && tape_->whole_gradient()) {
-    effect.parameter_gradient = bytes_of(head.seam.weight_size());
+    effect.parameter_gradient = gradient_of(head.seam.weight_size());
   }
+  multiply_in_tiles(head, shapes.predicted, effect);
   if (head.adapter == AdapterKind::none) return tape_->run({{states, states.bytes}}, effect);
   return adapted(head, states, tape_->run({{states, states.bytes}}, effect), shapes.predicted);
 }

@@ -43,6 +43,12 @@ class Operators {
 
   Tape& tape() { return *tape_; }
   int64_t bytes_of(int64_t values) const { return values * shapes.value; }
+  /// Of a stored weight's gradient.
+  int64_t gradient_of(int64_t values) const {
+    return request.levers.narrow() ? 2 * values : bytes_of(values);
+  }
+  /// Of float32 copies that are kept of small parameters.
+  int64_t widened(int64_t values) const { return request.levers.narrow() ? 4 * values : 0; }
   /// The model's seams in order, one a call; null where the model has none there.
   const SeamPlan* next();
   const SeamPlan* next_if(bool there) { return there ? next() : nullptr; }
@@ -83,6 +89,7 @@ class Operators {
   Ghost layer_norm(const SeamPlan& seam, const Ghost& x, int64_t rows);
   Ghost rms_norm(const SeamPlan& seam, const Ghost& x, int64_t rows);
   Ghost base_product(const SeamPlan& seam, const Ghost& x, int64_t rows);
+  void multiply_in_tiles(const SeamPlan& seam, int64_t rows, Effect& effect) const;
   Ghost trained_product(const Ghost& x, int64_t rows, int64_t in, int64_t out);
   Ghost adapted(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows);
   Ghost low_rank(const SeamPlan& seam, const Ghost& x, const Ghost& so_far, int64_t rows);

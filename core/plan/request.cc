@@ -33,14 +33,14 @@ void check_levers(const PlanRequest& request) {
   if (levers.bf16 && levers.stochastic) {
     excluded("bf16", "bf16-stochastic", "the one keeps a float32 copy, the other does without");
   }
-  if (request.dtype == "float32" && (levers.bf16 || levers.stochastic)) {
+  if (request.dtype == "float32" && levers.narrow()) {
     excluded(levers.bf16 ? "bf16" : "bf16-stochastic", "--dtype float32",
              "it stores weights in bf16");
   }
   if (levers.backward_update && levers.accumulate > 1) {
     excluded("optimizer-in-backward", "accumulate", "a sum over passes needs the whole gradient");
   }
-  if (request.mapped && (levers.bf16 || levers.stochastic || request.dtype == "bf16")) {
+  if (request.mapped && (levers.narrow() || request.dtype == "bf16")) {
     excluded("--mapped", "bf16", "a mapped file is read as float32, and bf16 weights are copies");
   }
   const bool adam = request.optimizer == "adamw" || request.optimizer == "adam";

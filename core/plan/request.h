@@ -18,6 +18,7 @@ struct Levers {
   bool offload_moments = false, offload_weights = false, offload_activations = false;
   bool bf16 = false;        ///< weights in bf16; trained ones with a float32 master copy
   bool stochastic = false;  ///< bf16 values rounded at random, without a master copy
+  bool narrow() const { return bf16 || stochastic; }  ///< whether values are stored in bf16
 };
 
 struct LeverDoc {

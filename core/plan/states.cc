@@ -21,8 +21,7 @@ int64_t moments_of(const std::string& optimizer) {
 
 /// Of a dense weight.
 int64_t dense_value_bytes(const PlanRequest& request) {
-  const bool bf16 = request.levers.bf16 || request.levers.stochastic;
-  return bf16 ? 2 : value_bytes(request.dtype);
+  return request.levers.narrow() ? 2 : value_bytes(request.dtype);
 }
 
 class Counting {
@@ -32,7 +31,7 @@ class Counting {
         request_(request),
         dense_(dense_value_bytes(request)),
         frozen_(request.mapped ? 0 : dense_),
-        adapter_(value_bytes(request.adapter_dtype)) {}
+        adapter_(request.levers.narrow() ? 2 : value_bytes(request.adapter_dtype)) {}
 
   States run() {
     for (const SeamPlan& seam : method_.seams) {
@@ -53,9 +52,7 @@ class Counting {
     device[Part::method_state] += method_.memory.kept;
     if (request_.levers.backward_update) device[Part::gradients] = largest_gradient_;
     if (request_.levers.offload_moments) {
-      for (const Part part : {Part::optimizer, Part::master}) {
-        std::swap(states_.host[part], device[part]);
-      }
+      std::swap(states_.host[Part::optimizer], device[Part::optimizer]);
     }
     return states_;
   }

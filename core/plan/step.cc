@@ -4,6 +4,8 @@
 #include <deque>
 #include <utility>
 
+#include "core/plan/states.h"
+
 namespace lethe::plan {
 namespace {
 
@@ -159,6 +161,17 @@ void project(Tape& tape, const MethodPlan& method) {
   if (most > 0) tape.leaf(Part::workspace, 4 * most);
 }
 
+/// core/weight_stream.cc: beside the weight in use there is the next one, at most the largest.
+int64_t next_weight_bytes(const MethodPlan& method, const PlanRequest& request) {
+  int64_t most = 0;
+  for (const SeamPlan& seam : method.seams) {
+    if (!is_offloaded(seam, request)) continue;
+    const Quantised bytes = frozen_weight_bytes(seam, method, request);
+    most = std::max(most, bytes.codes + bytes.constants);
+  }
+  return most;
+}
+
 /// A few positions at a time: their logits, the gradient of the states, and the head's gradient
 /// where it lies.
 void chunked_loss(Passes& passes, Ghost states, int64_t vocabulary) {
@@ -191,6 +204,7 @@ Shapes shapes_of(const ModelFacts& model, const MethodPlan& method, const PlanRe
 void run_step(Meter& meter, const ModelFacts& model, const MethodPlan& method,
               const PlanRequest& request) {
   Tape tape(meter);
+  const auto next = tape.leaf(Part::workspace, next_weight_bytes(method, request)).storage;
   meter.phase("forward");
   Passes passes(tape, model, method, request);
   Ghost result = passes.forward(request.batch / request.levers.accumulate);

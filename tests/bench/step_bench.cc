@@ -1,8 +1,8 @@
 // Training steps of GPT-2, LLaMA and T5 of one small shape under a method, on one thread: what
 // train() takes from batch to batch, and the step's bound, its dense products alone.
 //   step_bench MODEL [METHODS] [STEPS] [only]
-//       gpt2, llama or t5; methods joined by commas; 30 steps; `only` leaves the bound out, for
-//       profiles
+//       gpt2, llama or t5; methods joined by commas, with a lever as finetune@bf16; 30 steps;
+//       `only` leaves the bound out, for profiles
 // Four tasks of one step go before the timed one, so that EWC holds four anchors. Rows are random
 // tokens, each predicted from those before it (T5: from the whole row as the source). Prints a line
 // of JSON a method: medians in milliseconds.
@@ -114,6 +114,7 @@ std::unique_ptr<Model> model_of(const std::string& family) {
 struct Case {
   std::string name, method;
   OptionMap options;
+  std::string levers = "none";
 };
 
 Case case_of(const std::string& family, const std::string& name) {
@@ -169,6 +170,7 @@ double step_time(const std::string& family, const Case& one, int64_t steps) {
   options.weight_decay = 0.01;
   options.batch = kBatch;
   options.epochs = 1;
+  options.levers = one.levers;
   train({*model, stream, method, options});
   // Each asks for its batch; what is recorded before the first step asks too.
   const std::vector<double>& asked = rows.back()->asked;
@@ -248,7 +250,9 @@ double product_time(std::vector<Product>& products, int64_t steps) {
 }
 
 void run(const std::string& family, const std::string& name, int64_t steps, bool bound) {
-  const Case one = case_of(family, name);
+  const size_t lever = name.find('@');
+  Case one = case_of(family, name.substr(0, lever));
+  if (lever != std::string::npos) one.levers = name.substr(lever + 1);
   std::vector<Product> products;
   if (bound) {
     const at::NoGradGuard no_grad;

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <utility>
 
-#include "core/cuda_device.h"
+#include "core/device_kernels.h"
 #include "core/kernels/fourbit.h"
 #include "core/random.h"
 #include "tests/cuda/cuda_case.h"
@@ -158,8 +158,10 @@ TEST_CASE("nf4 on the GPU gives the CPU's codes, scales and values") {
       const Tensor codes_there = at::empty_like(codes.to(*device));
       const Tensor absmax_there = at::empty_like(absmax.to(*device)),
                    back_there = at::empty_like(there);
-      cuda_quantize_nf4(there, block, codes_there, absmax_there);
-      cuda_dequantize_nf4(codes_there, absmax_there, block, back_there);
+      quantize_4bit_on(*device, kernels::FourBit::nf4, there.data_ptr<float>(), n, block,
+                       codes_there.data_ptr<uint8_t>(), absmax_there.data_ptr<float>());
+      dequantize_4bit_on(*device, kernels::FourBit::nf4, codes_there.data_ptr<uint8_t>(),
+                         absmax_there.data_ptr<float>(), n, block, back_there.data_ptr<float>());
       CHECK(codes.equal(codes_there.cpu()));
       CHECK(absmax.equal(absmax_there.cpu()));
       CHECK(back.equal(back_there.cpu()));

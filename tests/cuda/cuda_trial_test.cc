@@ -5,6 +5,7 @@
 #include "core/loss.h"
 #include "tests/cuda/cuda_case.h"
 #include "tests/device_case.h"
+#include "tests/formats_case.h"
 #include "tests/offload_case.h"
 
 using namespace lethe;
@@ -86,6 +87,14 @@ TEST_CASE("offloading levers on the GPU leave a trial its bits, and bytes leave 
   if (!device) return;
   check_offloaded_values(*device);
   for (const std::string family : {"gpt2", "llama"}) check_offloaded_bytes(*device, family, "lora");
+}
+
+TEST_CASE("few bits on the GPU: products, rounding, moments and values as on the CPU") {
+  const auto device = cuda_device();
+  if (!device) return;
+  check_formats(*device);
+  check_rounding(*device);
+  check_narrow_levers(*device);
 }
 
 TEST_CASE("the memory of a trial on the GPU is booked by category and phase") {

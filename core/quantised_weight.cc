@@ -150,12 +150,16 @@ class Int8Weight : public QuantisedWeight {
   Tensor absmax_;  // (out) float32
 };
 
-class Bf16Weight : public QuantisedWeight {
+class Bf16Weight : public BaseWeight {
  public:
-  explicit Bf16Weight(const Tensor& weight) : QuantisedWeight(weight.size(0), weight.size(1)) {
+  explicit Bf16Weight(const Tensor& weight) {
     const MemoryTag tag(Category::base_weights);
     values_ = weight.detach().contiguous().to(at::kBFloat16);
   }
+  Tensor apply(const Tensor& x, const Tensor& bias) const override {
+    return bf16_product(x, values_, bias);
+  }
+  Tensor multiply_back(const Tensor& gy) const override { return bf16_product_back(gy, values_); }
   Tensor dense() const override {
     const MemoryTag tag(Category::workspace);
     return values_.to(at::kFloat);
@@ -164,12 +168,6 @@ class Bf16Weight : public QuantisedWeight {
     visit(prefix + ".weight", values_);
   }
   const char* format() const override { return "bf16"; }
-
- protected:
-  void with_tiles(const Use& use) const override { use(bf16_tiles(values_)); }
-  Tensor rows(int64_t from, int64_t n) const override {
-    return values_.narrow(0, from, n).to(at::kFloat);
-  }
 
  private:
   Tensor values_;  // (out, in) bfloat16

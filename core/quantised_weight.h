@@ -42,7 +42,7 @@ class QuantisedWeight : public BaseWeight {
 /// Whether a weight of that format is written as codes and scales: all but float and bf16.
 bool has_codes(const std::string& format);
 
-/// A contiguous copy, or the tensor itself, on the CPU, where every format but NF4 is quantised.
+/// A contiguous copy, or the tensor itself, on the CPU, where int8 is quantised.
 inline Tensor on_cpu(const Tensor& weight) { return weight.detach().cpu().contiguous(); }
 
 /// 4-bit codes in blocks along the row-major order, in bitsandbytes' layout; `nested` quantises the

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/kernels/counts.h"
 #include "core/matrix_product.h"
 #include "core/memory.h"
 

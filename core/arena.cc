@@ -172,14 +172,14 @@ Arena::Shown::~Shown() {
 }
 
 std::string Arena::digest() const {
-  std::string bytes;
-  const Tensor values = values_.defined() ? values_.cpu().to(at::kFloat) : Tensor();
+  Sha256 hash;
   for (const ArenaRange& range : ranges_) {
-    bytes += range.name;
-    bytes.append(reinterpret_cast<const char*>(values.data_ptr<float>() + range.offset),
-                 static_cast<size_t>(range.size) * sizeof(float));
+    hash.add(range.name);
+    const Tensor values = values_.narrow(0, range.offset, range.size).cpu().to(at::kFloat);
+    hash.add({reinterpret_cast<const char*>(values.const_data_ptr<float>()),
+              static_cast<size_t>(range.size) * sizeof(float)});
   }
-  return sha256(bytes);
+  return hash.text();
 }
 
 }  // namespace lethe

@@ -99,6 +99,7 @@ struct TrainRequest {
   int64_t last_step = 0;         ///< stop after so many steps of the trial (tests); 0 = all
   /// Called at the end with the names of all parameters that were trained in any task.
   std::function<void(const std::set<std::string>& trained)> keep;
+  bool digest = true;  ///< whether the result has that of the final values
 };
 
 /// Removes what train() wrote to continue from.

@@ -57,7 +57,7 @@ TrialResult Trainer::run() {
     if (task == request_.last_task && task < tasks) throw Interrupted();
   }
   result_.usage = usage_by_phase();
-  result_.weights_digest = arena_.digest();
+  if (request_.digest) result_.weights_digest = arena_.digest();
   result_.trainable_parameters = arena_.parameter_count();
   result_.total_parameters = model_.count(false);
   if (request_.keep) request_.keep(trained_);

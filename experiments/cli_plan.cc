@@ -2,15 +2,12 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/formats/file_bytes.h"
 #include "core/models/model_facts.h"
-#include "experiments/commands.h"
 #include "experiments/plan.h"
-#include "experiments/plan_table.h"
 
 namespace lethe {
 namespace {
@@ -81,6 +78,24 @@ std::string verdict_text(const plan::Plan& plan) {
   return text;
 }
 
+std::string measured_text(const plan::Account& account, const MeasuredStep& measured) {
+  if (measured.out_of_memory)
+    return fmt::format("\n  measured on {}: out of memory\n", measured.device);
+  const double off = 100.0 * static_cast<double>(account.peak() - measured.peak) /
+                     static_cast<double>(measured.peak);
+  std::string text = fmt::format("\n  measured on {}\n", measured.device);
+  text += fmt::format("  {:<24} {:>12} {:>12}   MiB; the plan is {:+.1f} % off\n", "peak of a step",
+                      mib(measured.peak), mib(measured.host), off);
+  text += fmt::format("  {:<24} {:>12}                before the first step\n", "peak",
+                      mib(measured.before));
+  if (measured.reserved > 0) {
+    text += fmt::format("  {:<24} {:>12}                from the driver\n", "CUDA reserved",
+                        mib(measured.reserved));
+  }
+  return text + fmt::format("  {:<24} {:>12.2f}                ms, the median\n", "a step",
+                            measured.milliseconds);
+}
+
 void add_shape_options(CLI::App& command, plan::PlanRequest& request) {
   command.add_option("--batch", request.batch, "Rows an optimizer step")->capture_default_str();
   command.add_option("--length", request.length, "Tokens a row (of an encoder-decoder's source)")
@@ -129,17 +144,6 @@ void add_memory_options(CLI::App& command, plan::PlanRequest& request) {
                      "Of them in one pass; 0 = all of gem's, as many as --batch of derpp's");
 }
 
-std::string footer() {
-  std::string text = "Levers, the cheapest in time first:\n";
-  for (const plan::LeverDoc& lever : plan::lever_docs()) {
-    text += fmt::format("  {:<22} {} ({})\n", lever.name, lever.does, lever.price);
-  }
-  return text +
-         "Exit code 1 where it does not fit.\n"
-         "Example: lethe plan models/gpt2 --method lora --batch 16 --length 1024 --device-memory "
-         "24GiB";
-}
-
 }  // namespace
 
 std::string mib(int64_t bytes) {
@@ -152,13 +156,16 @@ plan::ModelFacts read_model_facts(const std::string& path) {
 }
 
 std::string plan_text(const std::string& model, const plan::ModelFacts& facts,
-                      const plan::PlanRequest& request, const plan::Plan& plan) {
+                      const plan::PlanRequest& request, const plan::Plan& plan,
+                      const std::optional<MeasuredStep>& measured) {
   return fmt::format("{} ({})\n", model, facts.model_type) + settings_text(request, plan.account) +
-         parts_text(plan.account) + verdict_text(plan);
+         parts_text(plan.account) + verdict_text(plan) +
+         (measured ? measured_text(plan.account, *measured) : "");
 }
 
 std::string plan_json(const std::string& model, const plan::ModelFacts& facts,
-                      const plan::PlanRequest& request, const plan::Plan& plan) {
+                      const plan::PlanRequest& request, const plan::Plan& plan,
+                      const std::optional<MeasuredStep>& measured) {
   nlohmann::ordered_json json = {{"model", model},
                                  {"model_type", facts.model_type},
                                  {"method", request.method},
@@ -191,6 +198,15 @@ std::string plan_json(const std::string& model, const plan::ModelFacts& facts,
     json["longest"] = plan.longest;
     json["largest_batch"] = plan.largest_batch;
   }
+  if (measured) {
+    json["measured"] = {{"device", measured->device},
+                        {"out_of_memory", measured->out_of_memory},
+                        {"peak", measured->peak},
+                        {"host", measured->host},
+                        {"before_the_first_step", measured->before},
+                        {"cuda_reserved", measured->reserved},
+                        {"milliseconds", measured->milliseconds}};
+  }
   return json.dump(2) + "\n";
 }
 
@@ -202,41 +218,20 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments) {
       ->capture_default_str();
 }
 
-int plan_command(const PlanArguments& arguments) {
-  if (arguments.model.empty() == arguments.table.empty()) {
-    fail("`lethe plan` takes a model, or --table with a file of plans; name one of them");
-  }
-  plan::PlanRequest request = arguments.request;
-  request.levers = plan::parse_levers(arguments.levers);
-  const int64_t memory =
-      arguments.device_memory.empty() ? 0 : plan::parse_memory(arguments.device_memory);
-  if (!arguments.table.empty()) {
-    fmt::print("{}", plan_table(arguments.table, memory));
-    return 0;
-  }
-  const plan::ModelFacts facts = read_model_facts(arguments.model);
-  const plan::Plan made = plan::make_plan(facts, request, memory);
-  const auto text = arguments.format == "json" ? plan_json : plan_text;
-  fmt::print("{}", text(arguments.model, facts, request, made));
-  return made.fits ? 0 : 1;
+std::string config_text(const std::string& path) {
+  const bool folder = std::filesystem::is_directory(path);
+  return file_bytes(folder ? path + "/config.json" : path);
 }
 
-Command add_plan(CLI::App& app) {
-  const auto arguments = std::make_shared<PlanArguments>();
-  auto* command = app.add_subcommand(
-      "plan", "What a training step will take in memory, from config.json alone");
-  command->add_option("model", arguments->model, "Folder with config.json, or such a file");
-  add_plan_options(*command, *arguments);
-  command->add_option(
-      "--table", arguments->table,
-      "A file of plans, printed as one Markdown table: sweeps/plans/published.toml");
-  command->add_option("--device-memory", arguments->device_memory,
-                      "What has to be enough: 80GiB, 24GB");
-  command->add_option("--format", arguments->format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
-  command->footer(footer());
-  return {command, [arguments] { return plan_command(*arguments); }};
+std::string plan_footer() {
+  std::string text = "Levers, the cheapest in time first:\n";
+  for (const plan::LeverDoc& lever : plan::lever_docs()) {
+    text += fmt::format("  {:<22} {} ({})\n", lever.name, lever.does, lever.price);
+  }
+  return text +
+         "Exit code 1 where it does not fit.\n"
+         "Example: lethe plan models/gpt2 --method lora --batch 16 --length 1024 --device-memory "
+         "24GiB";
 }
 
 }  // namespace lethe

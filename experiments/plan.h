@@ -1,9 +1,11 @@
 // `lethe plan`: what a training step will take, from config.json alone.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "core/plan/plan.h"
+#include "experiments/measured_step.h"
 
 namespace CLI {
 class App;
@@ -16,6 +18,9 @@ struct PlanArguments {
   plan::PlanRequest request;
   std::string levers = "none", device_memory, format = "text";
   std::string table;  ///< a file of plans, in place of a model
+  bool measure = false;
+  std::string device = "cpu";  ///< where steps are measured
+  int64_t steps = 5;
 };
 
 /// The options that say what is planned: method, shapes, precision, levers.
@@ -28,11 +33,16 @@ plan::ModelFacts read_model_facts(const std::string& path);
 std::string mib(int64_t bytes);
 
 std::string plan_text(const std::string& model, const plan::ModelFacts& facts,
-                      const plan::PlanRequest& request, const plan::Plan& plan);
+                      const plan::PlanRequest& request, const plan::Plan& plan,
+                      const std::optional<MeasuredStep>& measured = {});
 std::string plan_json(const std::string& model, const plan::ModelFacts& facts,
-                      const plan::PlanRequest& request, const plan::Plan& plan);
+                      const plan::PlanRequest& request, const plan::Plan& plan,
+                      const std::optional<MeasuredStep>& measured = {});
 
-/// Prints the plan; 0, or 1 where it does not fit.
-int plan_command(const PlanArguments& arguments);
+/// config.json's text, of the file or the folder.
+std::string config_text(const std::string& path);
+
+/// "Exit code 1 ...", with every lever.
+std::string plan_footer();
 
 }  // namespace lethe

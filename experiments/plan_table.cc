@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <map>
+#include <optional>
 
 #include "analysis/toml_entry.h"
 #include "core/error.h"
@@ -12,15 +13,20 @@
 namespace lethe {
 namespace {
 
-using Models = std::map<std::string, plan::ModelFacts>;
+struct KnownModel {
+  std::string config;
+  plan::ModelFacts facts;
+};
+using Models = std::map<std::string, KnownModel>;
 
 Models models_of(const TomlEntry& file, const std::string& path) {
   Models models;
   for (const TomlEntry& entry : file.tables("model", "[[model]]")) {
     entry.allow({"name", "config"});
     const std::string name = entry.text("name");
-    const HfConfig config = HfConfig::parse(entry.text("config"), entry.place("config"));
-    if (!models.emplace(name, model_facts(config)).second) {
+    const std::string text = entry.text("config");
+    const HfConfig config = HfConfig::parse(text, entry.place("config"));
+    if (!models.emplace(name, KnownModel{text, model_facts(config)}).second) {
       fail("{}: model '{}' is there twice; name each once", entry.place("name"), name);
     }
   }
@@ -50,38 +56,83 @@ std::string mib_cell(int64_t bytes) {
   return text;
 }
 
-std::string row_text(const TomlEntry& row, const Models& models, int64_t device_memory) {
+/// Planned bytes, and measured ones where the row was run.
+struct TableRow {
+  std::string model, options, published;
+  plan::Account account;
+  bool fits = true;
+  std::optional<MeasuredStep> measured;
+};
+
+TableRow row_of(const TomlEntry& row, const Models& models, const PlanTable& table) {
   row.allow({"model", "options", "published"});
-  const std::string name = row.text("model"), options = row.text("options");
-  const auto model = models.find(name);
+  TableRow made{row.text("model"), row.text("options")};
+  made.published = row.optional_text("published").value_or("-");
+  const auto model = models.find(made.model);
   if (model == models.end()) {
-    fail("{}: no [[model]] is called '{}'", row.place("model"), name);
+    fail("{}: no [[model]] is called '{}'", row.place("model"), made.model);
   }
-  const plan::Account account = plan::account(model->second, request_of(row, options));
-  std::string text =
-      fmt::format("| {} | `{}` | {} | {} | {} |", name, options, mib_cell(account.states),
-                  mib_cell(account.peak()), mib_cell(account.host.total()));
-  if (device_memory > 0) text += account.peak() <= device_memory ? " yes |" : " no |";
-  return text + " " + row.optional_text("published").value_or("-") + " |\n";
+  const plan::PlanRequest request = request_of(row, made.options);
+  made.account = plan::account(model->second.facts, request);
+  made.fits = table.device_memory == 0 || made.account.peak() <= table.device_memory;
+  if (table.measure && made.fits) {
+    made.measured = table.measure({model->second.config, made.model + " " + made.options, request,
+                                   table.device, table.steps});
+  }
+  return made;
+}
+
+/// Peak on the device, host, before the first step, milliseconds.
+std::string measured_cells(const std::optional<MeasuredStep>& measured) {
+  if (!measured) return " - | - | - | - |";
+  if (measured->out_of_memory) return " out of memory | - | - | - |";
+  return fmt::format(" {} | {} | {} | {:.1f} |", mib_cell(measured->peak), mib_cell(measured->host),
+                     mib_cell(measured->before), measured->milliseconds);
+}
+
+std::string row_text(const TableRow& row, const PlanTable& table) {
+  std::string text = fmt::format("| {} | `{}` | {} | {} | {} |", row.model, row.options,
+                                 mib_cell(row.account.states), mib_cell(row.account.peak()),
+                                 mib_cell(row.account.host.total()));
+  if (table.measure) text += measured_cells(row.measured);
+  if (table.device_memory > 0) text += row.fits ? " yes |" : " no |";
+  return text + " " + row.published + " |\n";
+}
+
+std::string head_text(const PlanTable& table) {
+  std::string text = "| model | options of `lethe plan` | states | peak | host |";
+  std::string line = "\n|---|---|--:|--:|--:|";
+  if (table.measure) {
+    text += " measured peak | host | before the first step | ms a step |";
+    line += "--:|--:|--:|--:|";
+  }
+  if (table.device_memory > 0) {
+    text += fmt::format(" fits {:.0f} GiB |", static_cast<double>(table.device_memory) / 0x1p30);
+    line += "---|";
+  }
+  return text + " published peak |" + line + "--:|\n";
 }
 
 }  // namespace
 
-std::string plan_table(const std::string& path, int64_t device_memory) {
-  const toml::table document = toml_document(toml_file("the plans", path), path);
-  const TomlEntry file(document, "the file", path);
+void plan_table(const PlanTable& table, const std::function<void(const std::string&)>& print) {
+  const toml::table document = toml_document(toml_file("the plans", table.path), table.path);
+  const TomlEntry file(document, "the file", table.path);
   file.allow({"model", "row"});
-  const Models models = models_of(file, path);
-  std::string text = "| model | options of `lethe plan` | states | peak | host |";
-  std::string line = "\n|---|---|--:|--:|--:|";
-  if (device_memory > 0) {
-    text += fmt::format(" fits {:.0f} GiB |", static_cast<double>(device_memory) / 0x1p30);
-    line += "---|";
+  const Models models = models_of(file, table.path);
+  print(head_text(table));
+  std::string device;
+  for (const TomlEntry& entry : file.tables("row", "[[row]]")) {
+    const TableRow row = row_of(entry, models, table);
+    if (row.measured && !row.measured->out_of_memory) device = row.measured->device;
+    print(row_text(row, table));
   }
-  text += " published peak |" + line + "--:|\n";
-  for (const TomlEntry& row : file.tables("row", "[[row]]")) {
-    text += row_text(row, models, device_memory);
-  }
+  if (!device.empty()) print("\nMeasured on " + device + ".\n");
+}
+
+std::string plan_table(const PlanTable& table) {
+  std::string text;
+  plan_table(table, [&](const std::string& piece) { text += piece; });
   return text;
 }
 

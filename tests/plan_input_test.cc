@@ -180,7 +180,7 @@ TEST_CASE("lethe plan ends with 0, 1 or 2, in well under a second") {
 TEST_CASE("docs/memory.md has the table that lethe plan --table prints") {
   const std::string root = LETHE_SOURCE_DIR;
   const std::string table =
-      plan_table(root + "/sweeps/plans/published.toml", plan::parse_memory("80GiB"));
+      plan_table({root + "/sweeps/plans/published.toml", plan::parse_memory("80GiB")});
   CHECK(std::count(table.begin(), table.end(), '\n') == 20);
   CHECK_THAT(file_bytes(root + "/docs/memory.md"), Contains("\n\n" + table + "\n"));
 }
@@ -189,7 +189,7 @@ TEST_CASE("a file of plans is refused with its place") {
   const Scratch scratch;
   const auto refused_file = [&](const std::string& text, const std::string& said) {
     scratch.write("plans.toml", text);
-    CHECK_THROWS_WITH(plan_table(scratch.path("plans.toml"), 0), Contains(said));
+    CHECK_THROWS_WITH(plan_table({scratch.path("plans.toml")}), Contains(said));
   };
   const std::string model =
       "[[model]]\nname = \"m\"\nconfig = '''" + small_gpt2_config(1) + "'''\n";
@@ -200,7 +200,7 @@ TEST_CASE("a file of plans is refused with its place") {
   refused_file(model + "[[row]]\nmodel = \"m\"\noptions = \"--rang 3\"\n", "--rang");
   refused_file(model + "[[row]]\nmodel = \"m\"\noptions = \"--levers x\"\n", "unknown lever 'x'");
   scratch.write("plans.toml", model + "[[row]]\nmodel = \"m\"\noptions = \"--length 4\"\n");
-  CHECK_THAT(plan_table(scratch.path("plans.toml"), 0),
+  CHECK_THAT(plan_table({scratch.path("plans.toml")}),
              Contains("| m | `--length 4` | 0 | 0 | 0 | - |"));
   const Ended both = lethe_run(scratch, {"plan", "x", "--table", "plans.toml"});
   CHECK(both.code == 2);

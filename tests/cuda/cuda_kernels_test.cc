@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/cuda_device.h"
 #include "core/device_kernels.h"
 #include "core/kernels/fourbit.h"
 #include "core/random.h"

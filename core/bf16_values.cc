@@ -15,7 +15,7 @@
 namespace lethe {
 namespace {
 
-constexpr int64_t kRowsAtOnce = 64;  // of a weight's gradient, in float32
+constexpr int64_t kRowsAtOnce = 64;  // of a weight's gradient, in float32, on the CPU
 
 Tensor scratch_for(int64_t tokens, const kernels::TiledWeight& tiles) {
   const MemoryTag tag(Category::workspace);
@@ -44,8 +44,10 @@ Tensor forward_product(const Tensor& x, const Tensor& weight, const std::optiona
 /// total (out, in) in bfloat16 += gradient^T x.
 void add_outer(const Tensor& total, const Tensor& gradient, const Tensor& x) {
   const MemoryTag tag(Category::workspace);
-  for (int64_t from = 0; from < total.size(0); from += kRowsAtOnce) {
-    const int64_t n = std::min(kRowsAtOnce, total.size(0) - from);
+  const int64_t at_once =
+      total.is_cpu() ? kRowsAtOnce : std::max(kRowsAtOnce, kSliceValues / total.size(1));
+  for (int64_t from = 0; from < total.size(0); from += at_once) {
+    const int64_t n = std::min(at_once, total.size(0) - from);
     total.narrow(0, from, n).add_(product(gradient.narrow(1, from, n).t(), x));
   }
 }
@@ -132,7 +134,7 @@ void multiply_tiles_back(const Tensor& gy, const kernels::TiledWeight& tiles, co
                          scratch.mutable_data_ptr<float>(), gx.mutable_data_ptr<float>());
 }
 
-void narrow_frozen(Model& model) {
+void narrow_values(Model& model, bool trained) {
   const at::NoGradGuard no_grad;
   const MemoryTag tag(Category::base_weights);
   std::set<std::string> coded;
@@ -143,7 +145,7 @@ void narrow_frozen(Model& model) {
   }
   for (Parameter& parameter : model.parameters()) {
     const Tensor& value = parameter.value;
-    if (value.scalar_type() != at::kFloat || value.requires_grad()) continue;
+    if (value.scalar_type() != at::kFloat || (value.requires_grad() && !trained)) continue;
     if (coded.count(parameter.name) > 0) continue;
     parameter.value.set_data(value.detach().to(at::kBFloat16).contiguous());
   }

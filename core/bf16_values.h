@@ -15,9 +15,9 @@ inline Tensor widened(const Tensor& value) {
   return value.defined() && value.scalar_type() == at::kBFloat16 ? value.to(at::kFloat) : value;
 }
 
-/// The base values of every seam that are float32 and not trained become bfloat16, in memory of
-/// their own. Codes and scales of quantised bases stay as they are.
-void narrow_frozen(Model& model);
+/// The base values of every seam that are float32 become bfloat16, in memory of their own;
+/// `trained` ones too, or only the others. Codes and scales of quantised bases stay as they are.
+void narrow_values(Model& model, bool trained);
 
 /// weight (out, in) in bfloat16, contiguous, on the CPU; to be used while it lives.
 kernels::Bf16Tiles bf16_tiles(const Tensor& weight);

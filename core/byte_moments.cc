@@ -13,7 +13,7 @@ namespace {
 
 /// Values whose moments are in float32 at a time: two arrays of them stay in the first-level cache;
 /// on a GPU enough to be worth a launch.
-constexpr int64_t kHere = 8 * kernels::kAdam8Block, kThere = 4096 * kernels::kAdam8Block;
+constexpr int64_t kHere = 8 * kernels::kAdam8Block, kThere = int64_t{4} << 20;
 static_assert(Moments::kPiece % kernels::kAdam8Block == 0);
 
 Tensor filled(int64_t n, int64_t value, at::ScalarType type, const at::Device& device) {

@@ -1,5 +1,6 @@
 // A build without CUDA: every call says so.
 #include "core/cuda_device.h"
+#include "core/cuda_layers.h"
 #include "core/error.h"
 
 namespace lethe {
@@ -42,6 +43,29 @@ void cuda_dequantize_8bit(int64_t index, const kernels::ByteMap&, const uint8_t*
 }
 void cuda_linear_int8(int64_t index, const float*, int64_t, const kernels::Int8Matrix&, float,
                       const float*, float*) {
+  refuse(index);
+}
+void cuda_gated(int64_t index, kernels::Gate, const float*, const float*, float*, float*, float*,
+                int64_t) {
+  refuse(index);
+}
+void cuda_gated_back(int64_t index, const float*, const float*, const float*, float*, float*,
+                     int64_t) {
+  refuse(index);
+}
+void cuda_rms_norm(int64_t index, const float*, const float*, int64_t, int64_t, double, float*,
+                   float*) {
+  refuse(index);
+}
+void cuda_rms_norm_back(int64_t index, const float*, const float*, const float*, const float*,
+                        int64_t, int64_t, float*, float*) {
+  refuse(index);
+}
+void cuda_softmax_loss(int64_t index, const float*, const int64_t*, int64_t, int64_t, float, float*,
+                       double*) {
+  refuse(index);
+}
+void cuda_round_at_random(int64_t index, const float*, int64_t, uint64_t, uint64_t, uint16_t*) {
   refuse(index);
 }
 CudaFetch cuda_fetch(int64_t index, const std::vector<Tensor>&) { refuse(index); }

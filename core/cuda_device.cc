@@ -4,24 +4,20 @@
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGeneratorImpl.h>
 #include <c10/cuda/CUDAFunctions.h>
-#include <c10/cuda/CUDAGuard.h>
-#include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
 #include <cstdlib>
 #include <map>
 
+#include "core/cuda_queue.h"
 #include "core/error.h"
 #include "core/kernels/cuda.h"
 #include "core/kernels/cuda_quantised.h"
 #include "core/memory.h"
 
 namespace lethe {
-namespace {
 
-c10::DeviceIndex narrow(int64_t index) { return static_cast<c10::DeviceIndex>(index); }
-
-void check(int result, int64_t index, const char* what) {
+void check_cuda(int result, int64_t index, const char* what) {
   if (result == 0) return;
   const auto error = static_cast<cudaError_t>(result);
   const bool architecture =
@@ -32,13 +28,7 @@ void check(int result, int64_t index, const char* what) {
                     : "CUDA_LAUNCH_BLOCKING=1 shows which call failed first");
 }
 
-/// Makes current the device on which work is queued, and gives its stream.
-struct Queue {
-  explicit Queue(int64_t index)
-      : guard(narrow(index)), stream(c10::cuda::getCurrentCUDAStream(narrow(index))) {}
-  c10::cuda::CUDAGuard guard;
-  c10::cuda::CUDAStream stream;
-};
+namespace {
 
 /// Doubles on the device: the reductions' scratch, and after it the result.
 Tensor reduction(int64_t index) {
@@ -102,21 +92,23 @@ at::Device cuda_open(const std::string& name) {
 
 std::string cuda_class(int64_t index) {
   cudaDeviceProp found{};
-  check(cudaGetDeviceProperties(&found, static_cast<int>(index)), index, "reading the properties");
+  check_cuda(cudaGetDeviceProperties(&found, static_cast<int>(index)), index,
+             "reading the properties");
   return fmt::format("cuda {} sm_{}{}", found.name, found.major, found.minor);
 }
 
 double cuda_update(int64_t index, const kernels::Update& step) {
   const Queue queue(index);
   if (step.terms == 0 || !step.summed) {
-    check(kernels::update_cuda(step, nullptr, nullptr, queue.stream.stream()), index, "the update");
+    check_cuda(kernels::update_cuda(step, nullptr, nullptr, queue.stream.stream()), index,
+               "the update");
     return 0;
   }
   const Tensor sums = reduction(index);
   auto* scratch = sums.data_ptr<double>();
-  check(kernels::update_cuda(step, scratch + kernels::update_cuda_scratch(), scratch,
-                             queue.stream.stream()),
-        index, "the update");
+  check_cuda(kernels::update_cuda(step, scratch + kernels::update_cuda_scratch(), scratch,
+                                  queue.stream.stream()),
+             index, "the update");
   return result_of(sums);
 }
 
@@ -124,46 +116,50 @@ double cuda_squared_norm(int64_t index, const kernels::Update& step) {
   const Queue queue(index);
   const Tensor sums = reduction(index);
   auto* scratch = sums.data_ptr<double>();
-  check(kernels::squared_norm_cuda(step, scratch + kernels::update_cuda_scratch(), scratch,
-                                   queue.stream.stream()),
-        index, "the gradient's norm");
+  check_cuda(kernels::squared_norm_cuda(step, scratch + kernels::update_cuda_scratch(), scratch,
+                                        queue.stream.stream()),
+             index, "the gradient's norm");
   return result_of(sums);
 }
 
 void cuda_quantize_4bit(int64_t index, kernels::FourBit format, const float* x, int64_t n,
                         int64_t block, uint8_t* packed, float* absmax) {
   const Queue queue(index);
-  check(kernels::quantize_4bit_cuda(format, x, n, block, packed, absmax, queue.stream.stream()),
-        index, "quantising to 4 bits");
+  check_cuda(
+      kernels::quantize_4bit_cuda(format, x, n, block, packed, absmax, queue.stream.stream()),
+      index, "quantising to 4 bits");
 }
 
 void cuda_dequantize_4bit(int64_t index, kernels::FourBit format, const uint8_t* packed,
                           const float* absmax, int64_t n, int64_t block, float* out) {
   const Queue queue(index);
-  check(kernels::dequantize_4bit_cuda(format, packed, absmax, n, block, out, queue.stream.stream()),
-        index, "dequantising from 4 bits");
+  check_cuda(
+      kernels::dequantize_4bit_cuda(format, packed, absmax, n, block, out, queue.stream.stream()),
+      index, "dequantising from 4 bits");
 }
 
 void cuda_dequantize_scales(int64_t index, const kernels::NestedScales& nested, int64_t begin,
                             int64_t n, float* scales) {
   const Queue queue(index);
-  check(kernels::dequantize_scales_cuda(*nested.map, nested.codes, nested.absmax, nested.offset,
-                                        begin, n, nested.block, scales, queue.stream.stream()),
-        index, "dequantising scales");
+  check_cuda(
+      kernels::dequantize_scales_cuda(*nested.map, nested.codes, nested.absmax, nested.offset,
+                                      begin, n, nested.block, scales, queue.stream.stream()),
+      index, "dequantising scales");
 }
 
 void cuda_quantize_8bit(int64_t index, const kernels::ByteMap& map, const float* x, int64_t n,
                         int64_t block, uint8_t* codes, float* absmax) {
   const Queue queue(index);
-  check(kernels::quantize_8bit_cuda(map, x, n, block, codes, absmax, queue.stream.stream()), index,
-        "quantising to 8 bits");
+  check_cuda(kernels::quantize_8bit_cuda(map, x, n, block, codes, absmax, queue.stream.stream()),
+             index, "quantising to 8 bits");
 }
 
 void cuda_dequantize_8bit(int64_t index, const kernels::ByteMap& map, const uint8_t* codes,
                           const float* absmax, int64_t n, int64_t block, float* out) {
   const Queue queue(index);
-  check(kernels::dequantize_8bit_cuda(map, codes, absmax, n, block, out, queue.stream.stream()),
-        index, "dequantising from 8 bits");
+  check_cuda(
+      kernels::dequantize_8bit_cuda(map, codes, absmax, n, block, out, queue.stream.stream()),
+      index, "dequantising from 8 bits");
 }
 
 void cuda_linear_int8(int64_t index, const float* x, int64_t tokens, const kernels::Int8Matrix& w,
@@ -172,9 +168,9 @@ void cuda_linear_int8(int64_t index, const float* x, int64_t tokens, const kerne
   const at::Device device(at::kCUDA, narrow(index));
   const Tensor scratch = at::empty({kernels::linear_int8_cuda_scratch(tokens, w.columns)},
                                    at::TensorOptions(at::kByte).device(device));
-  check(kernels::linear_int8_cuda(x, tokens, w, threshold, bias, scratch.data_ptr(), y,
-                                  queue.stream.stream()),
-        index, "a product with an int8 weight");
+  check_cuda(kernels::linear_int8_cuda(x, tokens, w, threshold, bias, scratch.data_ptr(), y,
+                                       queue.stream.stream()),
+             index, "a product with an int8 weight");
 }
 
 namespace {
@@ -210,7 +206,27 @@ void cuda_await(int64_t index, const CudaFetch& fetch) {
   for (const Tensor& tensor : fetch.there) tensor.record_stream(queue.stream);
 }
 
-Tensor cuda_pinned(const Tensor& host) { return host.pin_memory(); }
+Tensor cuda_pinned(const Tensor& host) {
+  const Tensor flat = host.contiguous();
+  const auto bytes = static_cast<int64_t>(flat.nbytes());
+  if (bytes == 0) return flat;
+  void* memory = nullptr;
+  const cudaError_t error =
+      cudaHostAlloc(&memory, static_cast<size_t>(bytes), cudaHostAllocDefault);
+  if (error != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());
+    fail("no {} bytes of page-locked host memory: {}; drop the lever offload-weights", bytes,
+         cudaGetErrorString(error));
+  }
+  const Category category = book_host(bytes);
+  const auto release = [bytes, category](void* begin) {
+    static_cast<void>(cudaFreeHost(begin));  // fails where the driver is gone already
+    unbook_host(category, bytes);
+  };
+  const Tensor made = at::from_blob(memory, flat.sizes(), release, flat.options());
+  made.copy_(flat);
+  return made;
+}
 
 at::Generator cuda_generator(int64_t index, uint64_t seed) {
   at::Generator made = at::cuda::detail::createCUDAGenerator(narrow(index));

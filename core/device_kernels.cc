@@ -1,7 +1,10 @@
 #include "core/device_kernels.h"
 
 #include "core/cuda_device.h"
+#include "core/cuda_layers.h"
 #include "core/kernels/blockwise8.h"
+#include "core/kernels/rms_norm.h"
+#include "core/kernels/softmax_loss.h"
 
 namespace lethe {
 
@@ -50,6 +53,44 @@ void linear_int8_on(const at::Device& device, const float* x, int64_t tokens,
     return cuda_linear_int8(device.index(), x, tokens, w, threshold, bias, y);
   }
   kernels::linear_int8(x, tokens, w, threshold, bias, y);
+}
+
+void gated_on(const at::Device& device, kernels::Gate gate, const float* a, const float* b,
+              float* y, float* to_a, float* to_b, int64_t n) {
+  if (device.is_cuda()) return cuda_gated(device.index(), gate, a, b, y, to_a, to_b, n);
+  kernels::gated(gate, a, b, y, to_a, to_b, n);
+}
+
+void gated_back_on(const at::Device& device, const float* g, const float* to_a, const float* to_b,
+                   float* ga, float* gb, int64_t n) {
+  if (device.is_cuda()) return cuda_gated_back(device.index(), g, to_a, to_b, ga, gb, n);
+  kernels::gated_back(g, to_a, to_b, ga, gb, n);
+}
+
+void rms_norm_on(const at::Device& device, const float* x, const float* w, int64_t rows,
+                 int64_t width, double epsilon, float* y, float* r) {
+  if (device.is_cuda()) return cuda_rms_norm(device.index(), x, w, rows, width, epsilon, y, r);
+  kernels::rms_norm(x, w, rows, width, epsilon, y, r);
+}
+
+void rms_norm_back_on(const at::Device& device, const float* x, const float* w, const float* r,
+                      const float* g, int64_t rows, int64_t width, float* gx, float* gw) {
+  if (device.is_cuda()) {
+    return cuda_rms_norm_back(device.index(), x, w, r, g, rows, width, gx, gw);
+  }
+  kernels::rms_norm_back(x, w, r, g, rows, width, gx, gw);
+}
+
+Tensor softmax_loss_on(const at::Device& device, const float* z, const int64_t* target,
+                       int64_t rows, int64_t classes, float factor, float* gradient) {
+  const auto options = at::TensorOptions(at::kDouble).device(device);
+  if (!device.is_cuda()) {
+    return at::full({}, kernels::softmax_loss(z, target, rows, classes, factor, gradient), options);
+  }
+  const Tensor losses = at::empty({rows}, options);
+  cuda_softmax_loss(device.index(), z, target, rows, classes, factor, gradient,
+                    losses.mutable_data_ptr<double>());
+  return losses.sum();
 }
 
 }  // namespace lethe

@@ -4,7 +4,7 @@
 #include "core/bf16_values.h"
 #include "core/capture.h"
 #include "core/dense_product.h"
-#include "core/kernels/rms_norm.h"
+#include "core/device_kernels.h"
 
 namespace lethe {
 namespace {
@@ -15,8 +15,8 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
     const Tensor x = given.contiguous();
     const int64_t width = x.size(-1), rows = x.numel() / width;
     Tensor y = at::empty_like(x), roots = at::empty({rows}, x.options());
-    kernels::rms_norm(x.const_data_ptr<float>(), weight.const_data_ptr<float>(), rows, width,
-                      epsilon, y.mutable_data_ptr<float>(), roots.mutable_data_ptr<float>());
+    rms_norm_on(x.device(), x.const_data_ptr<float>(), weight.const_data_ptr<float>(), rows, width,
+                epsilon, y.mutable_data_ptr<float>(), roots.mutable_data_ptr<float>());
     saved->save_for_backward({x, weight, roots});
     return y;
   }
@@ -27,10 +27,10 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
     const Tensor &x = kept[0], &weight = kept[1], g = gradients[0].contiguous();
     Tensor to_x = at::empty_like(x), to_weight;
     if (saved->needs_input_grad(1)) to_weight = at::empty_like(weight);
-    kernels::rms_norm_back(x.const_data_ptr<float>(), weight.const_data_ptr<float>(),
-                           kept[2].const_data_ptr<float>(), g.const_data_ptr<float>(),
-                           kept[2].numel(), x.size(-1), to_x.mutable_data_ptr<float>(),
-                           to_weight.defined() ? to_weight.mutable_data_ptr<float>() : nullptr);
+    rms_norm_back_on(x.device(), x.const_data_ptr<float>(), weight.const_data_ptr<float>(),
+                     kept[2].const_data_ptr<float>(), g.const_data_ptr<float>(), kept[2].numel(),
+                     x.size(-1), to_x.mutable_data_ptr<float>(),
+                     to_weight.defined() ? to_weight.mutable_data_ptr<float>() : nullptr);
     return {to_x, to_weight, Tensor()};
   }
 };
@@ -40,9 +40,8 @@ Tensor over_roots(const Tensor& x, double epsilon) {
 }
 
 Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
-  const bool here = x.is_cpu() && x.scalar_type() == at::kFloat && x.numel() > 0 &&
-                    weight.scalar_type() == at::kFloat;
-  return here ? RmsNorm::apply(x, weight, epsilon) : over_roots(x, epsilon) * weight;
+  const bool known = has_kernels(x) && has_kernels(weight) && x.numel() > 0;
+  return known ? RmsNorm::apply(x, weight, epsilon) : over_roots(x, epsilon) * weight;
 }
 
 }  // namespace

@@ -54,6 +54,7 @@ class FourBitWeight : public QuantisedWeight {
     const NestedAbsmax& nested = *stored.nested;
     absmax_ = at::tensor(nested.codes);
     nested_absmax_ = at::tensor(nested.absmax);
+    offset_here_ = nested.offset;
     offset_ = at::full({1}, nested.offset, nested_absmax_.options());
     map_ = nested.map;
     nested_block_ = nested.block;
@@ -65,7 +66,7 @@ class FourBitWeight : public QuantisedWeight {
     made.packed = codes->const_data_ptr<uint8_t>();
     if (nested_) {
       made.nested = NestedAbsmax{values_of<uint8_t>(absmax_), values_of<float>(nested_absmax_),
-                                 map_, offset_.item<float>(), nested_block_};
+                                 map_, offset(), nested_block_};
     } else {
       made.absmax = values_of<float>(absmax_);
     }
@@ -96,8 +97,8 @@ class FourBitWeight : public QuantisedWeight {
     const auto* packed = codes_.const_data_ptr<uint8_t>();
     if (nested_) {
       const kernels::NestedScales scales{map_.get(), absmax_.const_data_ptr<uint8_t>(),
-                                         nested_absmax_.const_data_ptr<float>(),
-                                         offset_.item<float>(), nested_block_};
+                                         nested_absmax_.const_data_ptr<float>(), offset(),
+                                         nested_block_};
       return use(kernels::FourBitTiles(format_, packed, scales, out(), in(), block_));
     }
     use(kernels::FourBitTiles(format_, packed, absmax_.const_data_ptr<float>(), out(), in(),
@@ -123,19 +124,21 @@ class FourBitWeight : public QuantisedWeight {
     absmax_ = at::empty({n}, scales.options().dtype(at::kByte));
     nested_absmax_ =
         at::empty({(n + kernels::kNestedBlock - 1) / kernels::kNestedBlock}, scales.options());
-    const float offset = kernels::quantize_scales(scales.const_data_ptr<float>(), n,
-                                                  absmax_.mutable_data_ptr<uint8_t>(),
-                                                  nested_absmax_.mutable_data_ptr<float>());
-    offset_ = at::full({1}, offset, scales.options());
+    offset_here_ = kernels::quantize_scales(scales.const_data_ptr<float>(), n,
+                                            absmax_.mutable_data_ptr<uint8_t>(),
+                                            nested_absmax_.mutable_data_ptr<float>());
+    offset_ = at::full({1}, offset_here_, scales.options());
   }
+
+  /// The nested scales' offset; on a GPU as it was made, so that no product waits for it.
+  float offset() const { return offset_.is_cpu() ? offset_.item<float>() : offset_here_; }
 
   /// The float32 scales of `count` blocks from `first` on.
   Tensor scales(int64_t first, int64_t count) const {
     if (!nested_) return absmax_.narrow(0, first, count);
     const Tensor absmax = nested_absmax_.to(codes_.device());
     const kernels::NestedScales nested{map_.get(), absmax_.const_data_ptr<uint8_t>(),
-                                       absmax.const_data_ptr<float>(), offset_.item<float>(),
-                                       nested_block_};
+                                       absmax.const_data_ptr<float>(), offset(), nested_block_};
     const Tensor made = at::empty({count}, absmax.options());
     dequantize_scales_on(codes_.device(), nested, first, count, made.mutable_data_ptr<float>());
     return made;
@@ -146,8 +149,9 @@ class FourBitWeight : public QuantisedWeight {
   int64_t block_;
   Tensor codes_;          // ((out * in + 1) / 2) uint8
   Tensor absmax_;         // (ceil(out * in / block)) float32, uint8 where nested
-  Tensor nested_absmax_;  // (ceil(blocks / nested_block_)) float32, on the CPU
-  Tensor offset_;         // (1) float32, on the CPU
+  Tensor nested_absmax_;  // (ceil(blocks / nested_block_)) float32
+  Tensor offset_;         // (1) float32
+  float offset_here_ = 0;
   MapHandle map_ = own_map();
   int64_t nested_block_ = kernels::kNestedBlock;
 };

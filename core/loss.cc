@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "core/autograd_function.h"
-#include "core/kernels/softmax_loss.h"
+#include "core/device_kernels.h"
 
 namespace lethe {
 namespace {
@@ -16,26 +16,30 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
     const Tensor z = logits.contiguous(), target = targets.contiguous();
     const int64_t rows = z.size(0);
     Tensor gradient = at::empty_like(z);
-    const double sum = kernels::softmax_loss(
-        z.const_data_ptr<float>(), target.const_data_ptr<int64_t>(), rows, z.size(1),
+    const Tensor sum = softmax_loss_on(
+        z.device(), z.const_data_ptr<float>(), target.const_data_ptr<int64_t>(), rows, z.size(1),
         1 / static_cast<float>(rows), gradient.mutable_data_ptr<float>());
     saved->save_for_backward({gradient});
-    return at::full({}, sum / static_cast<double>(rows), z.options());
+    return sum.div_(static_cast<double>(rows)).to(at::kFloat);
   }
 
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* saved,
                                                torch::autograd::tensor_list gradients) {
     const Tensor gradient = saved->get_saved_variables()[0];
+    // A GPU is not waited for: in place, which autograd refuses to a second pass.
+    if (!gradient.is_cpu()) return {gradient.detach().mul_(gradients[0]), Tensor()};
     const bool whole = gradients[0].item<float>() == 1;
     return {whole ? gradient : gradient * gradients[0], Tensor()};
   }
 };
 
-/// Whether CrossEntropy takes them: predicted tokens on the CPU, whose classes nothing masks.
-bool tokens_here(const Tensor& logits, const Batch& batch) {
-  return batch.positions.defined() && !batch.active.defined() && logits.is_cpu() &&
-         logits.scalar_type() == at::kFloat && logits.numel() > 0 && logits.requires_grad() &&
-         at::GradMode::is_enabled() && batch.targets.min().item<int64_t>() >= 0 &&
+/// Whether CrossEntropy takes them: predicted tokens, whose classes nothing masks. On a GPU targets
+/// are not looked at, which would wait for it: a loss is NaN where one is no class.
+bool takes_tokens(const Tensor& logits, const Batch& batch) {
+  const bool known = batch.positions.defined() && !batch.active.defined() && has_kernels(logits) &&
+                     logits.numel() > 0 && logits.requires_grad() && at::GradMode::is_enabled();
+  if (!known || logits.is_cuda()) return known;
+  return batch.targets.min().item<int64_t>() >= 0 &&
          batch.targets.max().item<int64_t>() < logits.size(1);
 }
 
@@ -52,7 +56,7 @@ Tensor position_weights(const Batch& batch) {
 }
 
 Tensor task_loss(const Tensor& logits, const Batch& batch) {
-  if (!batch.weights.defined() && tokens_here(logits, batch)) {
+  if (!batch.weights.defined() && takes_tokens(logits, batch)) {
     return CrossEntropy::apply(logits, batch.targets);
   }
   const Tensor shown = masked_logits(logits, batch);

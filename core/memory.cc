@@ -126,6 +126,14 @@ void rebook(void* storage, Category category) {
 
 void book_mapped(int64_t bytes) { host_ledger().add(Category::mapped_weights, bytes); }
 
+Category book_host(int64_t bytes) {
+  const Category category = host_tag();
+  host_ledger().add(category, bytes);
+  return category;
+}
+
+void unbook_host(Category category, int64_t bytes) { host_ledger().add(category, -bytes); }
+
 void begin_phase(const std::string& name) {
   host_ledger().begin(name);
   device_ledger().begin(name);

@@ -53,6 +53,11 @@ void rebook(void* storage, Category category);
 /// Books `bytes` of a mapped file, negative when they are let go: no allocator sees them.
 void book_mapped(int64_t bytes);
 
+/// Books `bytes` of host memory that comes from elsewhere under this thread's tag, which it
+/// returns; and lets them go.
+Category book_host(int64_t bytes);
+void unbook_host(Category category, int64_t bytes);
+
 /// Starts phase `name`: its peaks begin at what is live now. Phases of one name are merged
 /// (maximum).
 void begin_phase(const std::string& name);

@@ -135,9 +135,11 @@ class Int8Weight : public QuantisedWeight {
  protected:
   void with_tiles(const Use& use) const override { use(kernels::Int8Tiles(matrix())); }
   Tensor rows(int64_t from, int64_t n) const override {
+    // A tensor: on a GPU libtorch divides by a number by multiplying with its reciprocal.
+    const Tensor most = at::full({1}, 127, absmax_.options());
     return codes_.narrow(0, from, n)
         .to(at::kFloat)
-        .mul_((absmax_.narrow(0, from, n) / 127).unsqueeze(1));
+        .mul_((absmax_.narrow(0, from, n) / most).unsqueeze(1));
   }
 
  private:

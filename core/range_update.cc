@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/cuda_layers.h"
 #include "core/kernels/bf16_round.h"
 #include "core/memory.h"
 #include "core/update.h"
@@ -11,7 +12,8 @@ namespace {
 
 /// Values in float32 at a time: two arrays of them stay in the second-level cache; elsewhere enough
 /// to be worth a launch.
-constexpr int64_t kHere = 8 * Moments::kPiece, kThere = 2048 * Moments::kPiece;
+constexpr int64_t kHere = 8 * Moments::kPiece, kThere = int64_t{4} << 20;
+static_assert(kThere % Moments::kPiece == 0);
 
 /// MurmurHash3's last step on 32-bit words in 64 bits.
 Tensor mixed_bits(const Tensor& words) {
@@ -31,6 +33,12 @@ void round_at_random(const Tensor& value, uint64_t key, int64_t first, const Ten
     kernels::round_at_random(value.const_data_ptr<float>(), value.numel(), key,
                              static_cast<uint64_t>(first),
                              reinterpret_cast<uint16_t*>(to.mutable_data_ptr<c10::BFloat16>()));
+    return;
+  }
+  if (value.is_cuda()) {
+    cuda_round_at_random(value.device().index(), value.const_data_ptr<float>(), value.numel(), key,
+                         static_cast<uint64_t>(first),
+                         reinterpret_cast<uint16_t*>(to.mutable_data_ptr<c10::BFloat16>()));
     return;
   }
   const auto low = static_cast<int64_t>(key & 0xffffffff), high = static_cast<int64_t>(key >> 32);

@@ -98,11 +98,18 @@ void Trainer::prepare() {
   Setup setup{model_, arena_, stream_, make_generator(seed_for(request_.seed, "strategy")),
               teacher_opener()};
   for (auto& strategy : strategies_) strategy->prepare(setup);
-  if (arena_.store() != ValueStore::float32) narrow_frozen(model_);
+  narrow();
   check_formats(model_);
   for (const auto& strategy : strategies_) {
     if (auto form = strategy->penalty_form(stream_)) result_.penalties.push_back(std::move(*form));
   }
+}
+
+/// Without masters trained values are rounded before they are laid out, as that would: float32 and
+/// bfloat16 ones are not there whole at once.
+void Trainer::narrow() {
+  if (arena_.store() == ValueStore::float32) return;
+  narrow_values(model_, arena_.store() == ValueStore::bf16);
 }
 
 std::function<std::shared_ptr<Model>(const TeacherRequest&)> Trainer::teacher_opener() {
@@ -127,7 +134,7 @@ void Trainer::adapt(int64_t task) {
   if (arena_.lay_out(model_, !levers_.backward_update) && levers_.backward_update) {
     moving_.attach(arena_);
   }
-  if (arena_.store() != ValueStore::float32) narrow_frozen(model_);
+  narrow();
   if (levers_.offload_activations) {
     if (!activations_) activations_ = std::make_unique<OffloadedActivations>(request_.device);
     activations_->leave(model_);

@@ -51,6 +51,7 @@ class Trainer {
  private:
   void prepare();
   void adapt(int64_t task);
+  void narrow();
   /// The way to a teacher, timed as a phase of its own; empty where the request has none.
   std::function<std::shared_ptr<Model>(const TeacherRequest&)> teacher_opener();
   void measure(int64_t after_task);

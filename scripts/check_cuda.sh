@@ -33,7 +33,7 @@ say "CUDA code: the files that talk to the GPU"
 mkdir "$out/fmt_first"
 ln -s /usr/include/fmt "$out/fmt_first/fmt"
 toolkit=$(dirname "$(dirname "$(readlink -f "$nvcc")")")
-for file in core/cuda_device.cc core/memory_cuda.cc; do
+for file in core/cuda_device.cc core/cuda_layers.cc core/memory_cuda.cc; do
   "${CXX:-g++}" -std=c++20 -fPIC -Wall -Wextra -Werror -Wno-missing-field-initializers -DAT_PER_OPERATOR_HEADERS \
     -I"$out/fmt_first" -I. -isystem "$torch/include" -isystem "$torch/include/torch/csrc/api/include" \
     -isystem "$toolkit/include" -fsyntax-only "$file"

@@ -88,7 +88,7 @@ TEST_CASE("frozen values become bfloat16, codes and what is trained stay") {
   coded.set_format("int8");
   Linear& trained = *model->linears()[2];
   trained.set_trainable(true);
-  narrow_frozen(*model);
+  narrow_values(*model, false);
   for (const Parameter& parameter : model->parameters()) {
     CAPTURE(parameter.name);
     const bool scale = parameter.name == coded.name() + ".weight.absmax";

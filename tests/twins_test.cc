@@ -74,6 +74,11 @@ TEST_CASE("4-bit codes of the CUDA kernels are the CPU's", "[twins]") {
   in_every_order(check_four_bit_twins);
 }
 
+TEST_CASE("layers, losses and rounding of the CUDA kernels are the CPU's", "[twins]") {
+  in_every_order(check_layer_twins);
+  in_every_order(check_rounding_twin);
+}
+
 TEST_CASE("8-bit codes of the CUDA kernels are the CPU's", "[twins]") {
   in_every_order(check_8bit_twins);
 }

@@ -22,6 +22,16 @@ inline int64_t grid_of(int64_t wanted, int64_t most = kMostBlocks) {
   return wanted < 1 ? 1 : wanted < most ? wanted : most;
 }
 
+/// What one thread reads or writes at once.
+struct alignas(16) Four {
+  float at[4];
+};
+
+/// Whether an array begins at a multiple of so many bytes.
+inline bool starts_at(const void* array, uintptr_t bytes) {
+  return reinterpret_cast<uintptr_t>(array) % bytes == 0;
+}
+
 /// Threads for one block of n elements: a power of two.
 inline unsigned threads_for(int64_t n) {
   unsigned threads = 32;

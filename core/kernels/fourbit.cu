@@ -34,18 +34,41 @@ __global__ void quantize_four_bits(const float* x, int64_t n, int64_t block, Fou
   }
 }
 
+/// Eight values, whose blocks are no smaller, at a time while `fours` of their four bytes are whole
+/// and lie where both arrays can be read and written so; then one byte.
 __global__ void dequantize_four_bits(const uint8_t* packed, const float* absmax, int64_t n,
-                                     int64_t block, FourBitTable table, float* out) {
+                                     int block_bits, int64_t fours, FourBitTable table,
+                                     float* out) {
   __shared__ float values[16];
   if (threadIdx.x < 16) values[threadIdx.x] = table.value[threadIdx.x];
   __syncthreads();
   const int64_t stride = int64_t{gridDim.x} * blockDim.x;
-  int64_t byte = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  for (; 2 * byte < n; byte += stride) {
-    const float scale = absmax[2 * byte / block];
+  const int64_t mine = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  for (int64_t four = mine; four < fours; four += stride) {
+    const float scale = absmax[(8 * four) >> block_bits];
+    const uint32_t bytes = reinterpret_cast<const uint32_t*>(packed)[four];
+    Four low, high;
+    for (int i = 0; i < 4; ++i) {
+      const unsigned byte = bytes >> (8 * i) & 255u;
+      Four& half = i < 2 ? low : high;
+      half.at[2 * (i % 2)] = __fmul_rn(values[byte >> 4], scale);
+      half.at[2 * (i % 2) + 1] = __fmul_rn(values[byte & 15u], scale);
+    }
+    reinterpret_cast<Four*>(out)[2 * four] = low;
+    reinterpret_cast<Four*>(out)[2 * four + 1] = high;
+  }
+  for (int64_t byte = 4 * fours + mine; 2 * byte < n; byte += stride) {
+    const float scale = absmax[(2 * byte) >> block_bits];
     out[2 * byte] = __fmul_rn(values[packed[byte] >> 4], scale);
     if (2 * byte + 1 < n) out[2 * byte + 1] = __fmul_rn(values[packed[byte] & 15], scale);
   }
+}
+
+/// The exponent of a power of two.
+int bits_of(int64_t block) {
+  int bits = 0;
+  while ((int64_t{1} << bits) < block) ++bits;
+  return bits;
 }
 
 }  // namespace
@@ -62,8 +85,9 @@ int dequantize_4bit_cuda(FourBit format, const uint8_t* packed, const float* abs
                          int64_t block, float* out, void* stream) {
   check_four_bit_block(block);
   if (n == 0) return 0;
+  const int64_t fours = starts_at(packed, 4) && starts_at(out, sizeof(Four)) ? n / 8 : 0;
   return launch(dequantize_four_bits, grid_of((n / 2 + kThreads) / kThreads), kThreads, stream,
-                packed, absmax, n, block, four_bit_table(format), out);
+                packed, absmax, n, bits_of(block), fours, four_bit_table(format), out);
 }
 
 }  // namespace lethe::kernels

@@ -1,7 +1,7 @@
 #include "core/models/activation.h"
 
 #include "core/autograd_function.h"
-#include "core/kernels/gated.h"
+#include "core/device_kernels.h"
 #include "core/kernels/gelu.h"
 
 namespace lethe {
@@ -39,9 +39,9 @@ struct GatedProduct : torch::autograd::Function<GatedProduct> {
                         bool silu) {
     const Tensor left = a.contiguous(), right = b.contiguous();
     Tensor y = at::empty_like(left), to_a = at::empty_like(left), to_b = at::empty_like(left);
-    kernels::gated(gate_of(silu), left.const_data_ptr<float>(), right.const_data_ptr<float>(),
-                   y.mutable_data_ptr<float>(), to_a.mutable_data_ptr<float>(),
-                   to_b.mutable_data_ptr<float>(), y.numel());
+    gated_on(y.device(), gate_of(silu), left.const_data_ptr<float>(), right.const_data_ptr<float>(),
+             y.mutable_data_ptr<float>(), to_a.mutable_data_ptr<float>(),
+             to_b.mutable_data_ptr<float>(), y.numel());
     saved->save_for_backward({to_a, to_b});
     return y;
   }
@@ -51,9 +51,9 @@ struct GatedProduct : torch::autograd::Function<GatedProduct> {
     const auto kept = saved->get_saved_variables();
     const Tensor g = gradients[0].contiguous();
     Tensor ga = at::empty_like(g), gb = at::empty_like(g);
-    kernels::gated_back(g.const_data_ptr<float>(), kept[0].const_data_ptr<float>(),
-                        kept[1].const_data_ptr<float>(), ga.mutable_data_ptr<float>(),
-                        gb.mutable_data_ptr<float>(), g.numel());
+    gated_back_on(g.device(), g.const_data_ptr<float>(), kept[0].const_data_ptr<float>(),
+                  kept[1].const_data_ptr<float>(), ga.mutable_data_ptr<float>(),
+                  gb.mutable_data_ptr<float>(), g.numel());
     return {ga, gb, Tensor()};
   }
 };
@@ -62,15 +62,15 @@ struct GatedProduct : torch::autograd::Function<GatedProduct> {
 
 Tensor gated(Activation activation, const Tensor& a, const Tensor& b) {
   const bool silu = activation == Activation::silu;
-  const bool here = a.is_cpu() && a.scalar_type() == at::kFloat && b.scalar_type() == at::kFloat;
-  if (!here || (!silu && activation != Activation::gelu_tanh)) return activated(activation, a) * b;
+  const bool known = has_kernels(a) && has_kernels(b);
+  if (!known || (!silu && activation != Activation::gelu_tanh)) return activated(activation, a) * b;
   if (at::GradMode::is_enabled() && (a.requires_grad() || b.requires_grad())) {
     return GatedProduct::apply(a, b, silu);
   }
   const Tensor left = a.contiguous(), right = b.contiguous();
   Tensor y = at::empty_like(left);
-  kernels::gated(gate_of(silu), left.const_data_ptr<float>(), right.const_data_ptr<float>(),
-                 y.mutable_data_ptr<float>(), nullptr, nullptr, y.numel());
+  gated_on(y.device(), gate_of(silu), left.const_data_ptr<float>(), right.const_data_ptr<float>(),
+           y.mutable_data_ptr<float>(), nullptr, nullptr, y.numel());
   return y;
 }
 

@@ -74,6 +74,11 @@ TEST_CASE("products with quantised weights on the GPU give the CPU's bits") {
   on_gpu(kernels::check_tile_product_twins);
 }
 
+TEST_CASE("layers and losses on the GPU are the CPU's, and rounding its bits") {
+  on_gpu(kernels::check_layer_twins);
+  on_gpu(kernels::check_rounding_twin);
+}
+
 TEST_CASE("the twins refuse on the GPU what the CPU's functions refuse") {
   on_gpu(kernels::check_twins_refuse);
 }

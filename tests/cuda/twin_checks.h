@@ -26,6 +26,8 @@ void check_int8_rows_twin(Place& place);
 void check_int8_product_twin(Place& place);
 void check_linear_int8_twin(Place& place);
 void check_tile_product_twins(Place& place);
+void check_layer_twins(Place& place);
+void check_rounding_twin(Place& place);
 /// What the CPU's functions refuse, and nothing at all to do.
 void check_twins_refuse(Place& place);
 

@@ -64,9 +64,10 @@ ByteMoments::Kept ByteMoments::zero(const ArenaRange& range) {
 void ByteMoments::lay_out(const Arena& arena, bool clear) {
   std::map<std::string, Kept> before = std::move(moments_);
   moments_.clear();
+  if (clear) before.clear();  // before new ones are made
   for (const ArenaRange& range : arena.ranges()) {
     const auto known = before.find(range.name);
-    const bool carried = !clear && known != before.end() &&
+    const bool carried = known != before.end() &&
                          (!known->second.in_bytes() || known->second.first.numel() == range.size);
     moments_[range.name] = carried ? std::move(known->second) : zero(range);
   }

@@ -8,6 +8,7 @@ namespace lethe {
 
 void HostMoments::lay_out(const Arena& arena, bool clear) {
   const MemoryTag tag(Category::optimizer);
+  if (clear) std::fill(flat_.begin(), flat_.end(), Tensor());  // before new ones are made
   const std::vector<Tensor> before = flat_;
   const std::vector<Place> old = std::move(places_);
   places_.clear();

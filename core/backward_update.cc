@@ -63,6 +63,12 @@ void BackwardUpdate::move(size_t number) {
   moved_[number] = true;
 }
 
+void BackwardUpdate::settle(const Tensor& parameter) {
+  for (size_t i = 0; i < ranges_.size(); ++i) {
+    if (ranges_[i].parameter.is_same(parameter) && !moved_[i]) move(i);
+  }
+}
+
 double BackwardUpdate::finish() {
   for (size_t i = 0; i < ranges_.size(); ++i) {
     if (!moved_[i]) move(i);

@@ -23,6 +23,8 @@ class BackwardUpdate {
   void begin(const kernels::Update& step, const RangeUpdate& update);
   /// While held, gradients gather: several backward passes belong to one step.
   void hold(bool held) { held_ = held; }
+  /// Moves `parameter` by what has gathered, where it has not moved: no more will come.
+  void settle(const Tensor& parameter);
   /// Moves what no gradient has reached, with what has gathered or else a gradient of zero, and
   /// returns the sum of penalties.
   double finish();

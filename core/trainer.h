@@ -70,7 +70,8 @@ class Trainer {
   double forward_backward(int64_t task, const Batch& batch, double share, Tensor& logits);
   double chunked(const Batch& batch, double share, const Step& step);
   Tensor extra_losses(const Step& step, double share);
-  void backward(const Tensor& of, const Tensor& gradient = {}) const;
+  void backward(const Tensor& of, const Tensor& gradient = {}, bool gathers = false) const;
+  void settle_head();
   kernels::Update next_step(double lr_factor);
   RangeUpdate mover() const;
   void contribute(Update& update, const kernels::Update& step);

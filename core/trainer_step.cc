@@ -14,8 +14,8 @@
 
 namespace lethe {
 
-void Trainer::backward(const Tensor& of, const Tensor& gradient) const {
-  if (levers_.backward_update) {
+void Trainer::backward(const Tensor& of, const Tensor& gradient, bool gathers) const {
+  if (levers_.backward_update && !gathers) {
     torch::autograd::backward({of}, {gradient});
     return;
   }
@@ -53,12 +53,22 @@ double Trainer::forward_backward(int64_t task, const Batch& batch, double share,
 double Trainer::chunked(const Batch& batch, double share, const Step& step) {
   moving_.hold(true);
   const Tensor extra = extra_losses(step, share);
-  if (extra.defined()) backward(extra * share);
-  return chunked_loss_backward(model_, batch, levers_.chunk, share,
-                               [&](const Tensor& of, const Tensor& gradient, bool last) {
-                                 moving_.hold(!last);
-                                 backward(of, gradient);
-                               });
+  if (extra.defined()) backward(extra * share, {}, /*gathers=*/true);
+  const auto pass = [&](const Tensor& of, const Tensor& gradient, bool last) {
+    moving_.hold(!last);
+    if (last) settle_head();
+    backward(of, gradient, /*gathers=*/!last);
+  };
+  return chunked_loss_backward(model_, batch, levers_.chunk, share, pass);
+}
+
+/// With the chunks done a head of its own has its gradient, which need not wait for the blocks'.
+void Trainer::settle_head() {
+  if (!levers_.backward_update) return;
+  for (Linear* linear : model_.linears()) {
+    if (linear->kind() != SeamKind::head) continue;
+    linear->parameters([this](const std::string&, Tensor& value) { moving_.settle(value); });
+  }
 }
 
 kernels::Update Trainer::next_step(double lr_factor) {

@@ -79,21 +79,21 @@ std::string verdict_text(const plan::Plan& plan) {
 }
 
 std::string measured_text(const plan::Account& account, const MeasuredStep& measured) {
-  if (measured.out_of_memory)
+  if (measured.out_of_memory) {
     return fmt::format("\n  measured on {}: out of memory\n", measured.device);
+  }
+  std::string text = fmt::format("\n  measured on {}\n", measured.device);
+  const auto line = [&text](const std::string& name, int64_t device, int64_t host,
+                            const std::string& note) {
+    text += fmt::format("  {:<24} {:>12} {:>12}{}\n", name, mib(device), mib(host), note);
+  };
+  for (const MeasuredStep::Held& one : measured.held) line(one.category, one.device, one.host, "");
   const double off = 100.0 * static_cast<double>(account.peak() - measured.peak) /
                      static_cast<double>(measured.peak);
-  std::string text = fmt::format("\n  measured on {}\n", measured.device);
-  text += fmt::format("  {:<24} {:>12} {:>12}   MiB; the plan is {:+.1f} % off\n", "peak of a step",
-                      mib(measured.peak), mib(measured.host), off);
-  text += fmt::format("  {:<24} {:>12}                before the first step\n", "peak",
-                      mib(measured.before));
-  if (measured.reserved > 0) {
-    text += fmt::format("  {:<24} {:>12}                from the driver\n", "CUDA reserved",
-                        mib(measured.reserved));
-  }
-  return text + fmt::format("  {:<24} {:>12.2f}                ms, the median\n", "a step",
-                            measured.milliseconds);
+  line("peak", measured.peak, measured.host, fmt::format("   the plan is {:+.1f} % off", off));
+  line("before the first step", measured.before, 0, "   while it is made, moved and laid out");
+  if (measured.reserved > 0) line("CUDA reserved", measured.reserved, 0, "   from the driver");
+  return text + fmt::format("  {:<24} {:>12.2f} ms, the median\n", "a step", measured.milliseconds);
 }
 
 void add_shape_options(CLI::App& command, plan::PlanRequest& request) {
@@ -199,7 +199,12 @@ std::string plan_json(const std::string& model, const plan::ModelFacts& facts,
     json["largest_batch"] = plan.largest_batch;
   }
   if (measured) {
+    nlohmann::ordered_json held = nlohmann::ordered_json::object();
+    for (const MeasuredStep::Held& one : measured->held) {
+      held[one.category] = {{"device", one.device}, {"host", one.host}};
+    }
     json["measured"] = {{"device", measured->device},
+                        {"held", held},
                         {"out_of_memory", measured->out_of_memory},
                         {"peak", measured->peak},
                         {"host", measured->host},

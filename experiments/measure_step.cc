@@ -191,10 +191,19 @@ double median_milliseconds(const DrawnRows::Times& asked, int64_t steps, int64_t
 
 void take_usage(const TrialResult& result, const at::Device& device, MeasuredStep& measured) {
   std::map<std::string, int64_t> there, host;  // by phase
+  std::map<std::string, std::pair<int64_t, int64_t>> held;
   for (const Usage& row : result.usage) {
     if (row.category == "CUDA reserved") measured.reserved = row.peak;
     if (row.category == "CUDA reserved" || row.category == "process peak RSS") continue;
-    (row.device == "host" ? host : there)[row.phase] += row.at_peak;
+    const bool on_host = row.device == "host";
+    (on_host ? host : there)[row.phase] += row.at_peak;
+    if (row.phase == "train" && row.at_peak > 0) {
+      auto& [own, beside] = held[row.category];
+      (on_host && !device.is_cpu() ? beside : own) += row.at_peak;
+    }
+  }
+  for (const auto& [category, bytes] : held) {
+    measured.held.push_back({category, bytes.first, bytes.second});
   }
   if (device.is_cpu()) std::swap(there, host);
   measured.peak = there["train"];
@@ -229,20 +238,28 @@ MeasuredStep measured_here(const StepRequest& step) {
 }
 
 std::string as_json(const MeasuredStep& measured) {
-  return nlohmann::json{{"device", measured.device},
-                        {"peak", measured.peak},
-                        {"host", measured.host},
-                        {"before", measured.before},
-                        {"reserved", measured.reserved},
-                        {"milliseconds", measured.milliseconds},
-                        {"out_of_memory", measured.out_of_memory}}
-      .dump();
+  nlohmann::json json = {
+      {"device", measured.device},       {"peak", measured.peak},
+      {"host", measured.host},           {"before", measured.before},
+      {"reserved", measured.reserved},   {"milliseconds", measured.milliseconds},
+      {"held", nlohmann::json::array()}, {"out_of_memory", measured.out_of_memory}};
+  for (const MeasuredStep::Held& one : measured.held) {
+    json["held"].push_back({one.category, one.device, one.host});
+  }
+  return json.dump();
 }
 
 MeasuredStep from_json(const std::string& text) {
   const auto json = nlohmann::json::parse(text);
-  return {json["device"],   json["peak"],         json["host"],         json["before"],
-          json["reserved"], json["milliseconds"], json["out_of_memory"]};
+  MeasuredStep measured{.device = json["device"],
+                        .peak = json["peak"],
+                        .host = json["host"],
+                        .before = json["before"],
+                        .reserved = json["reserved"],
+                        .milliseconds = json["milliseconds"]};
+  for (const auto& one : json["held"]) measured.held.push_back({one[0], one[1], one[2]});
+  measured.out_of_memory = json["out_of_memory"];
+  return measured;
 }
 
 std::string measured_text(const StepRequest& step) {

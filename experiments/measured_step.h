@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "core/plan/request.h"
 
@@ -19,13 +20,19 @@ struct StepRequest {
 };
 
 struct MeasuredStep {
-  std::string device;          ///< class: "cpu", "cuda NVIDIA H100 80GB HBM3 sm_90"
-  int64_t peak = 0;            ///< bytes on the device at the highest instant of the steps
-  int64_t host = 0;            ///< of a GPU's steps: the same of host memory
-  int64_t before = 0;          ///< peak on the device before the first step: made, moved, laid out
-  int64_t reserved = 0;        ///< the most that libtorch's allocator took from the driver; CPU: 0
-  double milliseconds = 0;     ///< a step of the last task: the median without the first
-  bool out_of_memory = false;  ///< then `peak` and the rest are 0
+  struct Held {
+    std::string category;  ///< of the meter
+    int64_t device = 0, host = 0;
+  };
+
+  std::string device;           ///< class: "cpu", "cuda NVIDIA H100 80GB HBM3 sm_90"
+  int64_t peak = 0;             ///< bytes on the device at the highest instant of the steps
+  int64_t host = 0;             ///< of a GPU's steps: the same of host memory
+  int64_t before = 0;           ///< peak on the device before the first step: made, moved, laid out
+  int64_t reserved = 0;         ///< the most that libtorch's allocator took from the driver; CPU: 0
+  double milliseconds = 0;      ///< a step of the last task: the median without the first
+  std::vector<Held> held = {};  ///< what `peak` and `host` are made of
+  bool out_of_memory = false;   ///< then `peak` and the rest are 0
 };
 
 using StepMeasurer = std::function<MeasuredStep(const StepRequest&)>;

@@ -78,9 +78,7 @@ Tensor Seq2Seq::decode(const Tensor& ids, const Memory& memory, std::vector<Stac
 
 Tensor Seq2Seq::head(const Tensor& states) const {
   if (head_) return head_->forward(states);
-  const Tensor scaled = states / std::sqrt(static_cast<double>(config_.width));
-  if (shared_->weight().scalar_type() != at::kFloat) return shared_->as_head(scaled);
-  return at::linear(scaled, shared_->weight());
+  return shared_->as_head(states / std::sqrt(static_cast<double>(config_.width)));
 }
 
 Tensor Seq2Seq::predicted_states(const Batch& batch) {

@@ -50,19 +50,39 @@ Ghost Operators::look_up(const SeamPlan& table, int64_t tokens, int64_t own_ids)
     effect.backward_scratch = std::exchange(effect.parameter_gradient, 0);
   }
   effect.scratch_part = Part::workspace;
-  if (request.levers.narrow()) {  // core/bf16_values.cc, bf16_rows(): sums of the rows looked up
-    const int64_t rows = std::min(tokens, table.seam.out) * table.seam.in;
-    effect.scratch = 2 * tokens * table.seam.in;
-    if (table.weight) effect.backward_scratch += 6 * rows;
-    if (!tape_->whole_gradient()) effect.parameter_gradient = 0;
+  const bool apart = tape_->whole_gradient(), moves = request.levers.backward_update;
+  if (request.levers.narrow()) look_up_narrow(table, tokens, effect);
+  // What moves at once has no gradient beside that of its seam, which the states count.
+  const bool in_place = request.levers.narrow() ? !moves || !model.tied : moves && !model.tied;
+  if (!apart && in_place) effect.parameter_gradient = 0;
+  return tape_->run({}, effect);
+}
+
+/// core/bf16_values.cc, bf16_rows(): sums of the rows looked up.
+void Operators::look_up_narrow(const SeamPlan& table, int64_t tokens, Effect& effect) const {
+  const int64_t rows = std::min(tokens, table.seam.out) * table.seam.in;
+  effect.scratch = 2 * tokens * table.seam.in;
+  if (table.weight) effect.backward_scratch += 6 * rows;
+}
+
+Ghost Operators::look_up(const SeamPlan& table, const Ghost& gathered, int64_t tokens, bool held) {
+  Effect effect;
+  effect.bytes = bytes_of(tokens * table.seam.in);
+  effect.scratch_part = Part::workspace;
+  if (request.levers.narrow()) look_up_narrow(table, tokens, effect);
+  if (gathers_apart()) {
+    return tape_->run({{gathered, gradient_of(table.seam.weight_size())}}, effect);
+  }
+  effect.trains = table.weight;
+  if (table.weight && held && request.levers.backward_update) {
+    effect.backward_scratch += gradient_of(table.seam.weight_size());
   }
   return tape_->run({}, effect);
 }
 
-Ghost Operators::look_up(const SeamPlan& table, const Ghost& gathered, int64_t tokens) {
-  Effect effect;
-  effect.bytes = bytes_of(tokens * table.seam.in);
-  return tape_->run({{gathered, bytes_of(table.seam.weight_size())}}, effect);
+bool Operators::gathers_apart() const {
+  const Levers& levers = request.levers;
+  return levers.backward_update ? levers.chunk > 0 && model.tied : !levers.narrow();
 }
 
 /// core/prompt.cc, Prompt::before.
@@ -167,7 +187,9 @@ void Operators::multiply_in_tiles(const SeamPlan& seam, int64_t rows, Effect& ef
   effect.scratch = effect.backward_scratch = 4 * kernels::tile_scratch(rows, shape);
   if (narrow && seam.weight) {
     const int64_t gradient = 4 * std::min<int64_t>(64, seam.seam.out) * seam.seam.in;
-    effect.backward_scratch = std::max(effect.backward_scratch, gradient);
+    // Where it is made apart, the product for x is done before.
+    const int64_t whole = request.levers.backward_update ? gradient_of(seam.seam.weight_size()) : 0;
+    effect.backward_scratch = std::max(effect.backward_scratch - whole, gradient);
   }
   effect.scratch_part = Part::workspace;
 }

@@ -59,8 +59,12 @@ class Operators {
   Ghost view(const Ghost& x, int64_t bytes, int64_t gradient);
   Ghost look_up(const SeamPlan& table, int64_t tokens, int64_t own_ids = 0);
   /// A table that is used several times: `gathered` is a leaf, in which its gradient lies until the
-  /// last use is done.
-  Ghost look_up(const SeamPlan& table, const Ghost& gathered, int64_t tokens);
+  /// last use is done; `held` where a use further on has a gradient before this one.
+  Ghost look_up(const SeamPlan& table, const Ghost& gathered, int64_t tokens, bool held);
+  /// Whether the look-ups of one table gather their gradients in a tensor beside that of the
+  /// states: not where they are added in place, nor where values move at once and nothing came
+  /// before.
+  bool gathers_apart() const;
   Ghost behind_prompt(const Ghost& embedded);  ///< itself where there is none
   Ghost norm(const SeamPlan& seam, const Ghost& x);
   Ghost linear(const SeamPlan& seam, const Ghost& x);
@@ -86,6 +90,7 @@ class Operators {
   void keep(std::shared_ptr<void> pass) { pass_ = std::move(pass); }
 
  private:
+  void look_up_narrow(const SeamPlan& table, int64_t tokens, Effect& effect) const;
   Ghost layer_norm(const SeamPlan& seam, const Ghost& x, int64_t rows);
   Ghost rms_norm(const SeamPlan& seam, const Ghost& x, int64_t rows);
   Ghost base_product(const SeamPlan& seam, const Ghost& x, int64_t rows);

@@ -49,7 +49,7 @@ Account account(const ModelFacts& model, const PlanRequest& request) {
   check_length(model, request);
   const MethodPlan method = method_plan(model, request);
   check_prompt(model, method, request);
-  const States between = states(method, request);
+  const States between = states(model, method, request);
   Meter meter;
   for (size_t i = 0; i < kParts; ++i) {
     const auto part = static_cast<Part>(i);

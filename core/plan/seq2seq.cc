@@ -14,14 +14,15 @@ class Seq2SeqPass {
     const int64_t source = ops_.shapes.length, target = ops_.shapes.target;
     ops_.tape().meter().at("embedding");
     const Ghost memory =
-        stack(/*decoder=*/false, ops_.behind_prompt(ops_.look_up(shared, table, rows_ * source)),
-              {}, ops_.shapes.sequence());
-    const Ghost states =
-        stack(/*decoder=*/true, ops_.look_up(shared, table, rows_ * target), memory, target);
+        stack(/*decoder=*/false,
+              ops_.behind_prompt(ops_.look_up(shared, table, rows_ * source, /*held=*/true)), {},
+              ops_.shapes.sequence());
+    const Ghost states = stack(
+        /*decoder=*/true, ops_.look_up(shared, table, rows_ * target, model_.tied), memory, target);
     ops_.tape().meter().at("head");
     const Ghost read = ops_.chosen(states, shared.seam.in);
     if (!model_.tied) return ops_.logits(*ops_.next(), read);
-    return tied_logits(shared, table, ops_.scaled(read));
+    return ops_.logits(shared, ops_.scaled(read));
   }
 
  private:
@@ -60,18 +61,6 @@ class Seq2SeqPass {
     }
     made.final_norm = ops_.next();
     return made;
-  }
-
-  /// at::linear with the table itself: the states are kept, and the gradient of the table is made
-  /// whole and gathered with those of the look-ups.
-  Ghost tied_logits(const SeamPlan& shared, const Ghost& table, const Ghost& states) {
-    if (ops_.request.levers.chunk > 0) return states;
-    Effect effect;
-    effect.bytes = ops_.bytes_of(ops_.shapes.predicted * shared.seam.out);
-    effect.part = Part::logits;
-    if (shared.weight) effect.saved = {states};
-    return ops_.tape().run(
-        {{states, states.bytes}, {table, ops_.bytes_of(shared.seam.weight_size())}}, effect);
   }
 
   /// (1, heads, T, T), the decoder's masked; with padding one for every row of the encoder's.

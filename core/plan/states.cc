@@ -26,8 +26,9 @@ int64_t dense_value_bytes(const PlanRequest& request) {
 
 class Counting {
  public:
-  Counting(const MethodPlan& method, const PlanRequest& request)
-      : method_(method),
+  Counting(const ModelFacts& model, const MethodPlan& method, const PlanRequest& request)
+      : model_(model),
+        method_(method),
         request_(request),
         dense_(dense_value_bytes(request)),
         frozen_(request.mapped ? 0 : dense_),
@@ -50,7 +51,7 @@ class Counting {
     const int64_t prompt = method_.prompt_tokens * method_.prompt_width;
     if (prompt > 0) largest_gradient_ = std::max(largest_gradient_, add_trained(prompt, adapter_));
     device[Part::method_state] += method_.memory.kept;
-    if (request_.levers.backward_update) device[Part::gradients] = largest_gradient_;
+    if (request_.levers.backward_update) device[Part::gradients] = gradients_at_once();
     if (request_.levers.offload_moments) {
       std::swap(states_.host[Part::optimizer], device[Part::optimizer]);
     }
@@ -78,6 +79,26 @@ class Counting {
     return seam.seam.name.substr(0, seam.seam.name.find('.', first));
   }
 
+  /// Where values move in the backward pass: of one seam, or a block. A tied table's gathers over
+  /// the chunks of the loss and waits for its look-ups beside the others'.
+  int64_t gradients_at_once() const {
+    int64_t most = 0;
+    std::string name;
+    for (const auto& [seam, bytes] : gradients_) {
+      if (bytes > most) name = seam;
+      most = std::max(most, bytes);
+    }
+    most = std::max(most, largest_gradient_);
+    if (!model_.tied || request_.levers.chunk == 0 || name != method_.seams.front().seam.name) {
+      return most;
+    }
+    int64_t second = 0;
+    for (const auto& [seam, bytes] : gradients_) {
+      if (seam != name) second = std::max(second, bytes);
+    }
+    return most + second;
+  }
+
   /// Returns the bytes of its gradient.
   int64_t add_trained(int64_t n, int64_t bytes) {
     PartBytes& device = states_.device;
@@ -92,6 +113,7 @@ class Counting {
     return aligned(n) * bytes;
   }
 
+  const ModelFacts& model_;
   const MethodPlan& method_;
   const PlanRequest& request_;
   int64_t dense_, frozen_, adapter_, largest_gradient_ = 0;
@@ -127,7 +149,7 @@ int64_t moment_bytes(int64_t n, int64_t moments, bool eight_bit) {
   return moments * (n + ceil_over(n, 256) * kFloat);
 }
 
-States states(const MethodPlan& method, const PlanRequest& request) {
+States states(const ModelFacts& model, const MethodPlan& method, const PlanRequest& request) {
   const auto offloaded = [&](const SeamPlan& seam) { return is_offloaded(seam, request); };
   if (request.levers.offload_weights &&
       std::none_of(method.seams.begin(), method.seams.end(), offloaded)) {
@@ -140,7 +162,7 @@ States states(const MethodPlan& method, const PlanRequest& request) {
   if (request.levers.chunk > 0 && method.reads_logits) {
     fail("chunked-loss excludes {}: it reads the logits; drop one of them", request.method);
   }
-  return Counting(method, request).run();
+  return Counting(model, method, request).run();
 }
 
 }  // namespace lethe::plan

@@ -26,6 +26,6 @@ bool is_offloaded(const SeamPlan& seam, const PlanRequest& request);
 int64_t moment_bytes(int64_t n, int64_t moments, bool eight_bit);
 
 /// Throws Error for levers that the method excludes.
-States states(const MethodPlan& method, const PlanRequest& request);
+States states(const ModelFacts& model, const MethodPlan& method, const PlanRequest& request);
 
 }  // namespace lethe::plan

@@ -203,7 +203,9 @@ Shapes shapes_of(const ModelFacts& model, const MethodPlan& method, const PlanRe
 
 void run_step(Meter& meter, const ModelFacts& model, const MethodPlan& method,
               const PlanRequest& request) {
-  Tape tape(meter);
+  const bool moves = request.levers.backward_update;
+  Tape tape(meter, /*whole_gradient=*/false,
+            moves ? states(model, method, request).device[Part::gradients] : 0);
   const auto next = tape.leaf(Part::workspace, next_weight_bytes(method, request)).storage;
   meter.phase("forward");
   Passes passes(tape, model, method, request);

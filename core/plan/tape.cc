@@ -88,7 +88,8 @@ Ghost Tape::checkpoint(const std::vector<Ghost>& inputs,
     if (input.graded()) node.edges.push_back({input.node, input.bytes, input.storage->part, false});
   }
   node.replay = [this, inputs, work](Node& self) {
-    Tape again(meter_, whole_gradient_);
+    meter_.add(Part::gradients, -counted_);
+    Tape again(meter_, whole_gradient_ || counted_ > 0);
     std::vector<Ghost> leaves;
     std::vector<Node*> asked;
     for (const Ghost& input : inputs) {
@@ -100,7 +101,11 @@ Ghost Tape::checkpoint(const std::vector<Ghost>& inputs,
       leaves.push_back(same);
     }
     again.backward(work(again, leaves), self.gradient);  // held by whoever starts the pass
-    std::move(again.gradients_.begin(), again.gradients_.end(), std::back_inserter(gradients_));
+    if (whole_gradient_) {
+      std::move(again.gradients_.begin(), again.gradients_.end(), std::back_inserter(gradients_));
+    }
+    again.gradients_.clear();
+    meter_.add(Part::gradients, counted_);
     for (size_t i = 0; i < asked.size(); ++i) {
       if (asked[i]->gradient) deliver(*self.edges[i].to, std::move(asked[i]->gradient));
     }

@@ -88,8 +88,10 @@ class Tape {
  public:
   /// With `whole_gradient` each parameter's gradient lives as long as the tape, instead of being
   /// added where all of them lie.
-  explicit Tape(Meter& meter, bool whole_gradient = false)
-      : meter_(meter), whole_gradient_(whole_gradient) {}
+  /// `counted` bytes of gradients are in the meter for those of what is run again in the backward
+  /// pass: while it is, its own stand in their place.
+  explicit Tape(Meter& meter, bool whole_gradient = false, int64_t counted = 0)
+      : meter_(meter), whole_gradient_(whole_gradient), counted_(counted) {}
 
   Meter& meter() { return meter_; }
   bool whole_gradient() const { return whole_gradient_; }
@@ -120,6 +122,7 @@ class Tape {
 
   Meter& meter_;
   bool whole_gradient_;
+  int64_t counted_;
   std::vector<std::shared_ptr<Storage>> gradients_;  // of parameters, where they are to live
   std::deque<Node> nodes_;
   std::map<int64_t, Node*> ready_;                      // by number; the highest runs first

@@ -33,7 +33,7 @@ namespace {
 /// Doubles on the device: the reductions' scratch, and after it the result.
 Tensor reduction(int64_t index) {
   const MemoryTag tag(Category::workspace);
-  const auto options = at::TensorOptions(at::kDouble).device(at::kCUDA, narrow(index));
+  const auto options = at::TensorOptions(at::kDouble).device(at::kCUDA, cuda_index(index));
   return at::empty({kernels::update_cuda_scratch() + 1}, options);
 }
 
@@ -80,7 +80,7 @@ at::Device cuda_open(const std::string& name) {
     fail("no CUDA device '{}': {} visible; choose {}, or look at CUDA_VISIBLE_DEVICES", name,
          count == 1 ? "1 is" : fmt::format("{} are", count), range(count));
   }
-  const at::Device device(at::kCUDA, narrow(index));
+  const at::Device device(at::kCUDA, cuda_index(index));
   be_deterministic();
   at::globalContext().lazyInitDevice(at::kCUDA);
   c10::cuda::set_device(device.index());
@@ -165,7 +165,7 @@ void cuda_dequantize_8bit(int64_t index, const kernels::ByteMap& map, const uint
 void cuda_linear_int8(int64_t index, const float* x, int64_t tokens, const kernels::Int8Matrix& w,
                       float threshold, const float* bias, float* y) {
   const Queue queue(index);
-  const at::Device device(at::kCUDA, narrow(index));
+  const at::Device device(at::kCUDA, cuda_index(index));
   const Tensor scratch = at::empty({kernels::linear_int8_cuda_scratch(tokens, w.columns)},
                                    at::TensorOptions(at::kByte).device(device));
   check_cuda(kernels::linear_int8_cuda(x, tokens, w, threshold, bias, scratch.data_ptr(), y,
@@ -180,7 +180,7 @@ c10::cuda::CUDAStream fetching(int64_t index) {
   static std::map<int64_t, c10::cuda::CUDAStream> streams;
   const auto known = streams.find(index);
   if (known != streams.end()) return known->second;
-  const auto made = c10::cuda::getStreamFromPool(/*isHighPriority=*/false, narrow(index));
+  const auto made = c10::cuda::getStreamFromPool(/*isHighPriority=*/false, cuda_index(index));
   return streams.emplace(index, made).first->second;
 }
 
@@ -192,7 +192,8 @@ CudaFetch cuda_fetch(int64_t index, const std::vector<Tensor>& host) {
   const c10::cuda::CUDAStreamGuard guard(beside);
   CudaFetch fetch;
   for (const Tensor& tensor : host) {
-    fetch.there.push_back(tensor.to(at::Device(at::kCUDA, narrow(index)), /*non_blocking=*/true));
+    fetch.there.push_back(
+        tensor.to(at::Device(at::kCUDA, cuda_index(index)), /*non_blocking=*/true));
   }
   auto arrival = std::make_shared<at::cuda::CUDAEvent>();
   arrival->record(beside);
@@ -229,7 +230,7 @@ Tensor cuda_pinned(const Tensor& host) {
 }
 
 at::Generator cuda_generator(int64_t index, uint64_t seed) {
-  at::Generator made = at::cuda::detail::createCUDAGenerator(narrow(index));
+  at::Generator made = at::cuda::detail::createCUDAGenerator(cuda_index(index));
   made.set_current_seed(seed);
   return made;
 }

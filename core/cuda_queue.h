@@ -9,7 +9,8 @@
 
 namespace lethe {
 
-inline c10::DeviceIndex narrow(int64_t index) { return static_cast<c10::DeviceIndex>(index); }
+/// As libtorch counts devices.
+inline c10::DeviceIndex cuda_index(int64_t index) { return static_cast<c10::DeviceIndex>(index); }
 
 /// Throws Error naming the GPU, `what` failed on it, and the cudaError_t `result`, where it is one.
 void check_cuda(int result, int64_t index, const char* what);
@@ -17,7 +18,7 @@ void check_cuda(int result, int64_t index, const char* what);
 /// Makes current the device on which work is queued, and gives its stream.
 struct Queue {
   explicit Queue(int64_t index)
-      : guard(narrow(index)), stream(c10::cuda::getCurrentCUDAStream(narrow(index))) {}
+      : guard(cuda_index(index)), stream(c10::cuda::getCurrentCUDAStream(cuda_index(index))) {}
   c10::cuda::CUDAGuard guard;
   c10::cuda::CUDAStream stream;
 };

@@ -96,6 +96,21 @@ std::string measured_text(const plan::Account& account, const MeasuredStep& meas
   return text + fmt::format("  {:<24} {:>12.2f} ms, the median\n", "a step", measured.milliseconds);
 }
 
+nlohmann::ordered_json measured_json(const MeasuredStep& measured) {
+  nlohmann::ordered_json held = nlohmann::ordered_json::object();
+  for (const MeasuredStep::Held& one : measured.held) {
+    held[one.category] = {{"device", one.device}, {"host", one.host}};
+  }
+  return {{"device", measured.device},
+          {"held", held},
+          {"out_of_memory", measured.out_of_memory},
+          {"peak", measured.peak},
+          {"host", measured.host},
+          {"before_the_first_step", measured.before},
+          {"cuda_reserved", measured.reserved},
+          {"milliseconds", measured.milliseconds}};
+}
+
 void add_shape_options(CLI::App& command, plan::PlanRequest& request) {
   command.add_option("--batch", request.batch, "Rows an optimizer step")->capture_default_str();
   command.add_option("--length", request.length, "Tokens a row (of an encoder-decoder's source)")
@@ -198,20 +213,7 @@ std::string plan_json(const std::string& model, const plan::ModelFacts& facts,
     json["longest"] = plan.longest;
     json["largest_batch"] = plan.largest_batch;
   }
-  if (measured) {
-    nlohmann::ordered_json held = nlohmann::ordered_json::object();
-    for (const MeasuredStep::Held& one : measured->held) {
-      held[one.category] = {{"device", one.device}, {"host", one.host}};
-    }
-    json["measured"] = {{"device", measured->device},
-                        {"held", held},
-                        {"out_of_memory", measured->out_of_memory},
-                        {"peak", measured->peak},
-                        {"host", measured->host},
-                        {"before_the_first_step", measured->before},
-                        {"cuda_reserved", measured->reserved},
-                        {"milliseconds", measured->milliseconds}};
-  }
+  if (measured) json["measured"] = measured_json(*measured);
   return json.dump(2) + "\n";
 }
 

@@ -32,7 +32,7 @@ awk '
     return known[header]
   }
   function is_libtorch(name) { return name ~ /^(ATen|torch|c10)\// }
-  function may_name_libtorch(file) { return file ~ /^core\/(torch\.h|autograd_function\.h|gradient_hook\.h|saved_hook\.h|cuda_device\.cc|memory[a-z_]*\.cc)$/ }
+  function may_name_libtorch(file) { return file ~ /^core\/(torch\.h|autograd_function\.h|gradient_hook\.h|saved_hook\.h|cuda_device\.cc|cuda_queue\.h|memory[a-z_]*\.cc)$/ }
 
   match($0, /^[ \t]*#[ \t]*include[ \t]*[<"][^>"]+[>"]/) {
     name = $0

@@ -85,6 +85,14 @@ TEST_CASE("the digest follows every value and no gap or gradient") {
   CHECK(arena.digest().size() == 64);
   CHECK(arena.digest() == same.digest());
   CHECK(arena.digest() != different.digest());
+  std::string bytes;  // names and values, one after the other
+  for (const ArenaRange& range : arena.ranges()) {
+    const float* from = arena.values().data_ptr<float>() + range.offset;
+    bytes += range.name;
+    bytes.append(reinterpret_cast<const char*>(from),
+                 static_cast<size_t>(range.size) * sizeof(float));
+  }
+  CHECK(arena.digest() == sha256(bytes));
   const at::NoGradGuard no_grad;
   same.gradient().fill_(1);
   CHECK(arena.digest() == same.digest());

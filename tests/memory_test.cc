@@ -281,6 +281,19 @@ TEST_CASE("gradients are booked under the tag of the thread that runs backward",
   CHECK(live.now(Category::gradients) == 400);
 }
 
+TEST_CASE("memory that comes from elsewhere is booked under the thread's tag", "[memory]") {
+  const Live live;
+  Category category = Category::other;
+  {
+    const MemoryTag tag(Category::base_weights);
+    category = book_host(1000);
+  }
+  CHECK(category == Category::base_weights);
+  CHECK(live.now(Category::base_weights) == 1000);
+  unbook_host(category, 1000);
+  CHECK(live.now(Category::base_weights) == 0);
+}
+
 TEST_CASE("categories have the names of the store", "[memory]") {
   CHECK(category_name(Category::other) == std::string("other"));
   CHECK(category_name(Category::base_weights) == std::string("base weights"));

@@ -173,7 +173,12 @@ MethodRow method_row(const MethodTrials& method, const Numbers& numbers, const N
   row.matrices = matrices_of(method, measured);
   if (!method.done.empty()) row.usage = method.done.begin()->second->result.usage;
   take_samples(method, row);
-  for (const auto& [seed, trial] : method.done) row.jobs.insert(trial->environment.jobs);
+  for (const auto& [seed, trial] : method.done) {
+    row.jobs.insert(trial->environment.jobs);
+    for (const std::string& note : trial->result.notes) {
+      if (note.starts_with(kTrainedWith)) row.trained_with.insert(note);
+    }
+  }
   for (const auto& [seed, trial] : method.failed) {
     row.errors.push_back(fmt::format("seed {}: {}", seed, trial->error));
   }

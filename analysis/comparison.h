@@ -46,6 +46,8 @@ struct MethodRow {
   int64_t sample_seed = 0;
   std::vector<Usage> usage;  ///< of the smallest seed, every phase
   std::set<int64_t> jobs;    ///< trials at a time, of the finished ones
+  /// Batches, values and levers of the finished ones, see kTrainedWith.
+  std::set<std::string> trained_with;
   std::vector<std::string> errors;
 };
 

@@ -82,6 +82,7 @@ void note_rows(const std::vector<MethodTrials>& methods, std::vector<std::string
   for (const auto& method : methods) {
     for (const auto& [seed, trial] : method.done) {
       for (const std::string& note : trial->result.notes) {
+        if (note.starts_with(kTrainedWith)) continue;  // the memory section's
         if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
       }
     }

@@ -161,6 +161,22 @@ Blocks stacks(const Comparison& comparison, const Columns& columns) {
 
 }  // namespace
 
+/// What the trials really had: batches of different sizes are told apart by seed.
+Table settings_table(const Comparison& comparison) {
+  Table table{"With what it was measured: the largest batches that came, and what tensors were.",
+              {"Method", "Trained with"}};
+  table.texts = 1;
+  table.prose = true;
+  for (const MethodRow& method : comparison.methods) {
+    std::string text;
+    for (const std::string& one : method.trained_with) {
+      text += (text.empty() ? "" : " / ") + one.substr(std::string(kTrainedWith).size());
+    }
+    if (!text.empty()) table.rows.push_back({{method.label}, {text}});
+  }
+  return table;
+}
+
 Blocks memory_section(const Comparison& comparison, const std::vector<MetricDoc>& present) {
   Blocks blocks = {Heading{3, "Memory and parameters"}};
   const Blocks tables = metric_tables(comparison, present, MetricKind::memory,
@@ -168,6 +184,8 @@ Blocks memory_section(const Comparison& comparison, const std::vector<MetricDoc>
   blocks.insert(blocks.end(), tables.begin(), tables.end());
   const Columns columns = columns_of(comparison);
   if (!columns.devices.empty()) {
+    Table settings = settings_table(comparison);
+    if (!settings.rows.empty()) blocks.emplace_back(std::move(settings));
     blocks.emplace_back(composition(comparison, columns));
     blocks.emplace_back(by_phase(comparison, columns));
     const Blocks figures = stacks(comparison, columns);

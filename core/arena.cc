@@ -113,14 +113,19 @@ bool Arena::lay_out(Model& model, bool gradients) {
   for (const ArenaRange& range : before) {
     if (!range.parameter.requires_grad()) range.parameter.set_data(range.parameter.clone());
   }
+  for (Twin& twin : twins_) {
+    const MemoryTag tag(twin.buffer_->category);
+    const bool carries = twin.buffer_ != gradient_.buffer_;
+    if (carries) {
+      twin.buffer_->values = carried(twin.buffer_->values, before);
+    } else {
+      twin.buffer_->values = Tensor();  // before the new one is made
+      twin.buffer_->values = zeros_of(total, Category::gradients, device, shown().scalar_type());
+    }
+  }
   if (gradients && !gradient_) {
     gradient_ = made_twin("gradient", Category::gradients, shown().scalar_type());
   }
-  for (Twin& twin : twins_) {
-    const MemoryTag tag(twin.buffer_->category);
-    twin.buffer_->values = carried(twin.buffer_->values, before);
-  }
-  if (gradient_) gradient_.buffer_->values.zero_();
   for (ArenaRange& range : ranges_) {
     range.parameter.set_data(slice(shown(), range));
     if (gradient_) range.parameter.mutable_grad() = slice(gradient_.tensor(), range);

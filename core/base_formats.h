@@ -9,4 +9,9 @@ namespace lethe {
 /// float, bf16, int8, nf4, nf4-dq (NF4 with nested scales), fp4, fp4-dq: all but float are frozen.
 const std::vector<std::string>& base_formats();
 
+/// Of the models' options `block` and `skip`.
+constexpr const char* kBlockDoc = "values a constant of a 4-bit base, a power of two";
+constexpr const char* kSkipDoc =
+    "Linears that stay float under a base of fewer bits: name endings joined by commas";
+
 }  // namespace lethe

@@ -42,14 +42,16 @@ std::unique_ptr<BaseWeight> make_nf4(const Tensor& weight, int64_t block) {
   return make_four_bit(kernels::FourBit::nf4, weight, false, block);
 }
 
-std::unique_ptr<BaseWeight> make_base(const std::string& format, const Tensor& weight) {
+std::unique_ptr<BaseWeight> make_base(const std::string& format, const Tensor& weight,
+                                      int64_t block) {
   if (format == "float") return make_dense(weight);
   if (format == "bf16") return make_bf16(weight);
   if (format == "int8") return make_int8(weight);
-  if (format == "nf4") return make_nf4(weight);
-  if (format == "nf4-dq") return make_four_bit(kernels::FourBit::nf4, weight, true);
-  if (format == "fp4") return make_four_bit(kernels::FourBit::fp4, weight);
-  if (format == "fp4-dq") return make_four_bit(kernels::FourBit::fp4, weight, true);
+  const auto four_bit = format.starts_with("nf4") ? kernels::FourBit::nf4 : kernels::FourBit::fp4;
+  const bool plain = format == "nf4" || format == "fp4";
+  if (plain || format == "nf4-dq" || format == "fp4-dq") {
+    return make_four_bit(four_bit, weight, /*nested=*/!plain, block);
+  }
   fail("unknown base format '{}'; known formats: {}", format, fmt::join(base_formats(), ", "));
 }
 

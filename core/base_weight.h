@@ -26,7 +26,8 @@ class BaseWeight {
 std::unique_ptr<BaseWeight> make_dense(Tensor weight);
 /// Quantises in blocks of 64 along the row-major order (bitsandbytes' layout); frozen.
 std::unique_ptr<BaseWeight> make_nf4(const Tensor& weight, int64_t block = 64);
-/// By format name; throws naming the known formats.
-std::unique_ptr<BaseWeight> make_base(const std::string& format, const Tensor& weight);
+/// By format name, 4-bit ones with `block` values a constant; throws naming the known formats.
+std::unique_ptr<BaseWeight> make_base(const std::string& format, const Tensor& weight,
+                                      int64_t block = 64);
 
 }  // namespace lethe

@@ -13,11 +13,15 @@ namespace lethe {
 /// kernels::kAdam8Least values in float32.
 class ByteMoments : public Moments {
  public:
+  /// With `on_host` they lie there, a few million values of them on the parameters' device at a
+  /// time.
+  explicit ByteMoments(bool on_host = false) : on_host_(on_host) {}
   void lay_out(const Arena& arena, bool clear) override;
   /// Moments are read from their bytes, and quantised again, a few thousand values at a time.
   double update(const ArenaRange& range, int64_t from, const kernels::Update& step) override;
   double update(const Arena& arena, const kernels::Update& step) override;
   void state(Archive& archive) override;
+  std::string form() const override;
 
  private:
   struct Kept {
@@ -25,8 +29,12 @@ class ByteMoments : public Moments {
     Tensor first_absmax, second_absmax;  // one a block; undefined of a small parameter
     bool in_bytes() const { return first_absmax.defined(); }
   };
-  static Kept zero(const ArenaRange& range);
+  Kept zero(const ArenaRange& range) const;
+  /// Of moments in float32.
+  static double update_whole(const Kept& kept, const at::Device& device, int64_t from,
+                             const kernels::Update& step);
 
+  bool on_host_;
   std::map<std::string, Kept> moments_;
 };
 

@@ -72,6 +72,7 @@ CudaFetch cuda_fetch(int64_t index, const std::vector<Tensor>&) { refuse(index);
 void cuda_await(int64_t index, const CudaFetch&) { refuse(index); }
 Tensor cuda_pinned(const Tensor&) { refuse("cuda"); }
 at::Generator cuda_generator(int64_t index, uint64_t) { refuse(index); }
+int64_t cuda_free_memory(int64_t index) { refuse(index); }
 void cuda_wait(int64_t index) { refuse(index); }
 void meter_cuda_memory() { refuse("cuda"); }
 

@@ -235,6 +235,13 @@ at::Generator cuda_generator(int64_t index, uint64_t seed) {
   return made;
 }
 
+int64_t cuda_free_memory(int64_t index) {
+  const Queue queue(index);
+  size_t free = 0, total = 0;
+  check_cuda(cudaMemGetInfo(&free, &total), index, "reading the free memory");
+  return static_cast<int64_t>(free);
+}
+
 void cuda_wait(int64_t index) {
   const Queue queue(index);
   c10::cuda::device_synchronize();

@@ -57,6 +57,9 @@ Tensor cuda_pinned(const Tensor& host);
 /// A generator of the device, for draws of whole tensors there.
 at::Generator cuda_generator(int64_t index, uint64_t seed);
 
+/// Bytes that the driver could still give, beside this process's own.
+int64_t cuda_free_memory(int64_t index);
+
 /// Returns when the device has done all that was queued.
 void cuda_wait(int64_t index);
 

@@ -24,6 +24,7 @@ class HostMoments : public Moments {
   double update(const ArenaRange& range, int64_t from, const kernels::Update& step) override;
   double update(const Arena& arena, const kernels::Update& step) override;
   void state(Archive& archive) override;
+  std::string form() const override { return "in float32 on the host"; }
 
  private:
   struct Place {

@@ -30,6 +30,8 @@ class Blocks {
       case TraceEntry::SEGMENT_FREE:
       case TraceEntry::SEGMENT_UNMAP:
         return device_ledger().reserve(-bytes);
+      case TraceEntry::OOM:
+        return device_ledger().refuse(bytes, static_cast<int64_t>(entry.addr_));
       default:
         return;
     }

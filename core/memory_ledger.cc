@@ -66,9 +66,9 @@ int64_t Ledger::most_reserved() {
   return most_reserved_;
 }
 
-void Ledger::refuse(int64_t bytes) {
+void Ledger::refuse(int64_t bytes, int64_t left) {
   const std::lock_guard lock(mutex_);
-  refusal_ = Refusal{bytes, current_ != nullptr ? current_->name : "", live_};
+  refusal_ = Refusal{bytes, current_ != nullptr ? current_->name : "", live_, left};
 }
 
 std::optional<Refusal> Ledger::refusal() {

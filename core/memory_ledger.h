@@ -28,6 +28,7 @@ struct Refusal {
   int64_t bytes = 0;
   std::string phase;      ///< empty outside of phases
   CategoryCounts live{};  ///< what lived then
+  int64_t left = -1;      ///< that could be had, where the allocator knew; else -1
 };
 
 /// All counts change under one lock: only so is the composition at a peak exact when several
@@ -47,7 +48,7 @@ class Ledger {
   int64_t most_reserved();  ///< since the last reset()
 
   /// Keeps the account of this moment.
-  void refuse(int64_t bytes);
+  void refuse(int64_t bytes, int64_t left = -1);
   std::optional<Refusal> refusal();  ///< the last one since the last reset()
 
  private:

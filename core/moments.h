@@ -21,6 +21,7 @@ class Moments {
   /// All parameters of the arena, whose arrays `step` points to.
   virtual double update(const Arena& arena, const kernels::Update& step) = 0;
   virtual void state(Archive& archive) = 0;
+  virtual std::string form() const = 0;  ///< "in 8 bits on the host"
 };
 
 }  // namespace lethe

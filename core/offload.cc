@@ -30,7 +30,7 @@ bool is_trained(Linear& linear) {
 
 std::unique_ptr<Moments> moments_apart(const plan::Levers& levers, const TrainOptions& options,
                                        const at::Device& device) {
-  if (levers.moments_8bit) return std::make_unique<ByteMoments>();
+  if (levers.moments_8bit) return std::make_unique<ByteMoments>(levers.offload_moments);
   if (!levers.offload_moments) return nullptr;
   return std::make_unique<HostMoments>(device, options.optimizer == "sgd" ? 1 : 2);
 }

@@ -1,5 +1,6 @@
 #include "core/refused_memory.h"
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <limits>
@@ -39,13 +40,13 @@ void admit_memory(int64_t bytes) {
   throw OutOfMemory(fmt::format("out of memory: {}", refused_memory()));
 }
 
-std::string refused_memory() {
-  const auto refusal = host_ledger().refusal();
-  if (!refusal) return {};
+namespace {
+
+std::string account_of(const Refusal& refusal, const char* where) {
   int64_t total = 0;
   std::string parts;
   for (size_t c = 0; c < kCategories; ++c) {
-    const int64_t bytes = refusal->live[c];
+    const int64_t bytes = refusal.live[c];
     total += bytes;
     if (bytes == 0) continue;
     parts +=
@@ -53,14 +54,24 @@ std::string refused_memory() {
                     category_name(static_cast<Category>(c)), static_cast<double>(bytes) / kMiB);
   }
   const int64_t limit = most;
-  const int64_t left = limit > 0 ? limit - total : available_memory();
+  int64_t left = limit > 0 ? limit - total : available_memory();
+  if (refusal.left >= 0) left = refusal.left;
   return fmt::format(
-      "{:.1f} MiB were asked for{}, {:.1f} MiB are left; live then, in MiB: {} (together {:.1f}); "
+      "{:.1f} MiB{} were asked for{}, {:.1f} MiB are left; live then, in MiB: {} (together "
+      "{:.1f}); "
       "lower train.batch or set train.levers, which `lethe plan` reckons with",
-      static_cast<double>(refusal->bytes) / kMiB,
-      refusal->phase.empty() ? "" : fmt::format(" in phase '{}'", refusal->phase),
-      static_cast<double>(left) / kMiB, parts.empty() ? "nothing" : parts,
+      static_cast<double>(refusal.bytes) / kMiB, where,
+      refusal.phase.empty() ? "" : fmt::format(" in phase '{}'", refusal.phase),
+      static_cast<double>(std::max<int64_t>(left, 0)) / kMiB, parts.empty() ? "nothing" : parts,
       static_cast<double>(total) / kMiB);
+}
+
+}  // namespace
+
+std::string refused_memory() {
+  if (const auto refusal = device_ledger().refusal()) return account_of(*refusal, " of the GPU");
+  const auto refusal = host_ledger().refusal();
+  return refusal ? account_of(*refusal, "") : std::string();
 }
 
 }  // namespace lethe

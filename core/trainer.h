@@ -77,6 +77,8 @@ class Trainer {
   void contribute(Update& update, const kernels::Update& step);
   double move_values(kernels::Update& step, double& norm);
   bool is_noted() const;  ///< whether the present step is a point of the loss curve
+  void see(const Batch& batch);
+  std::string trained_with() const;
   void note(int64_t task, double loss, double penalty, double lr, double norm);
   void tell(int64_t task, int64_t done, int64_t steps, double loss);
   /// The tasks that a checkpoint holds as done, 0 without one.
@@ -112,6 +114,9 @@ class Trainer {
   bool within_ = false;     // whether the file for the state within a task is one to continue from
   std::chrono::steady_clock::time_point saved_{};
   double extra_ = 0;  // extra losses of the present step
+  struct {
+    int64_t inputs = 0, rows = 0, packed = 0, tokens = 0;
+  } largest_;  // of the batches so far
   TrialResult result_;
   Clock clock_;
   std::chrono::steady_clock::time_point told_{}, began_{};

@@ -131,6 +131,7 @@ double Trainer::passes(int64_t task, Sampler& sampler, Batch& batch, Tensor& log
       const MemoryTag tag(Category::workspace);
       batch = sampler.next();
       if (options_.pack > 0) batch = packed(batch, options_.pack);
+      see(batch);
       batch = batch.to(request_.device);
     }
     loss += share * forward_backward(task, batch, share, logits);

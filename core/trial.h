@@ -101,6 +101,9 @@ struct Artifact {
   std::string path, sha256;
 };
 
+/// Begins the note of a trial that says with which batches, values and levers it was trained.
+constexpr const char* kTrainedWith = "trained with ";
+
 /// What a finished trial yields.
 struct TrialResult {
   std::vector<Evaluation> evaluations;
@@ -111,8 +114,9 @@ struct TrialResult {
   std::vector<Artifact> artifacts;
   std::vector<PenaltyForm> penalties;   ///< of the method's strategies that have one
   std::vector<std::string> task_names;  ///< in order
-  std::vector<std::string> notes = {};  ///< about the data: rows left out, cut or shared by splits
-  std::string weights_digest;           ///< SHA-256 of the final trainable values
+  std::vector<std::string> notes =
+      {};  ///< about the data: rows left out, cut or shared by splits; and kTrainedWith
+  std::string weights_digest;  ///< SHA-256 of the final trainable values
   int64_t trainable_parameters = 0, total_parameters = 0;
 };
 

@@ -77,6 +77,10 @@ std::string device_class(const at::Device& device) {
   return device.is_cuda() ? cuda_class(device.index()) : "cpu";
 }
 
+int64_t free_memory(const at::Device& device) {
+  return device.is_cuda() ? cuda_free_memory(device.index()) : 0;
+}
+
 void wait_for(const at::Device& device) {
   if (device.is_cuda()) cuda_wait(device.index());
 }

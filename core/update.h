@@ -23,6 +23,9 @@ at::Device open_device(const std::string& name);
 /// "cpu", or "cuda NVIDIA H100 80GB HBM3 sm_90": trials of different classes are never mixed.
 std::string device_class(const at::Device& device);
 
+/// Bytes of the device's memory that nobody holds yet; 0 of the CPU.
+int64_t free_memory(const at::Device& device);
+
 /// Returns when `device` has done all queued work: for clocks. Nothing is queued on the CPU.
 void wait_for(const at::Device& device);
 

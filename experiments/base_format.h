@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/model.h"
+#include "core/options.h"
 
 namespace lethe {
 
@@ -18,7 +19,21 @@ struct BaseSeam {
 /// else every Linear of the blocks. The head and embeddings stay.
 std::vector<BaseSeam> base_seams(Model& model);
 
-/// Gives them the format; what has it stays as it is, and so does everything for "float".
-void apply_base(const std::vector<BaseSeam>& seams, const std::string& format);
+/// How the bases of a model are stored: its options `base`, `block` and `skip`.
+struct BaseChoice {
+  std::string format = "float";
+  int64_t block = 64;  ///< values a constant of 4-bit formats
+  std::string skip = "none";
+};
+
+/// Of a model's options. Throws Error for a block that is no power of two.
+BaseChoice base_choice(const OptionMap& options);
+
+/// Whether the Linear called `name` is to be skipped.
+bool skips(const BaseChoice& choice, const std::string& name);
+
+/// Gives them the format, but for those that are to be skipped; what has it stays as it is, and so
+/// does everything for "float". Throws Error for a name to skip that none of them ends with.
+void apply_base(const std::vector<BaseSeam>& seams, const BaseChoice& choice);
 
 }  // namespace lethe

@@ -97,7 +97,9 @@ WorkSettings work_settings(const RunArguments& arguments, const StrategyRegistry
   WorkSettings settings;
   settings.db = arguments.db;
   settings.device = arguments.device;
-  settings.device_class = class_of_device(arguments.device);
+  const FoundDevice found = find_device(arguments.device);
+  settings.device_class = found.device_class;
+  settings.device_memory = found.memory;
   settings.jobs = arguments.jobs > 0 ? arguments.jobs : default_jobs(arguments.device);
   settings.quiet = arguments.quiet;
   if (!arguments.memory.empty()) settings.memory = plan::parse_memory(arguments.memory);

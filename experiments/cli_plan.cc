@@ -30,15 +30,23 @@ std::string dtype_of(const plan::PlanRequest& request) {
   return bf16 ? "bf16" : "float32";
 }
 
+std::string adapters_in(const plan::PlanRequest& request) {
+  return request.levers.narrow() ? "bf16" : request.adapter_dtype;
+}
+
 std::string settings_text(const plan::PlanRequest& request, const plan::Account& account) {
+  const auto more = [](int64_t n, const char* what) {
+    return n > 0 ? fmt::format(", {} {}", n, what) : std::string();
+  };
   return fmt::format(
       "  method         {}, base {}, dense weights {}{}, adapters {}, activations {}\n"
       "  trained        {} of {} parameters\n"
-      "  step           {} rows of {} tokens, {}, levers {}\n",
+      "  step           {} rows of {}{} tokens{}{}, {}, levers {}\n",
       request.method, account.base, dtype_of(request),
-      request.mapped ? " (frozen ones mapped)" : "", request.adapter_dtype, request.compute,
+      request.mapped ? " (frozen ones mapped)" : "", adapters_in(request), request.compute,
       with_commas(account.trainable), with_commas(account.parameters), request.batch,
-      request.length, request.optimizer, plan::levers_text(request.levers));
+      request.padded ? "up to " : "", request.length, more(request.target_length, "of the target"),
+      more(request.predicted, "predicted"), request.optimizer, plan::levers_text(request.levers));
 }
 
 std::string parts_text(const plan::Account& account) {
@@ -53,6 +61,18 @@ std::string parts_text(const plan::Account& account) {
   text += fmt::format("  {:<24} {:>12} {:>12}   at its highest: {}\n", "peak", mib(account.peak()),
                       mib(account.host.total()), account.moment);
   return text;
+}
+
+/// What the plan leaves out of such a method's step.
+std::string uncounted_text(const plan::PlanRequest& request) {
+  std::string names;
+  for (const std::string name : {"distill", "replay", "a-gem", "lwf"}) {
+    const std::string all = "+" + request.method + "+";
+    if (all.find("+" + name + "+") != std::string::npos)
+      names += (names.empty() ? "" : ", ") + name;
+  }
+  if (names.empty()) return "";
+  return fmt::format("  not counted: further forward passes of {} (docs/memory.md)\n", names);
 }
 
 std::string verdict_text(const plan::Plan& plan) {
@@ -113,7 +133,9 @@ nlohmann::ordered_json measured_json(const MeasuredStep& measured) {
 
 void add_shape_options(CLI::App& command, plan::PlanRequest& request) {
   command.add_option("--batch", request.batch, "Rows an optimizer step")->capture_default_str();
-  command.add_option("--length", request.length, "Tokens a row (of an encoder-decoder's source)")
+  command
+      .add_option("--length", request.length,
+                  "Tokens a row (of an encoder-decoder's source); at most what the model takes")
       ->capture_default_str();
   command.add_option("--target-length", request.target_length,
                      "Tokens of an encoder-decoder's target; 0 = as many");
@@ -136,7 +158,9 @@ void add_method_options(CLI::App& command, plan::PlanRequest& request) {
   command.add_option("--layers", request.layers, "That the method freeze trains")
       ->capture_default_str();
   command.add_option("--base", request.base,
-                     "Of the blocks' frozen weights: float, nf4, nf4-dq, fp4, fp4-dq, int8");
+                     "Of the blocks' frozen weights: float, bf16, int8, nf4, nf4-dq, fp4, fp4-dq");
+  command.add_option("--skip", request.skip, "Name endings of Linears that stay dense under it")
+      ->capture_default_str();
   command.add_option("--block", request.block, "Values a quantisation constant")
       ->capture_default_str();
   command.add_flag("--mapped", request.mapped,
@@ -174,7 +198,7 @@ std::string plan_text(const std::string& model, const plan::ModelFacts& facts,
                       const plan::PlanRequest& request, const plan::Plan& plan,
                       const std::optional<MeasuredStep>& measured) {
   return fmt::format("{} ({})\n", model, facts.model_type) + settings_text(request, plan.account) +
-         parts_text(plan.account) + verdict_text(plan) +
+         parts_text(plan.account) + uncounted_text(request) + verdict_text(plan) +
          (measured ? measured_text(plan.account, *measured) : "");
 }
 
@@ -187,7 +211,7 @@ std::string plan_json(const std::string& model, const plan::ModelFacts& facts,
                                  {"base", plan.account.base},
                                  {"dtype", dtype_of(request)},
                                  {"mapped", request.mapped},
-                                 {"adapter_dtype", request.adapter_dtype},
+                                 {"adapter_dtype", adapters_in(request)},
                                  {"compute", request.compute},
                                  {"optimizer", request.optimizer},
                                  {"levers", plan::levers_text(request.levers)},
@@ -223,6 +247,12 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments) {
   add_memory_options(command, arguments.request);
   command.add_option("--levers", arguments.levers, "Joined by commas; below")
       ->capture_default_str();
+}
+
+void fit_length(const CLI::App& command, const plan::ModelFacts& facts,
+                plan::PlanRequest& request) {
+  if (command.count("--length") > 0 || facts.longest == 0) return;
+  request.length = std::min(request.length, facts.longest);
 }
 
 std::string config_text(const std::string& path) {

@@ -24,7 +24,7 @@ int print_table(const PlanArguments& arguments, int64_t memory) {
   return 0;
 }
 
-int plan_command(const PlanArguments& arguments) {
+int plan_command(const CLI::App& command, const PlanArguments& arguments) {
   if (arguments.model.empty() == arguments.table.empty()) {
     fail("`lethe plan` takes a model, or --table with a file of plans; name one of them");
   }
@@ -34,6 +34,7 @@ int plan_command(const PlanArguments& arguments) {
       arguments.device_memory.empty() ? 0 : plan::parse_memory(arguments.device_memory);
   if (!arguments.table.empty()) return print_table(arguments, memory);
   const plan::ModelFacts facts = read_model_facts(arguments.model);
+  fit_length(command, facts, request);
   const plan::Plan made = plan::make_plan(facts, request, memory);
   const bool json = arguments.format == "json";
   const bool measures = arguments.measure && made.fits;
@@ -75,7 +76,7 @@ Command add_plan(CLI::App& app) {
       ->capture_default_str();
   add_measuring(*command, *arguments);
   command->footer(plan_footer());
-  return {command, [arguments] { return plan_command(*arguments); }};
+  return {command, [command, arguments] { return plan_command(*command, *arguments); }};
 }
 
 }  // namespace lethe

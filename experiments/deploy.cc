@@ -137,7 +137,9 @@ std::unique_ptr<Model> make_start(const StartingPoint& start, const std::string&
   Part part = start.model;
   part.options.erase("checkpoint");
   auto model = starting_model(part, start.shape, start.seed, nullptr);
-  apply_base(base_seams(*model), base.empty() ? start.model.options.at("base") : base);
+  BaseChoice choice = base_choice(start.model.options);
+  if (!base.empty()) choice = {base};
+  apply_base(base_seams(*model), choice);
   return model;
 }
 

@@ -9,9 +9,11 @@
 namespace lethe {
 namespace {
 
+/// "BYTES CLASS".
 std::string looked_at(const std::string& name) {
   try {
-    return device_class(open_device(name));
+    const at::Device device = open_device(name);
+    return fmt::format("{} {}", free_memory(device), device_class(device));
   } catch (const c10::Error& error) {
     throw Error(std::string("libtorch: ") + error.what_without_backtrace());
   }
@@ -19,14 +21,15 @@ std::string looked_at(const std::string& name) {
 
 }  // namespace
 
-std::string class_of_device(const std::string& name) {
-  if (name == "cpu") return name;
+FoundDevice find_device(const std::string& name) {
+  if (name == "cpu") return {};
   const ChildEnd end = in_child([&] { return looked_at(name); });
   if (end.how == ChildEnd::How::threw) throw Error(end.text);
   if (end.how == ChildEnd::How::died) {
     fail("the process that looked at device '{}' died; look at the driver (nvidia-smi)", name);
   }
-  return end.text;
+  const size_t space = end.text.find(' ');
+  return {end.text.substr(space + 1), std::stoll(end.text.substr(0, space))};
 }
 
 void hide_gpus() { setenv("CUDA_VISIBLE_DEVICES", "", 1); }

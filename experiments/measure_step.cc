@@ -43,8 +43,6 @@ void check_runs(const StepRequest& step) {
   if ((request.adapter_dtype == "bf16") != narrow) {
     if (!narrow) refuse("--adapter-dtype bf16", "that takes the lever bf16 or bf16-stochastic");
   }
-  if (request.block != 64)
-    refuse(fmt::format("--block {}", request.block), "bases have blocks of 64");
 }
 
 /// Name endings, or "all".
@@ -88,10 +86,10 @@ MethodSpec spec_of(const HfConfig& config, const plan::PlanRequest& request) {
                       options_of(bare.parts, request, targets_of(config, request)));
 }
 
-std::string base_of(const plan::PlanRequest& request, const MethodSpec& spec) {
-  if (!request.base.empty()) return request.base;
+BaseChoice base_of(const plan::PlanRequest& request, const MethodSpec& spec) {
   const auto asked = spec.model.find("base");
-  return asked == spec.model.end() ? "float" : asked->second;
+  const std::string usual = asked == spec.model.end() ? "float" : asked->second;
+  return {request.base.empty() ? usual : request.base, request.block, request.skip};
 }
 
 /// Values for a parameter that is only a shape: on a GPU drawn there, on the host one drawn row
@@ -110,7 +108,7 @@ void fill(Tensor& shape, const at::Device& device) {
 }
 
 /// Seam by seam, so that no more than one quantised weight is ever whole.
-std::unique_ptr<Model> filled_model(const HfConfig& config, const std::string& base,
+std::unique_ptr<Model> filled_model(const HfConfig& config, const BaseChoice& base,
                                     const plan::Levers& levers, const at::Device& device) {
   const MemoryTag tag(Category::base_weights);
   PretrainedMaking making;
@@ -124,7 +122,8 @@ std::unique_ptr<Model> filled_model(const HfConfig& config, const std::string& b
     seam->parameters([&](const std::string&, Tensor& value) {
       fill(value, stays ? at::Device(at::kCPU) : device);
     });
-    if (block != seams.end()) apply_base({*block}, base);
+    if (block == seams.end() || skips(base, seam->name())) continue;
+    apply_base({*block}, {base.format, base.block});
   }
   return model;
 }

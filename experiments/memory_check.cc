@@ -21,7 +21,10 @@ bool too_large(int64_t bytes, int64_t limit) {
 class MemoryCheck {
  public:
   MemoryCheck(const WorkSettings& settings, int64_t machine, Grounds& grounds)
-      : settings_(settings), machine_(machine), grounds_(grounds) {}
+      : settings_(settings),
+        gpu_(settings.device_class != "cpu"),
+        machine_(gpu_ ? settings.device_memory : machine),
+        grounds_(grounds) {}
 
   /// What is too large; empty where nothing is.
   std::string faults(const std::vector<Trial>& trials) {
@@ -46,10 +49,11 @@ class MemoryCheck {
  private:
   /// The limit that a trial's plan is above, if any.
   std::optional<MemoryLimit> limit_of(const PlannedTrial& planned) const {
-    if (settings_.memory > 0 && too_large(planned.peak, settings_.memory)) {
+    // --memory is of the host, and a GPU's trial has little there.
+    if (!gpu_ && settings_.memory > 0 && too_large(planned.peak, settings_.memory)) {
       return MemoryLimit{settings_.memory, false};
     }
-    if (too_large(planned.own, machine_)) return MemoryLimit{machine_, true};
+    if (too_large(planned.own, machine_)) return MemoryLimit{machine_, true, gpu_};
     return std::nullopt;
   }
 
@@ -63,6 +67,7 @@ class MemoryCheck {
       take_stream(grounds_.of(trial).stream, *request);
       for (const LargestBatch& batch : batches_of(trial)) {
         plan::PlanRequest one = with_batch(*request, batch);
+        one.mapped = one.mapped && !gpu_;
         const int64_t own = plan::account(made.facts, one).peak();
         if (own <= made.own) continue;
         made.request = one;
@@ -105,13 +110,15 @@ class MemoryCheck {
     if (!too_large(sum, machine_)) return {};
     return fmt::format(
         "by their memory plans the {} largest trials of this sweep take {} MiB together, and the "
-        "machine has {} MiB available; the largest is {}, {} MiB; nothing was loaded or stored. "
+        "{} has {} MiB available; the largest is {}, {} MiB; nothing was loaded or stored. "
         "Set --jobs {}, or --no-plan to run them all the same",
-        at_once, mib(sum), mib(machine_), name_of(*planned[0]->trial), mib(planned[0]->own), fit);
+        at_once, mib(sum), gpu_ ? "GPU" : "machine", mib(machine_), name_of(*planned[0]->trial),
+        mib(planned[0]->own), fit);
   }
 
   const WorkSettings& settings_;
-  int64_t machine_;
+  bool gpu_;
+  int64_t machine_;  // bytes where the trials' tensors lie
   Grounds& grounds_;
   std::map<std::string, std::optional<PlannedTrial>> plans_;
   std::map<std::string, std::vector<LargestBatch>> batches_;
@@ -124,7 +131,8 @@ std::string memory_faults(const std::vector<Trial>& trials, const WorkSettings& 
   const bool any = std::any_of(trials.begin(), trials.end(), [](const Trial& trial) {
     return trial.model.name == "pretrained" && stream_entry(trial.stream.name).text;
   });
-  if (!any || settings.device_class != "cpu") return {};
+  const bool known = settings.device_class == "cpu" || settings.device_memory > 0;
+  if (!any || !known) return {};
   return MemoryCheck(settings, machine, grounds).faults(trials);
 }
 

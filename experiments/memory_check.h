@@ -18,7 +18,8 @@ constexpr double kPlanAbove = 0.06;
 /// without weights that stay in a mapped file with `machine`, the bytes that can be had; and the
 /// sum of the largest of so many as run at once with `machine`. Reads config.json and the streams,
 /// and opens no model. Returns the figures of all that are too large and what would make them fit;
-/// empty where all fit. Trials without a plan, or not on the CPU, pass.
+/// empty where all fit. Of trials on a GPU what it has free (settings.device_memory; 0 = not known,
+/// all pass) stands in place of both. Trials without a plan pass.
 std::string memory_faults(const std::vector<Trial>& trials, const WorkSettings& settings,
                           int64_t machine, Grounds& grounds);
 

@@ -72,12 +72,12 @@ std::unique_ptr<Model> merged_model(const Deployed& deployed, const PeftFamily& 
     for (Linear* seam : model->linears()) {
       if (kept_float(family, *seam)) seam->set_format("float");
     }
-    apply_base(seams, base);
+    apply_base(seams, {base});
     return model;
   }
   make_dense_base(*model);
   if (base == "requantised") {
-    apply_base(seams, "nf4");
+    apply_base(seams, {"nf4"});
     make_dense_base(*model);
   }
   return model;

@@ -39,6 +39,9 @@ std::string plan_json(const std::string& model, const plan::ModelFacts& facts,
                       const plan::PlanRequest& request, const plan::Plan& plan,
                       const std::optional<MeasuredStep>& measured = {});
 
+/// A length that was not given is no longer than the model's rows.
+void fit_length(const CLI::App& command, const plan::ModelFacts& facts, plan::PlanRequest& request);
+
 /// config.json's text, of the file or the folder.
 std::string config_text(const std::string& path);
 

@@ -72,11 +72,12 @@ std::string name_of(const Trial& trial) {
                      trial.model_label);
 }
 
-plan::LeverRule training_levers(const PlannedTrial& planned, const StrategyRegistry& registry) {
+plan::LeverRule training_levers(const PlannedTrial& planned, const StrategyRegistry& registry,
+                                bool gpu) {
   const auto options = parse_options<TrainOptions>("train", planned.trial->spec.training);
   const auto method =
       std::make_shared<const Method>(make_method(registry, planned.trial->spec.method));
-  return [options, method, classifies = planned.facts.classifies](const plan::Levers& levers) {
+  return [options, method, gpu, classifies = planned.facts.classifies](const plan::Levers& levers) {
     if (levers.chunk > 0 && classifies) return false;
     TrainOptions more = options;
     more.accumulate = levers.accumulate;
@@ -84,7 +85,7 @@ plan::LeverRule training_levers(const PlannedTrial& planned, const StrategyRegis
     try {
       const plan::Levers trained = levers_of(more);
       check_levers(trained, *method);
-      check_levers_on(trained, /*cpu=*/true);
+      check_levers_on(trained, /*cpu=*/!gpu);
     } catch (const Error&) {
       return false;
     }
@@ -96,14 +97,16 @@ std::string advice_text(const PlannedTrial& planned, const MemoryLimit& limit,
                         const StrategyRegistry& registry) {
   plan::PlanRequest request = planned.request;
   request.mapped = request.mapped && limit.machine;
-  const plan::Plan plan =
-      plan::make_plan(planned.facts, request, limit.bytes, training_levers(planned, registry));
+  const plan::Plan plan = plan::make_plan(planned.facts, request, limit.bytes,
+                                          training_levers(planned, registry, limit.gpu));
   std::string text = fmt::format(
       "{}: predicted peak {} MiB{} ({}), but {} {} MiB; most of it {}\n  its largest batch: {}",
       name_of(*planned.trial), mib(plan.account.peak()),
       request.mapped ? " beside mapped weights" : "", plan.account.moment,
-      limit.machine ? "the machine has" : "--memory is", mib(limit.bytes),
-      largest_parts(plan.account.device), batch_text(request));
+      limit.gpu       ? "the GPU has"
+      : limit.machine ? "the machine has"
+                      : "--memory is",
+      mib(limit.bytes), largest_parts(plan.account.device), batch_text(request));
   for (const plan::Remedy& remedy : plan.remedies) {
     text += fmt::format("\n  would fit with {}: peak {} MiB", remedy_text(request, remedy),
                         mib(remedy.peak));

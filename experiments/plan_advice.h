@@ -21,12 +21,14 @@ struct PlannedTrial {
 std::string name_of(const Trial& trial);
 
 /// Levers that the trial may train with, `accumulate` meaning train.accumulate.
-plan::LeverRule training_levers(const PlannedTrial& planned, const StrategyRegistry& registry);
+plan::LeverRule training_levers(const PlannedTrial& planned, const StrategyRegistry& registry,
+                                bool gpu = false);
 
 /// What a trial may take. One of the machine's leaves mapped weights out.
 struct MemoryLimit {
   int64_t bytes = 0;
   bool machine = false;  ///< what the machine has, and not --memory
+  bool gpu = false;      ///< what the GPU has
 };
 
 /// Some lines: the trial, its peak, the limit and the largest parts in MiB, the batch that was

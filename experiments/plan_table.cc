@@ -34,7 +34,8 @@ Models models_of(const TomlEntry& file, const std::string& path) {
   return models;
 }
 
-plan::PlanRequest request_of(const TomlEntry& row, const std::string& options) {
+plan::PlanRequest request_of(const TomlEntry& row, const std::string& options,
+                             const plan::ModelFacts& facts) {
   PlanArguments arguments;
   CLI::App command;
   add_plan_options(command, arguments);
@@ -44,6 +45,7 @@ plan::PlanRequest request_of(const TomlEntry& row, const std::string& options) {
     fail("{}: {}", row.place("options"), error.what());
   }
   arguments.request.levers = plan::parse_levers(arguments.levers);
+  fit_length(command, facts, arguments.request);
   return arguments.request;
 }
 
@@ -72,7 +74,7 @@ TableRow row_of(const TomlEntry& row, const Models& models, const PlanTable& tab
   if (model == models.end()) {
     fail("{}: no [[model]] is called '{}'", row.place("model"), made.model);
   }
-  const plan::PlanRequest request = request_of(row, made.options);
+  const plan::PlanRequest request = request_of(row, made.options, model->second.facts);
   made.account = plan::account(model->second.facts, request);
   made.fits = table.device_memory == 0 || made.account.peak() <= table.device_memory;
   if (table.measure && made.fits) {

@@ -113,7 +113,7 @@ std::unique_ptr<Model> starting_model(const Part& part, const ModelShape& shape,
   auto model = entry.make(part.options, shape, make_generator(seed_for(init, "init")));
   if (!pretrained) return model;
   OptionMap options = part.options;
-  options.erase("base");
+  for (const char* key : {"base", "block", "skip"}) options.erase(key);
   const std::string what =
       fmt::format("{}\n{}\n{}vocabulary = {}\nlongest = {}\n", build_id(), part.name,
                   text_of(options), shape.vocabulary, shape.longest);

@@ -77,7 +77,7 @@ std::optional<Learned> finish_model(const Trial& trial, const ModelShape& shape,
   const std::vector<BaseSeam> seams = base_seams(model);
   std::optional<Learned> start = start_adapter(trial.model, model);
   if (start) put_start_adapter(trial.model, *start, model, true);
-  apply_base(seams, trial.spec.model.options.at("base"));
+  apply_base(seams, base_choice(trial.spec.model.options));
   if (start) put_start_adapter(trial.model, *start, model, false);
   return start;
 }
@@ -131,7 +131,7 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
   request.checkpoint = settings.checkpoint;
   request.checkpoint_seconds = kCheckpointSeconds;
   TrialResult result = train(request);
-  result.notes = stream.warnings;
+  result.notes.insert(result.notes.begin(), stream.warnings.begin(), stream.warnings.end());
   Clock clock(result);
   clock.add({"load", loaded.count(), cpu_loaded, 0, 0});
   clock.time("evaluate", [&] { add_random_row(trial, stream, shape, device, result); });

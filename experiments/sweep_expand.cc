@@ -30,8 +30,19 @@ void say_only_the_unusual(TrialSpec& spec) {
                                    std::pair("pack", "0"), std::pair("levers", "none")}) {
     if (spec.training.at(key) == usual) spec.training.erase(key);
   }
-  const auto pad = spec.stream.options.find("pad");
-  if (pad != spec.stream.options.end() && pad->second == "0") spec.stream.options.erase(pad);
+  const auto leave_out = [](OptionMap& options, const char* key, const char* usual) {
+    const auto found = options.find(key);
+    if (found != options.end() && found->second == usual) options.erase(found);
+  };
+  leave_out(spec.stream.options, "pad", "0");
+  OptionMap& model = spec.model.options;
+  leave_out(model, "block", "64");
+  leave_out(model, "skip", "none");
+  // What a format does not have makes no trials that differ.
+  const auto base = model.find("base");
+  const std::string format = base == model.end() ? "float" : base->second;
+  if (format == "float") model.erase("skip");
+  if (!format.starts_with("nf4") && !format.starts_with("fp4")) model.erase("block");
 }
 
 class Expansion {
@@ -105,8 +116,8 @@ class Expansion {
     MethodSpec method = parse_method(registry_, choice.method->name, options);
     check_conditions(registry_, method.parts);
     digest_files(method.parts, trial.files);
-    overlay(model, method.model);
     overlay(model, own_model);
+    overlay(model, of_alias(choice.method->name, method.model, model));
     trial.spec.method = method.parts;
     trial.spec.model = {sweep_.model, complete_model(model_entry(sweep_.model), model)};
     check_adapters(trial.spec.model.options, choice.method->name, method);
@@ -129,6 +140,22 @@ class Expansion {
       trial.spec.seed = seed;
       add(trial, choice.method->line);
     }
+  }
+
+  /// What an alias sets of the model, as qlora its base: nf4, or the 4-bit format that the sweep
+  /// has.
+  static OptionMap of_alias(const std::string& name, OptionMap alias, const OptionMap& given) {
+    const auto base = alias.find("base");
+    const auto said = given.find("base");
+    if (base == alias.end() || said == given.end()) return alias;
+    if (!said->second.starts_with("nf4") && !said->second.starts_with("fp4")) {
+      fail(
+          "{} has a 4-bit base, but model.base is {}; leave it out, or name the method without the "
+          "alias: lora",
+          name, said->second);
+    }
+    base->second = said->second;
+    return alias;
   }
 
   /// An alias by itself keeps its name: `joint` beside `multitask` is two methods to a reader.

@@ -11,6 +11,7 @@
 #include "core/plan/method.h"
 #include "core/recorded_logits.h"
 #include "core/train.h"
+#include "experiments/base_format.h"
 
 namespace lethe {
 namespace {
@@ -135,8 +136,11 @@ std::optional<plan::PlanRequest> plan_request(const Trial& trial) {
   for (const Part& part : trial.spec.method) {
     if (!take_options(part, request)) return std::nullopt;
   }
-  request.base = trial.model.options.at("base");
-  if (request.base == "bf16" || training.pack > 0) return std::nullopt;
+  const BaseChoice base = base_choice(trial.model.options);
+  request.base = base.format;
+  request.block = base.block;
+  request.skip = base.skip;
+  if (training.pack > 0) return std::nullopt;
   request.levers = levers_of(training);
   request.levers.accumulate = training.accumulate;
   request.batch = training.batch * training.accumulate;

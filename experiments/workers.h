@@ -10,7 +10,8 @@ namespace lethe {
 
 struct WorkSettings {
   std::string db, device = "cpu";
-  std::string device_class = "cpu";  ///< of `device`, see class_of_device()
+  std::string device_class = "cpu";  ///< of `device`, see find_device()
+  int64_t device_memory = 0;         ///< bytes that a GPU has free
   int jobs = 1;
   bool quiet = false;
   int64_t memory = 0;  ///< bytes that a trial's tensors may take on the host; 0 = what there is

@@ -1,6 +1,7 @@
 // The arena: views, twins that follow the parameters by name, and the digest.
 #include "tests/catch.h"
 // After Catch.
+#include "core/digest.h"
 #include "core/loss.h"
 #include "tests/engine_case.h"
 

@@ -4,6 +4,7 @@
 
 #include "core/kernels/blockwise8.h"
 #include "core/kernels/int8_rows.h"
+#include "core/kernels/tile_product.h"
 #include "tests/bnb_case.h"
 #include "tests/fourbit_case.h"
 #include "tests/shared.h"
@@ -92,6 +93,17 @@ Int8Rows int8_rows(const std::vector<float>& x, int64_t rows, float threshold) {
   q.outliers = quantize_rows_int8(x.data(), rows, static_cast<int64_t>(x.size()) / rows, threshold,
                                   q.codes.data(), q.absmax.data());
   return q;
+}
+
+/// Outputs with bitsandbytes' constant for 1 / 127^2 (backends/default/ops.py), which has a slip of
+/// 1.8e-5, in place of the exact one.
+std::vector<float> with_slip(const std::vector<float>& y, const std::vector<float>& bias) {
+  std::vector<float> slipped(y.size());
+  for (size_t i = 0; i < y.size(); ++i) {
+    const double shift = bias[i % bias.size()];
+    slipped[i] = static_cast<float>(shift + (y[i] - shift) * (6.200124e-05 * 127 * 127));
+  }
+  return slipped;
 }
 
 }  // namespace
@@ -224,6 +236,40 @@ TEST_CASE("int8 rows, outlier columns and sums equal bitsandbytes", "[bnb][share
   CHECK(half.outliers == array_of<int64_t>(file->at("f16.thr6.outlier_cols")));
   CHECK(half.codes == array_of<int8_t>(file->at("f16.thr6.CA")));
   CHECK(half.absmax == float_array(*file, "f16.thr6.SCA"));
+}
+
+TEST_CASE("int8 sums in float, outlier columns aside, equal bitsandbytes", "[bnb][shared]") {
+  const auto file = bnb("int8");
+  if (!file) return;
+  const auto x = float_array(*file, "A"), bias = float_array(*file, "bias");
+  for (const std::string name : {"thr0", "thr6"}) {
+    CAPTURE(name);
+    const float threshold = name == "thr6" ? 6.0f : 0.0f;
+    auto w = int8_rows(float_array(*file, "W"), 40, 0);
+    for (const int64_t k : int8_rows(x, 12, threshold).outliers) {
+      for (int64_t row = 0; row < 40; ++row) w.codes[static_cast<size_t>(row * 64 + k)] = 0;
+    }
+    std::vector<float> y(480);
+    linear_int8(x.data(), 12, {w.codes.data(), w.absmax.data(), 40, 64}, threshold, bias.data(),
+                y.data());
+    const auto golden = float_array(*file, name + ".out_dequant_f32");
+    CHECK(largest_difference(y, golden) < 1e-4f);  // the slip alone: sums reach 3.4
+    CHECK(largest_difference(with_slip(y, bias), golden) < 1e-6f);
+  }
+}
+
+TEST_CASE("a Linear8bitLt's output is that of its dequantised weight", "[bnb][shared]") {
+  const auto file = bnb("int8");
+  if (!file) return;
+  // The layer rounds W to f16 before it quantises; on the CPU, in training mode, it does not
+  // quantise x (MatMul8bitFp in autograd/_functions.py).
+  const auto w = int8_rows(from_f16(to_f16(float_array(*file, "W"))), 40, 0);
+  const Int8Tiles tiles({w.codes.data(), w.absmax.data(), 40, 64});
+  std::vector<float> y(480), scratch(static_cast<size_t>(tile_scratch(12, tiles)));
+  multiply(float_array(*file, "A").data(), 12, tiles, float_array(*file, "bias").data(),
+           scratch.data(), y.data());
+  // The order of sums of 64 products, which reach 3.3.
+  CHECK(largest_difference(y, float_array(*file, "linear8bitlt.out_f32_input")) < 3e-6f);
 }
 
 TEST_CASE("a dequantised int8 weight equals bitsandbytes", "[bnb][shared]") {

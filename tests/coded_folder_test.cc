@@ -82,7 +82,7 @@ TEST_CASE("codes and scales are taken as they are stored, never quantised again"
   });
   const int64_t mapped = live_bytes(Category::mapped_weights);
   const auto model = open_folder(made.coded);
-  apply_base(base_seams(*model), "int8");
+  apply_base(base_seams(*model), {"int8"});
   const Tensor expected = at::tensor(codes).view({12, 8}).to(at::kFloat) * (0.25f / 127);
   CHECK(up_of(*model).base().dense().equal(expected));
   const SafetensorsFile file(made.coded.path("model.safetensors"));
@@ -125,7 +125,7 @@ TEST_CASE("modules that config.json skips are float, and stay so") {
   const auto model = open_folder(made.coded);
   const auto seams = base_seams(*model);
   CHECK(seams.size() == 2 * 7 - 1);
-  apply_base(seams, "int8");
+  apply_base(seams, {"int8"});
   for (Linear* linear : model->linears()) {
     CAPTURE(linear->name());
     const bool dense_now = linear->name() == kUp || linear->kind() == SeamKind::head;
@@ -137,7 +137,7 @@ TEST_CASE("modules that config.json skips are float, and stay so") {
   const auto before = base_seams(*merged);
   Linear& first = *before[0].seam;
   first.set_base(make_dense(first.base().dense() * 2));
-  apply_base(before, "int8");
+  apply_base(before, {"int8"});
   CHECK(first.base().format() == std::string("int8"));
   CHECK(outlier_threshold(first.base()) == 0.5f);
 }

@@ -3,6 +3,7 @@
 // After Catch.
 #include "core/dense_product.h"
 #include "core/matrix_product.h"
+#include "core/seeds.h"
 
 using namespace lethe;
 

@@ -57,12 +57,13 @@ TEST_CASE("without a GPU the error names the device and what to do, from a probe
   for (const std::string name : {"cuda", "cuda:3"}) {
     for (const bool probed : {false, true}) {
       CAPTURE(name, probed);
-      CHECK_THROWS_WITH(probed ? (class_of_device(name), 0) : (open_device(name), 0),
+      CHECK_THROWS_WITH(probed ? (find_device(name), 0) : (open_device(name), 0),
                         Catch::StartsWith("no CUDA device") && Catch::Contains("'" + name + "'") &&
                             Catch::Contains("use --device cpu"));
     }
   }
-  CHECK(class_of_device("cpu") == "cpu");
+  CHECK(find_device("cpu").device_class == "cpu");
+  CHECK(find_device("cpu").memory == 0);
   CHECK_FALSE(uses_gpu());
 }
 

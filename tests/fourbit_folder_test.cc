@@ -54,7 +54,7 @@ TEST_CASE("4-bit codes and scales are taken as they are stored, never quantised 
   });
   const int64_t mapped = live_bytes(Category::mapped_weights);
   const auto model = open_folder(made.coded);
-  apply_base(base_seams(*model), "nf4");
+  apply_base(base_seams(*model), {"nf4"});
   const Tensor dense = up_of(*model).base().dense().view(-1);
   const float* values = kernels::four_bit_values(kernels::FourBit::nf4);
   for (int64_t i = 0; i < 96; ++i) {

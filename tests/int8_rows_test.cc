@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "core/kernels/int8_isa.h"
 #include "core/kernels/isa.h"
@@ -32,6 +33,13 @@ std::vector<int32_t> sums_of(const Int8Case& x, int64_t tokens, const Int8Matrix
   std::vector<int32_t> sums(static_cast<size_t>(tokens * w.rows));
   multiply_int8(x.codes.data(), tokens, w, sums.data());
   return sums;
+}
+
+std::vector<float> outputs_of(const Int8Case& w, float threshold) {
+  std::vector<float> y(6);
+  linear_int8(kInputs.data(), 3, {w.codes.data(), w.absmax.data(), 2, 6}, threshold, nullptr,
+              y.data());
+  return y;
 }
 
 std::vector<int8_t> random_codes(int64_t n, uint64_t seed) {
@@ -103,9 +111,32 @@ TEST_CASE("without a threshold an outlier takes the range of its row", "[int8]")
   CHECK(x.absmax == std::vector<float>{60, 1.5f, 6});
   CHECK(std::vector<int8_t>(x.codes.begin(), x.codes.begin() + 6) ==
         std::vector<int8_t>{1, -3, 2, 127, 0, 1});
-  const auto sums = sums_of(x, 3, {w.codes.data(), w.absmax.data(), 2, 6});
-  CHECK(sums[0] == 930);
-  CHECK(sums[1] == -721);
+  // The spec (quantization.md, G5) has the first two sums; the others are by hand.
+  CHECK(sums_of(x, 3, {w.codes.data(), w.absmax.data(), 2, 6}) ==
+        std::vector<int32_t>{930, -721, -6897, 10592, -1192, 1610});
+}
+
+TEST_CASE("int8 outputs without a threshold are sums times both scales by 127^2", "[int8]") {
+  const auto w = int8_case(kWeights, 2);
+  const auto y = outputs_of(w, 0);
+  const double sums[] = {930, -721, -6897, 10592, -1192, 1610}, tokens[] = {60, 1.5, 6},
+               rows[] = {0.8, 0.9};
+  for (size_t i = 0; i < 6; ++i) {
+    CHECK(y[i] == Approx(sums[i] * tokens[i / 2] * rows[i % 2] / (127 * 127)).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("int8 outputs miss the exact product by the golden errors", "[int8]") {
+  // The spec's G5 (quantization.md), which gives four digits of each error.
+  const double exact[] = {2.6375, -2.1525, -0.508, 0.887, -0.37, 0.555};
+  const auto w = int8_case(kWeights, 2);
+  for (const auto& [threshold, golden] : {std::pair{6.0f, 0.0902}, std::pair{0.0f, 0.2614}}) {
+    CAPTURE(threshold);
+    const auto y = outputs_of(w, threshold);
+    double worst = 0;
+    for (size_t i = 0; i < 6; ++i) worst = std::max(worst, std::fabs(y[i] - exact[i]));
+    CHECK(worst == Approx(golden).epsilon(0).margin(5e-5));
+  }
 }
 
 TEST_CASE("halves round to even, rows of zeros stay zeros", "[int8]") {

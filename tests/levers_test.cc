@@ -98,6 +98,23 @@ TEST_CASE("checkpointing leaves gradients of other batches right: a-gem, distill
   }
 }
 
+TEST_CASE("moments in 8 bits keep to the plain losses within two in a hundred") {
+  for (const LeverCase& one : {LeverCase{"gpt2"}, LeverCase{"llama", "lora", {{"rank", "64"}}},
+                               LeverCase{"t5"}, LeverCase{"gpt2", "ewc", {{"lambda", "10"}}}}) {
+    CAPTURE(one.family, one.method);
+    const LeverRun plain = lever_run(one, "none"), bytes = lever_run(one, "adamw8bit");
+    REQUIRE(plain.result.curve.size() == bytes.result.curve.size());
+    CHECK_FALSE(bytes.values.equal(plain.values));
+    for (size_t i = 0; i < plain.result.curve.size(); ++i) {
+      CHECK(bytes.result.curve[i].loss == Approx(plain.result.curve[i].loss).epsilon(0.02));
+    }
+    CHECK_THAT(bytes.result.notes.back(), Contains("moments in 8 bits on the host"));
+    CHECK_THAT(plain.result.notes.back(), Contains("batches of up to 4 rows of 10 tokens; trained "
+                                                   "values in float32") &&
+                                              Contains("; moments in float32 on the host"));
+  }
+}
+
 TEST_CASE("optimizer-in-backward moves values to the same bits") {
   for (const LeverCase& one : lever_cases()) {
     CAPTURE(one.family, one.method, one.dropout);

@@ -81,7 +81,10 @@ TEST_CASE("a task that begins with zeroed moments has them once") {
   const auto facts = model_facts(HfConfig::parse(step.config, "config.json"));
   const int64_t states = plan::account(facts, step.request).states;
   REQUIRE(step.request.tasks == 2);
-  CHECK(measure_step(step).before <= states + (1 << 16));
+  const int64_t before = measure_step(step).before;
+  // Values lie there twice, beside their gradients, while they are laid out.
+  const int64_t values = plan::account(facts, step.request).device[plan::Part::trainable];
+  CHECK(before <= std::max(states, 3 * values) + (1 << 16));
 }
 
 TEST_CASE("tables that outweigh the blocks are planned as they are held") {
@@ -130,7 +133,6 @@ TEST_CASE("what training does not have is refused before anything runs") {
   refused([](StepRequest& step) { step.request.dtype = "bf16"; }, "--dtype bf16 can be planned");
   refused([](StepRequest& step) { step.request.adapter_dtype = "bf16"; }, "--adapter-dtype bf16");
   refused([](StepRequest& step) { step.request.mapped = true; }, "--mapped can be planned");
-  refused([](StepRequest& step) { step.request.block = 128; }, "--block 128 can be planned");
   refused([](StepRequest& step) { step.steps = 2; }, "--steps is 2; expected at least 3");
   refused([](StepRequest& step) { step.device = "gpu"; }, "unknown device 'gpu'");
   refused([](StepRequest& step) { step.request.levers.offload_weights = true; }, "device = cpu");

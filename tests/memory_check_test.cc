@@ -136,11 +136,11 @@ TEST_CASE("no lever is advised that the method or an option excludes") {
     return names;
   };
   CHECK(rule("finetune") ==
-        "optimizer-in-backward chunked-loss adamw8bit bf16 bf16-stochastic accumulate "
-        "checkpointing ");
+        "optimizer-in-backward chunked-loss adamw8bit accumulate checkpointing bf16 "
+        "bf16-stochastic ");
   CHECK(rule("distill") ==
-        "optimizer-in-backward adamw8bit bf16 bf16-stochastic accumulate checkpointing ");
-  CHECK(rule("a-gem") == "chunked-loss adamw8bit bf16 bf16-stochastic accumulate checkpointing ");
+        "optimizer-in-backward adamw8bit accumulate checkpointing bf16 bf16-stochastic ");
+  CHECK(rule("a-gem") == "chunked-loss adamw8bit accumulate checkpointing bf16 bf16-stochastic ");
 }
 
 TEST_CASE("where no levers are enough the error says what all of them come to") {
@@ -211,6 +211,29 @@ TEST_CASE("what has no plan passes: other methods, other models, other devices, 
   settings.memory = 1;
   settings.registry = &builtin_methods();
   CHECK_NOTHROW(preflight({{}, folder.trials("finetune"), settings, 1}));
+}
+
+TEST_CASE("a trial on a GPU is held against what the GPU has free") {
+  const FitCase folder;
+  const plan::Account account = plan::account(folder.facts(), request_by_hand("finetune"));
+  WorkSettings settings;
+  settings.device_class = "cuda NVIDIA H200 sm_90";
+  settings.memory = 1;  // of the host
+  settings.registry = &builtin_methods();
+  settings.device_memory = account.peak();
+  CHECK_NOTHROW(preflight({{}, folder.trials("finetune"), settings, 1}));
+  settings.device_memory = account.peak() * 9 / 10;
+  CHECK_THROWS_WITH(
+      preflight({{}, folder.trials("finetune"), settings, 1}),
+      Contains(": predicted peak " + mib(account.peak()) + " MiB (" + account.moment +
+               "), but the GPU has " + mib(settings.device_memory) + " MiB; most of it ") &&
+          Contains("would fit with train.levers = \"offload-optimizer\""));
+  settings.device_memory = account.peak() * 3 / 2;
+  settings.jobs = 2;
+  std::vector<Trial> two = folder.trials("finetune");
+  two.push_back(folder.trials("l2").at(0));
+  CHECK_THROWS_WITH(preflight({{}, two, settings, 1}),
+                    Contains("together, and the GPU has ") && Contains("Set --jobs 1"));
 }
 
 TEST_CASE("mapped weights count against --memory alone") {

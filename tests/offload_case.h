@@ -71,6 +71,25 @@ inline void check_offloaded_values(const at::Device& device) {
                     {moments + ",optimizer-in-backward", kept + ",checkpointing"});
 }
 
+/// Moments in 8 bits are the same wherever they lie, and on the host as the plan says.
+inline void check_offloaded_byte_moments(const at::Device& device) {
+  const std::string here = "adamw8bit", away = "adamw8bit,offload-optimizer";
+  for (const std::string method : {"finetune", "lora+ewc"}) {
+    CAPTURE(method);
+    const auto trained = [&](const std::string& levers) {
+      return offload_trial(device, "gpt2", method, levers).trained();
+    };
+    const TrialResult beside = trained(here), apart = trained(away);
+    CHECK(apart.weights_digest == beside.weights_digest);
+    CHECK(offload_bytes(beside).device.at("optimizer") > 0);
+    CHECK(offload_bytes(apart).device.at("optimizer") == 0);
+    CHECK(offload_bytes(apart).host.at("optimizer") ==
+          offload_trial(device, "gpt2", method, away).planned().host[plan::Part::optimizer]);
+    CHECK_THAT(apart.notes.back(), Catch::Contains("moments in 8 bits on the host"));
+    CHECK_THAT(beside.notes.back(), Catch::Contains("moments in 8 bits on the device"));
+  }
+}
+
 /// Bytes leave the device as the plan says, and are on the host.
 inline void check_offloaded_bytes(const at::Device& device, const std::string& family,
                                   const std::string& method) {
@@ -92,6 +111,14 @@ inline void check_offloaded_bytes(const at::Device& device, const std::string& f
   const OffloadBytes kept = offload_bytes(trial("offload-activations").trained());
   CHECK(kept.host.at("activations") > plain.host.at("activations"));
   CHECK(kept.device.at("activations") < plain.device.at("activations"));
+  const auto saved = [&](auto&& of) {
+    return of(trial("none")) - of(trial("offload-activations"));
+  };
+  const int64_t predicted = saved([](const PlanTrial& one) { return one.planned().peak(); });
+  const int64_t seen = saved([](const PlanTrial& one) { return one.measured(); });
+  CHECK(predicted > 0);
+  // A device without kernels of its own keeps other tensors of the loss than the plan's.
+  CHECK(static_cast<double>(seen) == Approx(static_cast<double>(predicted)).epsilon(0.15));
   if (method == "finetune") return;
 
   const OffloadBytes weights = offload_bytes(trial("offload-weights").trained());

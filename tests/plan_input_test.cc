@@ -47,10 +47,11 @@ TEST_CASE("levers are read and written") {
   CHECK(plan::levers_text(plan::parse_levers("none")) == "none");
   CHECK(plan::levers_text(plan::parse_levers("checkpointing=2,adamw8bit,chunked-loss")) ==
         "chunked-loss=256,adamw8bit,checkpointing=2");
-  CHECK_THROWS_WITH(plan::parse_levers("offload"),
-                    "unknown lever 'offload'; known levers: optimizer-in-backward, chunked-loss, "
-                    "adamw8bit, bf16, bf16-stochastic, accumulate, offload-optimizer, "
-                    "offload-activations, checkpointing, offload-weights");
+  CHECK_THROWS_WITH(
+      plan::parse_levers("offload"),
+      "unknown lever 'offload'; known levers: optimizer-in-backward, chunked-loss, "
+      "adamw8bit, accumulate, checkpointing, bf16, bf16-stochastic, offload-optimizer, "
+      "offload-activations, offload-weights");
   CHECK_THROWS_WITH(plan::parse_levers("checkpointing=0"),
                     "lever 'checkpointing=0': expected a number from 1 on, such as "
                     "checkpointing=1");
@@ -122,7 +123,7 @@ TEST_CASE("a request that makes no sense is refused with the reason") {
   refused(request, "--block is 65; expected a power of two from 32 to 4096");
   request = with("lora");
   request.base = "nf8";
-  refused(request, "--base is 'nf8'; expected one of float, nf4, nf4-dq, fp4, fp4-dq, int8");
+  refused(request, "--base is 'nf8'; expected one of float, bf16, int8, nf4, nf4-dq, fp4, fp4-dq");
 }
 
 TEST_CASE("the plan is printed with its settings and every part") {
@@ -133,8 +134,8 @@ TEST_CASE("the plan is printed with its settings and every part") {
   CHECK_THAT(text, Contains("small (gpt2)\n"
                             "  method         lora+ewc, base float, dense weights float32, "
                             "adapters float32, activations float32\n"));
-  CHECK_THAT(text,
-             Contains("  step           8 rows of 4 tokens, adamw, levers checkpointing=1\n"));
+  CHECK_THAT(
+      text, Contains("  step           8 rows of up to 4 tokens, adamw, levers checkpointing=1\n"));
   for (const char* part :
        {"weights", "trainable parameters", "gradients", "optimizer states", "method state",
         "activations", "logits", "workspace", "states", "peak"}) {
@@ -183,6 +184,9 @@ TEST_CASE("docs/memory.md has the table that lethe plan --table prints") {
       plan_table({root + "/sweeps/plans/published.toml", plan::parse_memory("80GiB")});
   CHECK(std::count(table.begin(), table.end(), '\n') == 20);
   CHECK_THAT(file_bytes(root + "/docs/memory.md"), Contains("\n\n" + table + "\n"));
+  const std::string llama = plan_table({root + "/sweeps/plans/llama_qlora.toml"});
+  CHECK(std::count(llama.begin(), llama.end(), '\n') == 6);
+  CHECK_THAT(file_bytes(root + "/docs/memory.md"), Contains("\n\n" + llama + "\n"));
 }
 
 TEST_CASE("a file of plans is refused with its place") {

@@ -26,7 +26,8 @@ TEST_CASE("an unknown key is refused with the known ones of its place") {
         "s.toml:3: unknown key 'test_row' in [stream]; known keys: data_seed, order, test_rows, "
         "train_rows, validation_rows");
   CHECK(refusal("[model]\nname = \"mlp\"\ndepth = 3\n" + kMethod) ==
-        "s.toml:3: unknown key 'depth' in [model]; known keys: base, layers, width");
+        "s.toml:3: unknown key 'depth' in [model]; known keys: base, block, layers, "
+        "skip, width");
   CHECK_THAT(
       refusal("[train]\nlearning_rate = 3\n" + kMethod),
       StartsWith("s.toml:2: unknown key 'learning_rate' in [train]; known keys: accumulate,"));

@@ -183,7 +183,7 @@ TEST_CASE("what a plan does not know has none") {
   CHECK_FALSE(is_planned(folder, "ewc-kfac"));
   CHECK_FALSE(is_planned(folder, "derpp", "derpp.budget = 0\n"));
   CHECK_FALSE(is_planned(folder, "osf", "osf.preserved = 0.25\n"));
-  CHECK_FALSE(is_planned(folder, "lora", "model.base = \"bf16\"\n"));
+  CHECK(is_planned(folder, "lora", "model.base = \"bf16\"\n"));
   CHECK_FALSE(is_planned(folder, "lora", "train.pack = 64\n"));
   CHECK_FALSE(is_planned(folder, "ia3", "ia3.targets = \"c_attn\"\n"));
   CHECK_FALSE(is_planned(folder, "freeze", "freeze.layers = 0\nfreeze.trained = \"c_fc\"\n"));

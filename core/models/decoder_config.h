@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "core/base_formats.h"
 #include "core/embedding.h"
 #include "core/models/models.h"
 
@@ -67,8 +68,8 @@ struct DecoderOptions {
   std::string family = "gpt2";
   int64_t width = 64, layers = 2, heads = 4, kv_heads = 0, mlp_width = 0, max_length = 0;
   double dropout = 0;
-  std::string base = "float";
-  int64_t pretrain_steps = 600;
+  std::string base = "float", skip = "none";
+  int64_t block = 64, pretrain_steps = 600;
   template <class Visit>
   void fields(Visit&& visit) {
     visit("family", family, one_of({"gpt2", "opt", "bloom", "llama"}), "whose switches and names");
@@ -81,6 +82,8 @@ struct DecoderOptions {
           "positions; 0 = as long as the stream's longest row");
     visit("dropout", dropout, below_from(0.0, 1.0), "after attention and MLP");
     visit("base", base, one_of(base_formats()), "format of the blocks' frozen weights");
+    visit("block", block, between(32, 4096), kBlockDoc);
+    visit("skip", skip, any(), kSkipDoc);
     visit("pretrain_steps", pretrain_steps, at_least(0),
           "updates on the built-in mixture before the trial (cached); 0 = random weights");
   }

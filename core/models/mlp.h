@@ -4,18 +4,22 @@
 #include <memory>
 #include <vector>
 
+#include "core/base_formats.h"
 #include "core/models/models.h"
 
 namespace lethe {
 
 struct MlpOptions {
   int64_t width = 400, layers = 2;
-  std::string base = "float";
+  std::string base = "float", skip = "none";
+  int64_t block = 64;
   template <class Visit>
   void fields(Visit&& visit) {
     visit("width", width, at_least(1), "units of each hidden layer");
     visit("layers", layers, at_least(0), "hidden layers");
     visit("base", base, one_of(base_formats()), "format of the hidden layers' frozen weights");
+    visit("block", block, between(32, 4096), kBlockDoc);
+    visit("skip", skip, any(), kSkipDoc);
   }
 };
 

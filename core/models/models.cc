@@ -58,6 +58,17 @@ const ModelEntry& model_entry(const std::string& name) {
   fail("unknown model '{}'; known models: {}", name, fmt::join(known, ", "));
 }
 
+namespace {
+
+/// A teacher's base is float.
+void as_float(OptionMap& options) {
+  options["base"] = "float";
+  options.erase("block");
+  options.erase("skip");
+}
+
+}  // namespace
+
 OptionMap widened(const std::string& model, OptionMap options, double scale) {
   if (model == "pretrained") {
     if (scale != 1) {
@@ -66,7 +77,7 @@ OptionMap widened(const std::string& model, OptionMap options, double scale) {
           "'decoder'",
           scale);
     }
-    options["base"] = "float";
+    as_float(options);
     return options;
   }
   options = model_entry(model).complete(options);
@@ -81,7 +92,7 @@ OptionMap widened(const std::string& model, OptionMap options, double scale) {
     }
   }
   options["width"] = std::to_string(wide);
-  options["base"] = "float";
+  as_float(options);
   return options;
 }
 

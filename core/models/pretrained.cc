@@ -75,6 +75,11 @@ void take_stored_base(const OptionMap& given, PretrainedOptions& options) {
         "folder of the float weights",
         asked->second, options.path, stored);
   }
+  for (const char* key : {"block", "skip"}) {
+    if (given.count(key) == 0) continue;
+    fail("model.{} is {}, but the weights of {} are quantised already, as {}; leave {} out", key,
+         given.at(key), options.path, stored, key);
+  }
   options.base = stored;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base_formats.h"
 #include "core/formats/hf_config.h"
 #include "core/models/load_checkpoint.h"
 #include "core/models/models.h"
@@ -15,7 +16,9 @@
 namespace lethe {
 
 struct PretrainedOptions {
-  std::string path, init = "checkpoint", base = "float", dropout = "none", head = "checkpoint";
+  std::string path, init = "checkpoint", base = "float", skip = "none", dropout = "none",
+                    head = "checkpoint";
+  int64_t block = 64;
   template <class Visit>
   void fields(Visit&& visit) {
     visit("path", path, any(), "folder with config.json and weights; the trial keeps its digest");
@@ -23,6 +26,8 @@ struct PretrainedOptions {
           "the folder's weights, or fresh ones drawn as its config.json says");
     visit("base", base, one_of(base_formats()),
           "format of the blocks' frozen weights; of a quantised folder its own");
+    visit("block", block, between(32, 4096), kBlockDoc);
+    visit("skip", skip, any(), kSkipDoc);
     visit("dropout", dropout, one_of({"none", "config"}),
           "in training: none, or as config.json has it");
     visit("head", head, one_of({"checkpoint", "new"}),

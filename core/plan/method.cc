@@ -190,11 +190,14 @@ void apply(const Rule& rule, const ModelFacts& model, const PlanRequest& request
 }
 
 /// Linears in blocks alone: embeddings, norms and the head stay dense.
-void quantise(const ModelFacts& model, const std::string& method, MethodPlan& plan) {
+void quantise(const ModelFacts& model, const PlanRequest& request, MethodPlan& plan) {
+  const auto skipped =
+      request.skip == "none" ? std::vector<std::string>{} : split(request.skip, ',');
   for (SeamPlan& seam : plan.seams) {
     if (seam.seam.role != SeamRole::linear || seam.seam.kept_dense) continue;
+    if (is_target(seam.seam.name, skipped)) continue;
     if (seam.weight || seam.adapter == AdapterKind::osf) {
-      fail("{} trains '{}', which is {}; {}choose lora", method, seam.seam.name, plan.base,
+      fail("{} trains '{}', which is {}; {}choose lora", request.method, seam.seam.name, plan.base,
            model.stored_base.empty() ? "set --base float, or " : "");
     }
     seam.quantised = true;
@@ -280,9 +283,14 @@ MethodPlan method_plan(const ModelFacts& model, const PlanRequest& request) {
   }
   if (order.empty()) rule_of(request.method);
   for (const Rule* rule : order) apply(*rule, model, request, plan);
+  const bool four_bit = request.base.starts_with("nf4") || request.base.starts_with("fp4");
+  if (!request.base.empty() && plan.base != "float" && !four_bit) {
+    fail("{} has a 4-bit base, but --base is {}; leave --base out, or choose lora", request.method,
+         request.base);
+  }
   if (!request.base.empty()) plan.base = request.base;
   if (!model.stored_base.empty()) take_stored_base(model, request, plan);
-  if (plan.base != "float") quantise(model, request.method, plan);
+  if (plan.base != "float") quantise(model, request, plan);
   if (plan.trainable() == 0) {
     fail("{} trains nothing of a {}; choose another method", request.method, model.model_type);
   }

@@ -47,6 +47,10 @@ void check_prompt(const ModelFacts& model, const MethodPlan& method, const PlanR
 Account account(const ModelFacts& model, const PlanRequest& request) {
   check(request);
   check_length(model, request);
+  if (request.levers.chunk > 0 && model.classifies) {
+    fail("chunked-loss excludes a {} that classifies, with one prediction a row; drop the lever",
+         model.model_type);
+  }
   const MethodPlan method = method_plan(model, request);
   check_prompt(model, method, request);
   const States between = states(model, method, request);

@@ -69,7 +69,7 @@ void check(const PlanRequest& request) {
   at_least("target-length", request.target_length, 0);
   at_least("predicted", request.predicted, 0);
   if (!request.base.empty()) {
-    require("base", request.base, {"float", "nf4", "nf4-dq", "fp4", "fp4-dq", "int8"});
+    require("base", request.base, {"float", "bf16", "int8", "nf4", "nf4-dq", "fp4", "fp4-dq"});
   }
   const std::vector<std::string> types = {"float32", "bf16"};
   if (!request.dtype.empty()) require("dtype", request.dtype, types);
@@ -99,6 +99,10 @@ int64_t parse_memory(const std::string& text) {
   const double bytes = factor == units.end() ? 0 : number * factor->second;
   if (error != std::errc() || !(bytes >= 1) || bytes > 0x1p62) {
     fail("'{}' is no amount of memory; expected such as 80GiB, 24 GB, 512MiB", text);
+  }
+  if (unit.empty() && bytes < 1024) {  // such as 80, meant as GiB
+    fail("'{}' is {:.0f} bytes of memory; name the unit, such as {}GiB, or B for bytes", text,
+         bytes, text);
   }
   return static_cast<int64_t>(std::llround(bytes));
 }

@@ -59,6 +59,7 @@ struct PlanRequest {
   int64_t predicted = 0;                  ///< positions a row whose loss counts; 0 = all
   bool padded = true;                     ///< rows of unequal length, so that there are masks
   int64_t block = 64;                     ///< values a quantisation constant
+  std::string skip = "none";              ///< name endings of Linears that stay dense
   /// Frozen float32 weights stay in a checkpoint's mapped file, whose pages the system shares
   /// between processes and may take back: they are left out.
   bool mapped = false;

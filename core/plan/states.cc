@@ -126,6 +126,7 @@ class Counting {
 Quantised quantised_bytes(const std::string& format, int64_t out, int64_t in, int64_t block) {
   const int64_t n = out * in;
   if (format == "int8") return {n, out * kFloat};
+  if (format == "bf16") return {2 * n, 0};
   const int64_t constants = ceil_over(n, block);
   if (!format.ends_with("-dq")) return {ceil_over(n, 2), constants * kFloat};
   // One byte a constant, a float32 per 256 of them, and their mean.

@@ -86,6 +86,7 @@ TEST_CASE("offloading levers on the GPU leave a trial its bits, and bytes leave 
   const auto device = cuda_device();
   if (!device) return;
   check_offloaded_values(*device);
+  check_offloaded_byte_moments(*device);
   for (const std::string family : {"gpt2", "llama"}) check_offloaded_bytes(*device, family, "lora");
 }
 

@@ -31,6 +31,7 @@ class OneLinear : public Model {
 
 TEST_CASE("moments, weights and activations on the host leave a trial its bits") {
   check_offloaded_values(other_device());
+  check_offloaded_byte_moments(other_device());
 }
 
 TEST_CASE("what levers bring to the host leaves the device, as the plan says") {

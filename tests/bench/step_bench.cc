@@ -1,8 +1,8 @@
 // Training steps of GPT-2, LLaMA and T5 of one small shape under a method, on one thread: what
 // train() takes from batch to batch, and the step's bound, its dense products alone.
-//   step_bench MODEL [METHODS] [STEPS] [only]
+//   step_bench MODEL [METHODS] [STEPS] [only] [unmetered]
 //       gpt2, llama or t5; methods joined by commas, with a lever as finetune@bf16; 30 steps;
-//       `only` leaves the bound out, for profiles
+//       `only` leaves the bound out, for profiles; `unmetered` the memory meter, to see what it costs
 // Four tasks of one step go before the timed one, so that EWC holds four anchors. Rows are random
 // tokens, each predicted from those before it (T5: from the whole row as the source). Prints a line
 // of JSON a method: medians in milliseconds.
@@ -272,7 +272,7 @@ void run(const std::string& family, const std::string& name, int64_t steps, bool
 int main(int argc, char** argv) {
   const std::string family = argc > 1 ? argv[1] : "gpt2";
   std::stringstream names(argc > 2 ? argv[2] : "finetune,lora,ewc,si,distill,recorded,lora+ewc");
-  install_memory_meter();
+  if (argc < 6) install_memory_meter();
   at::set_num_threads(1);
   for (std::string name; std::getline(names, name, ',');) {
     run(family, name, std::max<int64_t>(1, argc > 3 ? std::atoll(argv[3]) : 30), argc < 5);

@@ -28,12 +28,13 @@ for file in core/kernels/*.cu; do
   "$nvcc" -std=c++17 -I. --gpu-architecture=sm_90 -Xcompiler=-fPIC -Werror=all-warnings \
     -c "$file" -o "$out/$(basename "$file").o"
 done
-say "CUDA code: the files that talk to the GPU"
+say "CUDA code: the files that talk to the GPU, and its tests"
 # The system's fmt comes before libtorch's newer one.
 mkdir "$out/fmt_first"
 ln -s /usr/include/fmt "$out/fmt_first/fmt"
 toolkit=$(dirname "$(dirname "$(readlink -f "$nvcc")")")
-for file in core/cuda_device.cc core/cuda_layers.cc core/memory_cuda.cc; do
+printf '#include "%s"\n' tests/cuda/cuda_*_test.cc >"$out/gpu_tests.cc"
+for file in core/cuda_device.cc core/cuda_layers.cc core/memory_cuda.cc "$out/gpu_tests.cc"; do
   "${CXX:-g++}" -std=c++20 -fPIC -Wall -Wextra -Werror -Wno-missing-field-initializers -DAT_PER_OPERATOR_HEADERS \
     -I"$out/fmt_first" -I. -isystem "$torch/include" -isystem "$torch/include/torch/csrc/api/include" \
     -isystem "$toolkit/include" -fsyntax-only "$file"

@@ -2,7 +2,8 @@
 // train() takes from batch to batch, and the step's bound, its dense products alone.
 //   step_bench MODEL [METHODS] [STEPS] [only] [unmetered]
 //       gpt2, llama or t5; methods joined by commas, with a lever as finetune@bf16; 30 steps;
-//       `only` leaves the bound out, for profiles; `unmetered` the memory meter, to see what it costs
+//       `only` leaves the bound out, for profiles; `unmetered` the memory meter, to see what it
+//       costs
 // Four tasks of one step go before the timed one, so that EWC holds four anchors. Rows are random
 // tokens, each predicted from those before it (T5: from the whole row as the source). Prints a line
 // of JSON a method: medians in milliseconds.

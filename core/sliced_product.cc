@@ -10,7 +10,9 @@ namespace {
 
 void each_slice(int64_t out, int64_t in, int64_t unit, const WeightRows& rows,
                 const std::function<void(int64_t from, int64_t n, const Tensor& slice)>& use) {
-  const int64_t at_once = std::max(unit, kSliceValues / in / unit * unit);
+  // At most half of the weight, which is never whole.
+  const int64_t half = ((out + 1) / 2 + unit - 1) / unit * unit;
+  const int64_t at_once = std::max(unit, std::min(half, kSliceValues / in / unit * unit));
   for (int64_t from = 0; from < out; from += at_once) {
     const int64_t n = std::min(at_once, out - from);
     const MemoryTag tag(Category::workspace);

@@ -11,7 +11,8 @@ namespace lethe {
 /// Rows [from, from + n) of a weight in float32: (n, in).
 using WeightRows = std::function<Tensor(int64_t from, int64_t n)>;
 
-/// Values of a weight that are float32 at a time, at most, but for a slice of `unit` rows.
+/// Values of a weight that are float32 at a time, at most, and at most half of it, but for a slice
+/// of `unit` rows.
 constexpr int64_t kSliceValues = int64_t{4} << 20;  // 16 MiB
 
 /// x (n, in) W^T + bias, which may be undefined: (n, out). Slices are multiples of `unit` rows, but

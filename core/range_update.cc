@@ -10,10 +10,8 @@
 namespace lethe {
 namespace {
 
-/// Values in float32 at a time: two arrays of them stay in the second-level cache; elsewhere enough
-/// to be worth a launch.
-constexpr int64_t kHere = 8 * Moments::kPiece, kThere = int64_t{4} << 20;
-static_assert(kThere % Moments::kPiece == 0);
+/// Values in float32 at a time on the CPU: two arrays of them stay in the second-level cache.
+constexpr int64_t kHere = 8 * Moments::kPiece;
 
 /// MurmurHash3's last step on 32-bit words in 64 bits.
 Tensor mixed_bits(const Tensor& words) {
@@ -54,7 +52,7 @@ double RangeUpdate::in_pieces(const ArenaRange& range, const Tensor& gradient,
                               const kernels::Update& part, const Piece& use) const {
   const at::NoGradGuard no_grad;
   const MemoryTag tag(Category::workspace);
-  const int64_t at_once = device_.is_cpu() ? kHere : kThere;
+  const int64_t at_once = device_.is_cpu() ? kHere : Moments::kThere;
   double sum = 0;
   for (int64_t from = 0; from < range.size; from += at_once) {
     const int64_t n = std::min(at_once, range.size - from);

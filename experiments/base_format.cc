@@ -11,20 +11,8 @@
 namespace lethe {
 namespace {
 
-/// The names to skip.
-std::vector<std::string> skipped_by(const BaseChoice& choice) {
-  const std::string text = choice.skip == "none" ? "" : choice.skip;
-  std::vector<std::string> words;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find(',', at), text.size());
-    if (end > at) words.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return words;
-}
-
 void check_skipped(const std::vector<BaseSeam>& seams, const BaseChoice& choice) {
-  for (const std::string& name : skipped_by(choice)) {
+  for (const std::string& name : skipped_names(choice.skip)) {
     const auto ends = [&](const BaseSeam& one) { return is_target(one.seam->name(), {name}); };
     if (std::any_of(seams.begin(), seams.end(), ends)) continue;
     fail("model.skip has '{}', but no Linear of the blocks ends with it; name such as '{}'", name,
@@ -55,7 +43,7 @@ BaseChoice base_choice(const OptionMap& options) {
 }
 
 bool skips(const BaseChoice& choice, const std::string& name) {
-  return is_target(name, skipped_by(choice));
+  return is_target(name, skipped_names(choice.skip));
 }
 
 void apply_base(const std::vector<BaseSeam>& seams, const BaseChoice& choice) {

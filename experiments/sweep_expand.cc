@@ -42,7 +42,7 @@ void say_only_the_unusual(TrialSpec& spec) {
   const auto base = model.find("base");
   const std::string format = base == model.end() ? "float" : base->second;
   if (format == "float") model.erase("skip");
-  if (!format.starts_with("nf4") && !format.starts_with("fp4")) model.erase("block");
+  if (!is_four_bit(format)) model.erase("block");
 }
 
 class Expansion {
@@ -148,7 +148,7 @@ class Expansion {
     const auto base = alias.find("base");
     const auto said = given.find("base");
     if (base == alias.end() || said == given.end()) return alias;
-    if (!said->second.starts_with("nf4") && !said->second.starts_with("fp4")) {
+    if (!is_four_bit(said->second)) {
       fail(
           "{} has a 4-bit base, but model.base is {}; leave it out, or name the method without the "
           "alias: lora",

@@ -1,7 +1,6 @@
 #include "methods/adapters.h"
 
 #include <algorithm>
-#include <sstream>
 
 #include "core/error.h"
 #include "core/formats/peft_targets.h"
@@ -9,11 +8,7 @@
 namespace lethe {
 
 bool ends_with_one_of(const std::string& name, const std::string& endings) {
-  std::stringstream stream(endings);
-  for (std::string ending; std::getline(stream, ending, ',');) {
-    if (is_target(name, {ending})) return true;
-  }
-  return false;
+  return is_target(name, target_names(endings));
 }
 
 std::string seam_names(Model& model) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <sstream>
 
 namespace lethe {
 
@@ -41,6 +42,17 @@ std::string block_of(const std::string& name) {
     start = end + 1;
   }
   return {};
+}
+
+std::vector<std::string> target_names(const std::string& text) {
+  std::vector<std::string> names;
+  std::stringstream stream(text);
+  for (std::string name; std::getline(stream, name, ',');) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> skipped_names(const std::string& text) {
+  return text == "none" ? std::vector<std::string>() : target_names(text);
 }
 
 bool is_target(const std::string& name, const std::vector<std::string>& targets) {

@@ -19,6 +19,11 @@ const std::vector<std::string>& ia3_feed_forward();
 /// "h.0" of "h.0.attn.c_attn": the name up to its first number; empty without one.
 std::string block_of(const std::string& name);
 
+/// The names between the commas of `text`.
+std::vector<std::string> target_names(const std::string& text);
+/// The same of an option `skip`; none for "none".
+std::vector<std::string> skipped_names(const std::string& text);
+
 /// Whether the module `name`, a path with dots, is one of `targets` or ends in ".TARGET".
 bool is_target(const std::string& name, const std::vector<std::string>& targets);
 

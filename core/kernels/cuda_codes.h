@@ -6,7 +6,7 @@
 #include <cfloat>
 
 #include "core/kernels/byte_map.h"
-#include "core/kernels/cuda_launch.h"
+#include "core/kernels/cuda_sums.h"
 
 namespace lethe::kernels {
 namespace {
@@ -16,19 +16,10 @@ __device__ inline int size_bits(float x) { return __float_as_int(x) & 0x7fffffff
 
 __device__ inline int larger(int a, int b) { return a < b ? b : a; }
 
-/// The largest of the block's numbers, in every thread: exact in any order. For a power of two of
-/// threads, every one of which has to call it.
+/// The largest of the block's numbers, in every thread: exact in any order.
 __device__ inline int block_most(int mine) {
   __shared__ int most[kThreads];
-  most[threadIdx.x] = mine;
-  __syncthreads();
-  for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
-    if (threadIdx.x < half) most[threadIdx.x] = larger(most[threadIdx.x], most[threadIdx.x + half]);
-    __syncthreads();
-  }
-  const int found = most[0];
-  __syncthreads();  // the next call writes
-  return found;
+  return block_joined(most, mine, [](int a, int b) { return larger(a, b); });
 }
 
 /// 1 / most, held finite.

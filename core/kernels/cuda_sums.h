@@ -1,4 +1,4 @@
-// Sums and maxima of floats over a thread block, in one order. Only core/kernels/*.cu includes it;
+// Sums and maxima over a thread block, in one order. Only core/kernels/*.cu includes it;
 // internal linkage, as in core/kernels/lanes.h.
 #pragma once
 
@@ -7,36 +7,32 @@
 namespace lethe::kernels {
 namespace {
 
-/// Of every thread's number, in every thread; for a power of two of threads, all of which call it.
-__device__ inline float block_sum(float mine) {
-  __shared__ float sums[kThreads];
-  sums[threadIdx.x] = mine;
+/// join() over every thread's value in a fixed tree, in every thread; for a power of two of
+/// threads, all of which call it. `shared` has kThreads values, which the next call may write.
+template <class Value, class Join>
+__device__ inline Value block_joined(Value* shared, Value mine, Join join) {
+  shared[threadIdx.x] = mine;
   __syncthreads();
   for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
     if (threadIdx.x < half) {
-      sums[threadIdx.x] = __fadd_rn(sums[threadIdx.x], sums[threadIdx.x + half]);
+      shared[threadIdx.x] = join(shared[threadIdx.x], shared[threadIdx.x + half]);
     }
     __syncthreads();
   }
-  const float sum = sums[0];
+  const Value joined = shared[0];
   __syncthreads();  // the next call writes
-  return sum;
+  return joined;
 }
 
-/// The same of the largest; NaN is left out.
+__device__ inline float block_sum(float mine) {
+  __shared__ float sums[kThreads];
+  return block_joined(sums, mine, [](float a, float b) { return __fadd_rn(a, b); });
+}
+
+/// NaN is left out.
 __device__ inline float block_largest(float mine) {
   __shared__ float largest[kThreads];
-  largest[threadIdx.x] = mine;
-  __syncthreads();
-  for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
-    if (threadIdx.x < half) {
-      largest[threadIdx.x] = fmaxf(largest[threadIdx.x], largest[threadIdx.x + half]);
-    }
-    __syncthreads();
-  }
-  const float found = largest[0];
-  __syncthreads();
-  return found;
+  return block_joined(largest, mine, [](float a, float b) { return fmaxf(a, b); });
 }
 
 }  // namespace

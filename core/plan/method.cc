@@ -8,6 +8,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "core/base_formats.h"
 #include "core/error.h"
 #include "core/formats/peft_targets.h"
 
@@ -87,7 +88,7 @@ void adapt(const ModelFacts& model, const PlanRequest& request, const Rule& rule
            MethodPlan& plan) {
   freeze_all(plan);
   const std::vector<std::string> targets =
-      request.targets == "peft" ? lora_targets(model.model_type) : split(request.targets, ',');
+      request.targets == "peft" ? lora_targets(model.model_type) : target_names(request.targets);
   bool found = false;
   for (SeamPlan& seam : plan.seams) {
     const bool linear = seam.seam.role == SeamRole::linear;
@@ -191,8 +192,7 @@ void apply(const Rule& rule, const ModelFacts& model, const PlanRequest& request
 
 /// Linears in blocks alone: embeddings, norms and the head stay dense.
 void quantise(const ModelFacts& model, const PlanRequest& request, MethodPlan& plan) {
-  const auto skipped =
-      request.skip == "none" ? std::vector<std::string>{} : split(request.skip, ',');
+  const std::vector<std::string> skipped = skipped_names(request.skip);
   for (SeamPlan& seam : plan.seams) {
     if (seam.seam.role != SeamRole::linear || seam.seam.kept_dense) continue;
     if (is_target(seam.seam.name, skipped)) continue;
@@ -283,8 +283,7 @@ MethodPlan method_plan(const ModelFacts& model, const PlanRequest& request) {
   }
   if (order.empty()) rule_of(request.method);
   for (const Rule* rule : order) apply(*rule, model, request, plan);
-  const bool four_bit = request.base.starts_with("nf4") || request.base.starts_with("fp4");
-  if (!request.base.empty() && plan.base != "float" && !four_bit) {
+  if (!request.base.empty() && plan.base != "float" && !is_four_bit(request.base)) {
     fail("{} has a 4-bit base, but --base is {}; leave --base out, or choose lora", request.method,
          request.base);
   }

@@ -110,7 +110,8 @@ void remove_checkpoint(const std::string& path);
 void check_trial(const TrainRequest& request);
 
 /// Trains through the stream under the method; the whole R matrix with row 0, curves, usage,
-/// timing, samples. Throws Error for a loss that is not finite, naming task and step.
+/// timing, samples. Throws Error for a loss that is not finite, naming task and step. On a CPU
+/// subnormal numbers count as zero within, unlike PyTorch's default (core/kernels/subnormals.h).
 TrialResult train(const TrainRequest& request);
 
 /// The rows of a task that `options` says to score.

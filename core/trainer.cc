@@ -6,6 +6,7 @@
 
 #include "core/bf16_values.h"
 #include "core/error.h"
+#include "core/kernels/subnormals.h"
 #include "core/levers.h"
 #include "core/loss.h"
 #include "core/offload.h"
@@ -43,6 +44,7 @@ Trainer::Trainer(const TrainRequest& request)
       began_(std::chrono::steady_clock::now()) {}
 
 TrialResult Trainer::run() {
+  const kernels::FlushSubnormals flush;
   check_levers_on(levers_, request_.device.is_cpu());
   clock_.time("load", [&] { prepare(); });
   const auto tasks = static_cast<int64_t>(stream_.tasks.size());

@@ -1,4 +1,6 @@
 // The training loop: accumulation, clipping, schedule, early stopping, evaluation within tasks.
+#include <limits>
+
 #include "tests/catch.h"
 // After Catch.
 #include "tests/engine_case.h"
@@ -182,4 +184,21 @@ TEST_CASE("validation rows are scored where the options say so, and test rows ar
     for (const Evaluation& score : result.evaluations)
       CHECK(score.total == (rows[0] == 't' ? 5 : 7));
   }
+}
+
+TEST_CASE("training counts subnormal numbers as zero, what comes after it does not") {
+  const auto half = [] {
+    volatile float least = std::numeric_limits<float>::min();
+    return least * 0.5F;
+  };
+  const auto model = mlp(6, 8, 1, 2);
+  TaskStream stream = random_stream(Scenario::class_incremental, 1);
+  Method strategies = method_of("finetune");
+  TrainRequest request = small_request(*model, stream, strategies);
+  request.options = few_steps();
+  float within = 1;
+  request.keep = [&](const std::set<std::string>&) { within = half(); };
+  train(request);
+  CHECK(within == 0);
+  CHECK(half() > 0);
 }

@@ -3,7 +3,8 @@
 // on a processor that lacks them. Each block of kBlock elements goes through the parts while it is
 // cached:
 //   1. total = gradient + added + quadratic gradients (only with those), with the penalty's sums
-//   2. moments and values, and the displacement (only with paths)
+//   2. moments and values, and the displacement (only with paths); a single weighted term without
+//      a sum is added here, in place of 1
 //   3. path integrals; 4. the gradient is cleared.
 // With -ffp-contract=off and no reordering, vectorised code does each element's arithmetic exactly
 // as the plain loop does.
@@ -61,22 +62,46 @@ inline double sum_of(const double* lanes) {
   return sum;
 }
 
+/// Whether the penalty is a single term, as a step of EWC or SI has it, and nobody asks for its sum
+/// or the gradient with it.
+bool pulls_on_the_way(const Update& step) {
+  if (step.terms != 1 || step.term[0].importance == nullptr) return false;
+  if (step.summed || step.added != nullptr) return false;
+  for (int p = 0; p < step.paths; ++p) {
+    if (step.path[p].total) return false;
+  }
+  return true;
+}
+
+Move move_for(const Update& step, bool pulled) {
+  const Rule rule = rule_of(step);
+  if (step.paths > 0) return pulled ? move_of<true, true>(rule) : move_of<false, true>(rule);
+  return pulled ? move_of<true, false>(rule) : move_of<false, false>(rule);
+}
+
 double run_update(const Update& step) {
   alignas(64) float total[kBlock], moved[kBlock];
   alignas(64) double lanes[kMaxTerms][kLanes] = {};
   const StepConstants constants = constants_of(step);
-  const Rule rule = rule_of(step);
-  const Move move_block = step.paths > 0 ? move_of<true>(rule) : move_of<false>(rule);
+  const bool pulled = pulls_on_the_way(step);
+  const Move move_block = move_for(step, pulled);
   for (int64_t start = 0; start < step.n; start += kBlock) {
     const int64_t n = step.n - start < kBlock ? step.n - start : kBlock;
     const int64_t next = start + n, left = step.n - next;
     prefetch_block(step, next, left < kBlock ? left : kBlock);
     float* gradient = step.gradient + start;
-    const float* sum = step.summed ? total_gradient<true>(step, start, n, total, lanes)
-                                   : total_gradient<false>(step, start, n, total, lanes);
-    float* first = step.first == nullptr ? nullptr : step.first + start;
-    float* second = step.second == nullptr ? nullptr : step.second + start;
-    move_block(constants, {n, sum, step.value + start, first, second, moved});
+    const float* sum = pulled        ? gradient
+                       : step.summed ? total_gradient<true>(step, start, n, total, lanes)
+                                     : total_gradient<false>(step, start, n, total, lanes);
+    Block block{n, sum, step.value + start, step.first, step.second, moved};
+    if (step.first != nullptr) block.first += start;
+    if (step.second != nullptr) block.second += start;
+    if (pulled) {
+      const QuadraticTerm& term = step.term[0];
+      block.term = {term.strength, term.importance + start, term.anchor + start};
+      block.twice = static_cast<float>(2 * term.strength);
+    }
+    move_block(constants, block);
     for (int p = 0; p < step.paths; ++p) {
       const PathIntegral& path = step.path[p];
       integrate(path.path + start, path.total ? sum : gradient, moved, n);

@@ -48,9 +48,10 @@ struct Arrays {
 };
 
 void run(benchmark::State& state, Step update, Optimizer optimizer, int terms, int paths,
-         int arrays_moved) {
+         int arrays_moved, bool summed = true) {
   Arrays arrays(state.range(0));
-  const Update step = arrays.step(optimizer, terms, paths);
+  Update step = arrays.step(optimizer, terms, paths);
+  step.summed = summed;
   for (auto _ : state) benchmark::DoNotOptimize(update(step));
   state.SetItemsProcessed(state.iterations() * arrays.n);
   state.SetBytesProcessed(state.iterations() * arrays.n * arrays_moved * 4);
@@ -77,6 +78,13 @@ void BM_AdamW(benchmark::State& state, Step step) {
 void BM_Sgd(benchmark::State& state, Step step) { run(state, step, Optimizer::sgd, 0, 0, 3); }
 void BM_Ewc(benchmark::State& state, Step step) { run(state, step, Optimizer::adamw, 1, 0, kEwc); }
 void BM_Si(benchmark::State& state, Step step) { run(state, step, Optimizer::adamw, 1, 1, kSi); }
+/// A step between two points of the loss curve: nobody asks for the penalty.
+void BM_EwcUnsummed(benchmark::State& state, Step step) {
+  run(state, step, Optimizer::adamw, 1, 0, kEwc, false);
+}
+void BM_SiUnsummed(benchmark::State& state, Step step) {
+  run(state, step, Optimizer::adamw, 1, 1, kSi, false);
+}
 void BM_Norm(benchmark::State& state, Step step) { run(state, step, Optimizer::adamw, 1, 0, 4); }
 
 constexpr int64_t kMlp = 478410;
@@ -91,6 +99,8 @@ void add_all(const char* isa, Step step, Step norm) {
   add("Sgd", BM_Sgd, step);
   add("AdamW+ewc", BM_Ewc, step);
   add("AdamW+si", BM_Si, step);
+  add("AdamW+ewc without sum", BM_EwcUnsummed, step);
+  add("AdamW+si without sum", BM_SiUnsummed, step);
   add("SquaredNorm+ewc", BM_Norm, norm);
 }
 

@@ -18,11 +18,11 @@ namespace lethe {
 Tensor soft_targets(const std::string& form, const Tensor& taught, double temperature);
 
 /// The loss of logits (P, C) at temperature T against soft targets (P, C): summed over units, mean
-/// over positions, in nats, without a factor T^2; scalar, with a graph. Targets of 0 count as units
-/// that the teacher lacks: nothing for "cross_entropy" and "kl", a target of 0 for "binary". Units
-/// of the student at -inf have no part. "reverse_kl" needs a target above 0 wherever the student's
-/// probability is.
+/// over positions, in nats, times `factor`, without a factor T^2; scalar, with a graph. Targets of
+/// 0 count as units that the teacher lacks: nothing for "cross_entropy" and "kl", a target of 0 for
+/// "binary". Units of the student at -inf have no part. "reverse_kl" needs a target above 0
+/// wherever the student's probability is.
 Tensor soft_loss(const std::string& form, const Tensor& targets, const Tensor& student,
-                 double temperature);
+                 double temperature, double factor = 1);
 
 }  // namespace lethe

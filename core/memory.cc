@@ -12,6 +12,7 @@
 #include <fstream>
 #include <new>
 
+#include "core/block_cache.h"
 #include "core/error.h"
 #include "core/memory_ledger.h"
 #include "core/refused_memory.h"
@@ -28,6 +29,15 @@ struct alignas(64) Header {
 };
 static_assert(sizeof(Header) == 64);
 
+/// Smaller blocks are the C library's alone.
+constexpr size_t kKept = 64 << 10;
+
+/// What is kept here is no tensor's and in no category.
+BlockCache& freed_blocks() {
+  static auto* cache = new BlockCache(128 << 20, c10::free_cpu);  // outlives every tensor
+  return *cache;
+}
+
 Header* header_of(void* data) { return static_cast<Header*>(data) - 1; }
 
 void release(void* data) {
@@ -35,7 +45,9 @@ void release(void* data) {
   Header* header = header_of(data);
   host_ledger().add(header->category, -header->bytes);
   header->mark = 0;
-  c10::free_cpu(header);
+  const auto bytes = static_cast<size_t>(header->bytes);
+  if (bytes < kKept) return c10::free_cpu(header);
+  freed_blocks().give(header, bytes);
 }
 
 /// Up to where the heap has asked for huge pages.
@@ -53,6 +65,20 @@ void advise_huge_pages() {
   madvise(begin, static_cast<size_t>(top - begin), MADV_HUGEPAGE);
 }
 
+/// `bytes` beside a header; at least kKept of them from what is kept, if it has that.
+void* memory_for(size_t bytes) {
+  if (bytes >= kKept) {
+    if (void* kept = freed_blocks().take(bytes)) return kept;
+  }
+  try {
+    return c10::alloc_cpu(bytes + sizeof(Header));
+  } catch (const c10::Error&) {
+    if (freed_blocks().held() == 0) throw;
+    freed_blocks().clear();
+    return c10::alloc_cpu(bytes + sizeof(Header));
+  }
+}
+
 class CountingAllocator final : public c10::Allocator {
  public:
   static constexpr size_t kLarge = 256 << 10;
@@ -61,7 +87,7 @@ class CountingAllocator final : public c10::Allocator {
     const c10::Device cpu(c10::DeviceType::CPU);
     if (bytes == 0) return {nullptr, nullptr, &release, cpu};
     if (bytes >= kLarge) admit_memory(static_cast<int64_t>(bytes));
-    void* memory = c10::alloc_cpu(bytes + sizeof(Header));
+    void* memory = memory_for(bytes);
     if (bytes >= kLarge) advise_huge_pages();
     auto* header = new (memory) Header{Header::kMark, static_cast<int64_t>(bytes), host_tag()};
     host_ledger().add(header->category, header->bytes);

@@ -1,5 +1,5 @@
-// A teacher's logits, recorded once for every row that a task's steps may draw, found again by row
-// id.
+// A teacher's logits, or what is made of them, recorded once for every row that a task's steps may
+// draw, found again by row id.
 #pragma once
 
 #include <functional>

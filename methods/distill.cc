@@ -9,10 +9,9 @@
 //   `teacher_options` make of it, trained jointly on all tasks (cached), or read from a file.
 // Sources: Li & Hoiem 2016, arXiv:1606.09282; Hinton et al. 2015, arXiv:1503.02531; the weighting:
 // van de Ven et al. 2022, Nature MI 4:1185.
-#include <map>
 #include <sstream>
 
-#include "core/distillation_loss.h"
+#include "core/compared_units.h"
 #include "core/error.h"
 #include "core/loss.h"
 #include "core/recorded_logits.h"
@@ -92,31 +91,38 @@ class Distill : public Strategy {
 
   void before_task(const TaskBegin& begin) override {
     if (options_.alpha == 0 || (!larger_ && begin.task == 1)) return;
+    compared_ = compared_in(begin);
     const at::NoGradGuard no_grad;
     if (before_) before_.tensor().copy_(begin.arena.values());
     if (!recorded_) return;
     Model& teacher = larger_ ? *larger_ : begin.model;
     const Evaluating evaluating(teacher);
-    logits_.record(begin.plan, kRecordRows, begin.arena.values().device(),
-                   [&](const Batch& batch) { return teacher.forward(batch); });
+    recordings_.record(
+        begin.plan, kRecordRows, begin.arena.values().device(),
+        [&](const Batch& batch) { return targets_of(teacher.forward(batch), batch); });
   }
 
   bool reads_logits() const override { return true; }
   Tensor extra_loss(const Step& step) override {
     if (options_.alpha == 0 || (!larger_ && step.task == 1)) return {};
-    const double squared = options_.t_squared ? options_.temperature * options_.temperature : 1;
-    return summed_units(step, taught_by(step)) * (options_.alpha * squared);
+    const Tensor student = larger_ ? masked_logits(step.logits, step.batch) : step.logits;
+    return compared_.loss(targets_in(step), student, softening());
   }
 
  private:
   static constexpr int64_t kRecordRows = 1024;
 
-  Tensor taught_by(const Step& step) const {
+  Softening softening() const { return {options_.loss, options_.temperature}; }
+
+  Tensor targets_of(const Tensor& taught, const Batch& batch) const {
+    return compared_.targets(larger_ ? masked_logits(taught, batch) : taught, softening());
+  }
+
+  Tensor targets_in(const Step& step) const {
     const at::NoGradGuard no_grad;
-    const Tensor raw = recorded_ ? logits_.of(step.batch)
-                       : larger_ ? larger_->forward(step.batch)
-                                 : step.under(before_, step.batch);
-    return larger_ ? masked_logits(raw, step.batch) : raw;
+    if (recorded_) return recordings_.of(step.batch);
+    return targets_of(larger_ ? larger_->forward(step.batch) : step.under(before_, step.batch),
+                      step.batch);
   }
 
   /// "layers=4,family=llama" as options.
@@ -136,73 +142,35 @@ class Distill : public Strategy {
     return options;
   }
 
-  Tensor compared(const Tensor& taught, const Tensor& student) const {
-    return soft_loss(options_.loss, soft_targets(options_.loss, taught, options_.temperature),
-                     student, options_.temperature);
-  }
-
-  /// The student's outputs over all units, where the teacher has the `seen` ones alone.
-  Tensor compared_to_all(const Tensor& taught, const Tensor& student,
-                         const std::vector<int64_t>& seen) const {
-    const Tensor known = soft_targets(options_.loss, units(taught, seen), options_.temperature);
-    const Tensor targets =
-        at::zeros_like(student.detach())
-            .index_copy_(1, at::tensor(seen, at::kLong).to(known.device()), known);
-    return soft_loss(options_.loss, targets, student, options_.temperature);
-  }
-
-  static Tensor units(const Tensor& logits, const std::vector<int64_t>& classes) {
-    return logits.index_select(1, at::tensor(classes, logits.options().dtype(at::kLong)));
-  }
-
-  /// By scenario: which units are compared, and the factor s.
-  Tensor summed_units(const Step& step, const Tensor& taught) const {
-    const Tensor student = larger_ ? masked_logits(step.logits, step.batch) : step.logits;
-    const bool whole =
-        larger_ || step.stream.classes == 0 || step.stream.scenario == Scenario::domain_incremental;
-    const auto past = step.task - 1;
+  /// By scenario: which units are compared, and the factor.
+  ComparedUnits compared_in(const TaskBegin& begin) const {
+    const TaskStream& stream = begin.stream;
+    const auto past = begin.task - 1;
     const bool contexts = !larger_ && options_.weighting == "contexts" &&
-                          step.stream.scenario != Scenario::class_incremental;
-    const double factor = contexts ? static_cast<double>(past) : 1;
-    if (whole) return compared(taught, student) * factor;
-    if (step.stream.scenario == Scenario::class_incremental) {
-      std::vector<int64_t> seen;
-      for (int64_t t = 0; t < past; ++t) {
-        const auto& classes = step.stream.tasks[static_cast<size_t>(t)].classes;
-        seen.insert(seen.end(), classes.begin(), classes.end());
-      }
-      if (options_.units == "all") return compared_to_all(taught, student, seen);
-      return compared(units(taught, seen), units(student, seen));
+                          stream.scenario != Scenario::class_incremental;
+    const double squared = options_.t_squared ? options_.temperature * options_.temperature : 1;
+    const double factor = options_.alpha * squared * (contexts ? static_cast<double>(past) : 1);
+    if (larger_ || stream.classes == 0 || stream.scenario == Scenario::domain_incremental) {
+      return ComparedUnits::whole(factor);
     }
-    return summed_tasks(step, taught, student) * (factor / static_cast<double>(past));
-  }
-
-  /// Each past task's units by themselves, summed over tasks. Tasks with equally many units are one
-  /// tensor (P * tasks, units): a handful of operations, however many tasks lie behind.
-  Tensor summed_tasks(const Step& step, const Tensor& taught, const Tensor& student) const {
-    std::map<size_t, std::vector<int64_t>> by_count;
-    for (size_t t = 0; t + 1 < static_cast<size_t>(step.task); ++t) {
-      const auto& classes = step.stream.tasks[t].classes;
-      auto& all = by_count[classes.size()];
-      all.insert(all.end(), classes.begin(), classes.end());
+    const at::Device device = begin.arena.values().device();
+    if (stream.scenario != Scenario::class_incremental) {
+      return ComparedUnits::by_task(stream, past, factor, device);
     }
-    Tensor sum;
-    for (const auto& [count, classes] : by_count) {
-      const auto width = static_cast<int64_t>(count);
-      const auto tasks = static_cast<double>(classes.size() / count);
-      const Tensor part = compared(units(taught, classes).view({-1, width}),
-                                   units(student, classes).view({-1, width})) *
-                          tasks;
-      sum = sum.defined() ? sum + part : part;
+    std::vector<int64_t> seen;
+    for (size_t t = 0; t < static_cast<size_t>(past); ++t) {
+      const auto& classes = stream.tasks[t].classes;
+      seen.insert(seen.end(), classes.begin(), classes.end());
     }
-    return sum;
+    return ComparedUnits::together(seen, options_.units == "all", factor, device);
   }
 
   Options options_;
   bool recorded_ = false;
-  Twin before_;            // the model before the task, where it answers in every step
-  RecordedLogits logits_;  // its answers, where they are recorded
+  Twin before_;                // the model before the task, where it answers in every step
+  RecordedLogits recordings_;  // the soft targets that it gives, where they are recorded
   std::shared_ptr<Model> larger_;
+  ComparedUnits compared_;  // in this task
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/distillation_loss.h"
+#include "core/seeds.h"
 
 using namespace lethe;
 
@@ -121,5 +122,24 @@ TEST_CASE("units that a row may not take have no part in any loss, nor a gradien
     const Tensor gradient = torch::autograd::grad({value}, {raw})[0];
     CHECK(gradient.isfinite().all().item<bool>());
     CHECK(gradient.narrow(1, 3, 2).abs().max().item<double>() == 0);
+  }
+}
+
+TEST_CASE("a factor multiplies the loss and its gradient, in a sum with another loss too") {
+  const at::Generator generator = make_generator(3);
+  for (const std::string form : {"cross_entropy", "kl", "reverse_kl", "binary"}) {
+    for (const int64_t units : {4, 100}) {
+      CAPTURE(form, units);
+      const Tensor targets = soft_targets(form, at::randn({5, units}, generator), 2);
+      Tensor student = at::randn({5, units}, generator).set_requires_grad(true);
+      const Tensor plain = soft_loss(form, targets, student, 2);
+      const Tensor threefold = soft_loss(form, targets, student, 2, 3);
+      CHECK(threefold.item<float>() == Approx(3 * plain.item<float>()).epsilon(1e-6));
+      const Tensor once = torch::autograd::grad({plain}, {student}, {}, true)[0];
+      for (const Tensor& sum : {threefold, threefold * 0.5 + plain * 1.5}) {
+        const Tensor thrice = torch::autograd::grad({sum}, {student}, {}, true)[0];
+        CHECK((thrice - 3 * once).abs().max().item<float>() < 1e-6);
+      }
+    }
   }
 }

@@ -23,6 +23,9 @@ class DenseWeight : public BaseWeight {
     return product(rows_of(gy), weight_.detach()).view(shape_with_last(gy, weight_.size(1)));
   }
   Tensor dense() const override { return widened(weight_); }
+  const Tensor* plain() const override {
+    return weight_.scalar_type() == at::kFloat ? &weight_ : nullptr;
+  }
   void parameters(const std::string& prefix, const ParameterVisitor& visit) override {
     visit(prefix + ".weight", weight_);
   }

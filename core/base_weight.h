@@ -18,6 +18,8 @@ class BaseWeight {
   virtual Tensor multiply_back(const Tensor& gy) const = 0;
   /// The weight as float32 (out, in): the tensor itself when dense and float32, else a new one.
   virtual Tensor dense() const = 0;
+  /// The weight (out, in) itself where products may take it as it is: dense, float32, in place.
+  virtual const Tensor* plain() const { return nullptr; }
   virtual void parameters(const std::string& prefix, const ParameterVisitor& visit) = 0;
   virtual const char* format() const = 0;  ///< one of base_formats()
 };

@@ -39,5 +39,9 @@ Tensor as_given(const Tensor& saved);
 /// alone (core/kernels/sparse_product.h), which takes a third of the time and rounds differently.
 /// Its gradients have no graph of their own. A weight in bfloat16 goes through bf16_product().
 Tensor dense_product(const Tensor& x, const Tensor& weight, const Tensor& bias);
+/// The same with several float32 weights and their biases, of one x: its gradient is summed within
+/// the products, not by passes of its own.
+std::vector<Tensor> dense_products(const Tensor& x, const std::vector<Tensor>& weights,
+                                   const std::vector<Tensor>& biases);
 
 }  // namespace lethe

@@ -5,6 +5,7 @@
 
 #include "core/bf16_values.h"
 #include "core/capture.h"
+#include "core/dense_product.h"
 #include "core/error.h"
 #include "core/offloaded_weight.h"
 
@@ -50,6 +51,23 @@ Tensor Linear::forward(const Tensor& x) const {
   detail::record(const_cast<Linear*>(this), input, y);
   for (const auto& adapter : adapters_) y = adapter->output(x, y);
   return y;
+}
+
+std::vector<Tensor> forward_each(const std::vector<Linear*>& seams, const Tensor& x) {
+  std::vector<Tensor> weights, biases, ys;
+  for (Linear* seam : seams) {
+    const Tensor* weight = seam->adapters().empty() ? seam->base().plain() : nullptr;
+    if (weight == nullptr) break;
+    weights.push_back(*weight);
+    biases.push_back(widened(seam->bias()));
+  }
+  if (weights.size() < seams.size()) {
+    for (const Linear* seam : seams) ys.push_back(seam->forward(x));
+    return ys;
+  }
+  ys = dense_products(x, weights, biases);
+  for (size_t i = 0; i < seams.size(); ++i) detail::record(seams[i], x, ys[i]);
+  return ys;
 }
 
 void Linear::set_format(const std::string& format) {

@@ -54,4 +54,8 @@ class Linear : public Seam {
   std::vector<std::shared_ptr<Adapter>> adapters_;
 };
 
+/// What each of the seams makes of one x, as forward() does, in one step of the graph where all of
+/// them are dense, float32 and without adapters (core/dense_product.h).
+std::vector<Tensor> forward_each(const std::vector<Linear*>& seams, const Tensor& x);
+
 }  // namespace lethe

@@ -1,6 +1,8 @@
 // The product with a dense weight beside libtorch's, gradients too.
 #include "tests/catch.h"
 // After Catch.
+#include <optional>
+
 #include "core/dense_product.h"
 #include "core/matrix_product.h"
 #include "core/seeds.h"
@@ -97,4 +99,50 @@ TEST_CASE("products have libtorch's values to rounding, and a frozen weight's gr
       CHECK(b.grad().defined() == false);
     }
   }
+}
+
+TEST_CASE("products of one x have the values and gradients of each by itself") {
+  const at::Generator generator = make_generator(5);
+  const auto drawn = [&](std::vector<int64_t> shape) { return at::randn(shape, generator); };
+  const Tensor x = drawn({3, 4, 6}).requires_grad_();
+  std::vector<Tensor> weights{drawn({5, 6}), drawn({7, 6}), drawn({2, 6})};
+  const std::vector<Tensor> biases{drawn({5}).requires_grad_(), Tensor(), drawn({2})};
+  weights[0].requires_grad_();
+  weights[1].requires_grad_();
+  const std::vector<Tensor> ahead{drawn({3, 4, 5}), drawn({3, 4, 7}), drawn({3, 4, 2})};
+  const std::vector<Tensor> wanted{x, weights[0], weights[1], biases[0]};
+  // Of two outputs, too, where the third is not used.
+  for (const size_t used : {3, 2}) {
+    const std::vector<Tensor> ys = dense_products(x, weights, biases);
+    Tensor joint = at::zeros({}), apart = at::zeros({});
+    for (size_t i = 0; i < used; ++i) {
+      const std::optional<Tensor> bias =
+          biases[i].defined() ? std::optional(biases[i]) : std::nullopt;
+      const Tensor y = at::linear(x, weights[i], bias);
+      CHECK(ys[i].sizes() == y.sizes());
+      CHECK(ys[i].allclose(y, 1e-5, 1e-6));
+      joint = joint + (ys[i] * ahead[i]).sum();
+      apart = apart + (y * ahead[i]).sum();
+    }
+    const auto found = torch::autograd::grad({joint}, wanted);
+    const auto expected = torch::autograd::grad({apart}, wanted);
+    for (size_t g = 0; g < wanted.size(); ++g) CHECK(found[g].allclose(expected[g], 1e-5, 1e-5));
+  }
+}
+
+TEST_CASE("products of one x add each weight's gradient where it lies") {
+  const at::Generator generator = make_generator(6);
+  const Tensor x = at::randn({8, 6}, generator).requires_grad_();
+  const Tensor first = at::randn({5, 6}, generator).requires_grad_(), second = first.detach() + 1;
+  const Tensor start = at::randn({5, 6}, generator);
+  Tensor total = start.clone();
+  first.mutable_grad() = total;
+  {
+    const AddingGradients adding;
+    const std::vector<Tensor> ys = dense_products(x, {first, second}, {Tensor(), Tensor()});
+    (ys[0].sum() + 2 * ys[1].sum()).backward();
+  }
+  CHECK(first.grad().is_same(total));
+  CHECK(total.allclose(start + x.detach().sum(0), 1e-5, 1e-5));
+  CHECK(x.grad().allclose((first.sum(0) + 2 * second.sum(0)).expand({8, 6}), 1e-5, 1e-5));
 }

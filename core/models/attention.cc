@@ -64,9 +64,10 @@ void Attention::add_seams(std::vector<Seam*>& seams) const {
 
 void Attention::project(const Tensor& x, Tensor& q, Tensor& k, Tensor& v) const {
   if (config_.fused == FusedLayout::none) {
-    q = by_head(q_->forward(x), config_.heads);
-    k = by_head(k_->forward(x), config_.kv_heads);
-    v = by_head(v_->forward(x), config_.kv_heads);
+    const std::vector<Tensor> made = forward_each({q_.get(), k_.get(), v_.get()}, x);
+    q = by_head(made[0], config_.heads);
+    k = by_head(made[1], config_.kv_heads);
+    v = by_head(made[2], config_.kv_heads);
     return;
   }
   const Tensor split = split_heads(qkv_->forward(x));

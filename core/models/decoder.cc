@@ -72,11 +72,13 @@ struct Decoder::Block {
     seams.push_back(down.get());
   }
 
-  Tensor mlp(const Tensor& x) const {
-    if (!config.gated) return down->forward(activated(config.activation, up->forward(x)));
-    Tensor inner = gate->forward(x);
-    inner = lethe::gated(config.activation, inner, up->forward(x));
-    return down->forward(inner);
+  Tensor mlp(const Tensor& x) const { return down->forward(between(x)); }
+
+  /// In a function of its own: what goes into the gate is let go before the product that follows.
+  Tensor between(const Tensor& x) const {
+    if (!config.gated) return activated(config.activation, up->forward(x));
+    const std::vector<Tensor> inner = forward_each({gate.get(), up.get()}, x);
+    return lethe::gated(config.activation, inner[0], inner[1]);
   }
 
   const DecoderConfig& config;

@@ -42,9 +42,10 @@ struct Encoder::Layer {
 
   Tensor forward(const Tensor& x, const Tensor& padding, const Dropout& drop,
                  const Dropout& attention_drop) const {
-    const Tensor q = by_head(query->forward(x), heads);
+    const std::vector<Tensor> made = forward_each({query.get(), key.get(), value.get()}, x);
+    const Tensor q = by_head(made[0], heads), k = by_head(made[1], heads);
+    const Tensor v = by_head(made[2], heads);
     const double scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
-    const Tensor k = by_head(key->forward(x), heads), v = by_head(value->forward(x), heads);
     const Tensor mixed = attention_drop.p > 0 ? attend(q, k, v, scale, padding, attention_drop)
                                               : attend_fused(q, k, v, scale, padding);
     const Tensor read = attention_norm->forward(x + drop(out->forward(mixed)));

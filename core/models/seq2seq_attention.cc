@@ -28,27 +28,29 @@ void Seq2SeqAttention::add_seams(std::vector<Seam*>& seams) const {
 }
 
 KeysAndValues Seq2SeqAttention::keys_and_values(const Tensor& x) const {
-  return {by_head(k_->forward(x), heads_), by_head(v_->forward(x), heads_)};
+  const std::vector<Tensor> made = forward_each({k_.get(), v_.get()}, x);
+  return {by_head(made[0], heads_), by_head(made[1], heads_)};
 }
 
-Tensor Seq2SeqAttention::mixed(const Tensor& x, const KeysAndValues& read, const Tensor& bias,
+Tensor Seq2SeqAttention::mixed(const Tensor& queries, const KeysAndValues& read, const Tensor& bias,
                                const Dropout& drop) const {
-  const Tensor q = by_head(q_->forward(x), heads_);
+  const Tensor q = by_head(queries, heads_);
   return o_->forward(attend(q, read.keys, read.values, /*scale=*/1, bias, drop));
 }
 
 Tensor Seq2SeqAttention::over_itself(const Tensor& x, const Tensor& bias, const Dropout& drop,
                                      KeyValueCache* cache) const {
-  KeysAndValues read = keys_and_values(x);
+  const std::vector<Tensor> made = forward_each({q_.get(), k_.get(), v_.get()}, x);
+  KeysAndValues read{by_head(made[1], heads_), by_head(made[2], heads_)};
   if (cache != nullptr) cache->extend(read.keys, read.values);
-  return mixed(x, read, bias, drop);
+  return mixed(made[0], read, bias, drop);
 }
 
 Tensor Seq2SeqAttention::over(const Tensor& memory, const Tensor& x, const Tensor& bias,
                               const Dropout& drop, KeysAndValues* cache) const {
-  if (cache == nullptr) return mixed(x, keys_and_values(memory), bias, drop);
+  if (cache == nullptr) return mixed(q_->forward(x), keys_and_values(memory), bias, drop);
   if (!cache->keys.defined()) *cache = keys_and_values(memory);
-  return mixed(x, *cache, bias, drop);
+  return mixed(q_->forward(x), *cache, bias, drop);
 }
 
 }  // namespace lethe

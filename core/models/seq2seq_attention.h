@@ -33,7 +33,7 @@ class Seq2SeqAttention {
 
  private:
   KeysAndValues keys_and_values(const Tensor& x) const;
-  Tensor mixed(const Tensor& x, const KeysAndValues& read, const Tensor& bias,
+  Tensor mixed(const Tensor& queries, const KeysAndValues& read, const Tensor& bias,
                const Dropout& drop) const;
 
   int64_t heads_;

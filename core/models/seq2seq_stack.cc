@@ -48,10 +48,13 @@ struct Seq2SeqStack::Block {
                                 cache == nullptr ? nullptr : &cache->memory));
     }
     const Tensor normed = mlp_norm->forward(x);
-    Tensor inner = in->forward(normed);
-    inner = linear_in ? gated(activation, inner, linear_in->forward(normed))
-                      : activated(activation, inner);
-    return x + drop(out->forward(drop(inner)));
+    return x + drop(out->forward(drop(between(normed))));
+  }
+
+  Tensor between(const Tensor& normed) const {
+    if (!linear_in) return activated(activation, in->forward(normed));
+    const std::vector<Tensor> made = forward_each({in.get(), linear_in.get()}, normed);
+    return gated(activation, made[0], made[1]);
   }
 
   void add_seams(std::vector<Seam*>& seams) const {

@@ -12,6 +12,8 @@ namespace lethe {
 
 struct GenerationOptions {
   int64_t longest = 20;          ///< new tokens a row, end mark included
+  int64_t longest_row = 0;       ///< a decoder's prompt and new tokens together; 0 = any number
+  int64_t start_id = -1;         ///< what an encoder-decoder's decoder reads first; -1 = its own
   std::vector<int64_t> end_ids;  ///< any of them ends a row
   int64_t pad_id = 0;            ///< what an ended row is fed with while others go on
   bool sample = false;           ///< draw; else the arg max

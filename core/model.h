@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,11 @@ class Model {
   virtual Tensor head(const Tensor& states) const;      ///< (..., width) -> (..., C)
   /// Every seam in a fixed order.
   virtual std::vector<Seam*> seams() = 0;
+  /// Tokens that a prompt may have; nullopt = no limit.
+  virtual std::optional<int64_t> longest_prompt() const { return std::nullopt; }
   /// A continuation of every prompt, in evaluation mode. What a row becomes does not depend on the
-  /// others but for rounding. Throws Error for a model that does not generate.
+  /// others but for rounding. Throws Error for a model that does not generate, and for a prompt
+  /// longer than longest_prompt().
   virtual std::vector<Generated> continuations(const std::vector<std::vector<int64_t>>& prompts,
                                                const GenerationOptions& options);
   /// Greedy continuations, end mark left out; one list of new ids a prompt, at most `longest` ids

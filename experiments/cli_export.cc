@@ -77,7 +77,7 @@ std::vector<Ids> given_rows(const ExportArguments& arguments, const StartingPoin
   for (const PredictRow& row : read_predict_rows(arguments.rows, "prompt")) {
     rows.push_back(form == RowForm::pairs     ? ended_ids(*tokenizer, row.prompt)
                    : form == RowForm::classes ? encode_marked(*tokenizer, row.prompt, longest)
-                                              : prompt_ids(*tokenizer, row.prompt));
+                                              : prompt_ids(*tokenizer, row.prompt, row.name));
   }
   return rows;
 }

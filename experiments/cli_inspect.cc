@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 
+#include "core/formats/checkpoint.h"
 #include "core/formats/hf_quantisation.h"
 #include "core/models/tensor_shapes.h"
 #include "experiments/inspect.h"
@@ -31,6 +32,24 @@ std::vector<std::string> there(const std::string& folder, const std::vector<std:
   return found;
 }
 
+/// The commonest type of the weights and biases in a folder's safetensors, as config.json would
+/// name it. Tensors that hold codes, scales and masks don't count.
+std::string stored_dtype(const std::string& folder) {
+  static const std::map<std::string, std::string> names = {
+      {"BF16", "bfloat16"}, {"F16", "float16"}, {"F32", "float32"}, {"F64", "float64"}};
+  std::map<std::string, int64_t> counts;
+  const Checkpoint checkpoint(folder);
+  for (const auto& [name, tensor] : checkpoint.tensors()) {
+    if (!name.ends_with(".weight") && !name.ends_with(".bias")) continue;
+    const auto known = names.find(tensor.dtype);
+    if (known != names.end()) ++counts[known->second];
+  }
+  if (counts.empty()) return "float32";
+  return std::max_element(counts.begin(), counts.end(),
+                          [](const auto& a, const auto& b) { return a.second < b.second; })
+      ->first;
+}
+
 /// 1234567 as 1,234,567.
 std::string grouped(int64_t value) {
   const std::string digits = std::to_string(value);
@@ -55,7 +74,12 @@ FolderFacts folder_facts(const std::string& folder) {
   facts.model_type = config.model_type();
   const std::vector<std::string> architectures = config.architectures();
   facts.architecture = architectures.empty() ? facts.model_type : architectures[0];
-  facts.dtype = config.text({"torch_dtype", "dtype"}, "float32");
+  facts.weights = there(folder, {"model.safetensors", "model.safetensors.index.json",
+                                 "pytorch_model.bin", "pytorch_model.bin.index.json"});
+  const HfConfig::Keys dtype = {"torch_dtype", "dtype"};
+  const bool headers = !facts.weights.empty() && facts.weights[0].starts_with("model.safetensors");
+  facts.dtype =
+      !config.has(dtype) && headers ? stored_dtype(folder) : config.text(dtype, "float32");
   if (const auto stored = stored_quantisation(config)) {
     const std::string outliers =
         stored->base == "int8" ? fmt::format(", outliers from {}", stored->threshold) : "";
@@ -78,8 +102,6 @@ FolderFacts folder_facts(const std::string& folder) {
     facts.adapter_size += kRank * (tensor.shape[0] + tensor.shape[1]);
   }
   facts.tied = facts.groups.back().second == 0;
-  facts.weights = there(folder, {"model.safetensors", "model.safetensors.index.json",
-                                 "pytorch_model.bin", "pytorch_model.bin.index.json"});
   facts.tokenizer =
       there(folder, {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json",
                      "merges.txt", "vocab.txt", "tokenizer_config.json"});

@@ -42,22 +42,34 @@ Command add_export(CLI::App& app) {
 
 Command add_predict(CLI::App& app) {
   const auto predict = std::make_shared<PredictArguments>();
-  auto* command = app.add_subcommand("predict", "Continue prompts with a trained or loaded model");
+  auto* command = app.add_subcommand(
+      "predict", "Continue prompts, or classify texts, with a trained or loaded model");
   command
       ->add_option("model", predict->what,
                    "Trial that was run with --keep, Hugging Face folder, or adapter's folder")
       ->required();
   command->add_option("--db", predict->db, "Result store")->capture_default_str();
-  command->add_option("--prompt", predict->prompts, "Text to continue; may be given several times")
+  command
+      ->add_option("--prompt", predict->prompts,
+                   "Text to continue or classify; may be given several times")
       ->allow_extra_args(false);
   command->add_option("--input", predict->input, "JSON Lines with prompts; - = standard input");
   command->add_option("-o,--output", predict->output, "File to write; without one, the terminal");
   command->add_option("--field", predict->field, "Where a record has its prompt")
       ->capture_default_str();
-  command->add_option("--adapter", predict->adapter, "Folder of a peft adapter to put on");
-  command->add_option("--max-new", predict->longest, "New tokens a prompt")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  command->add_option("--second", predict->second,
+                      "Of a model that classifies pairs: where a record has its second text");
+  command
+      ->add_option(
+          "--adapter", predict->adapters,
+          "[NAME=]DIR, a peft adapter to put on, by default called as its folder; may be "
+          "given several times: a record's \"adapter\" names its own, without it the first")
+      ->allow_extra_args(false);
+  command->add_option("--use", predict->use, "Name of the adapter for all rows");
+  command
+      ->add_option("--max-new", predict->longest,
+                   "New tokens a prompt; without it by generation_config.json, else 128")
+      ->check(CLI::PositiveNumber);
   command->add_option("--batch", predict->batch, "Prompts at once")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -92,11 +92,12 @@ void check_unchanged(const Part& model) {
 
 std::map<std::string, std::string> metadata_of(const StartingPoint& start) {
   const ModelShape& shape = start.shape;
-  const json all = {{"model", start.model.name},
-                    {"options", start.model.options},
-                    {"shape", {shape.features, shape.classes, shape.vocabulary, shape.longest}},
-                    {"seed", start.seed},
-                    {"tokenizer", start.tokenizer}};
+  json all = {{"model", start.model.name},
+              {"options", start.model.options},
+              {"shape", {shape.features, shape.classes, shape.vocabulary, shape.longest}},
+              {"seed", start.seed},
+              {"tokenizer", start.tokenizer}};
+  if (!start.class_names.empty()) all["class_names"] = start.class_names;
   return {{kKey, all.dump(-1, ' ', false, json::error_handler_t::replace)}};
 }
 
@@ -111,6 +112,7 @@ StartingPoint starting_point(const SafetensorsFile& file) {
     start.shape = {shape.at(0), shape.at(1), shape.at(2), shape.at(3)};
     start.seed = all.at("seed");
     start.tokenizer = all.at("tokenizer");
+    start.class_names = all.value("class_names", std::vector<std::string>());
     return start;
   } catch (const json::exception&) {
     fail(

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/adapters/learned.h"
 #include "core/formats/peft_match.h"
@@ -18,7 +19,8 @@ struct StartingPoint {
   Part model;
   ModelShape shape;
   int64_t seed = 1;
-  std::string tokenizer = {};  ///< folder of the tokenizer; empty = the built-in one
+  std::string tokenizer = {};                 ///< folder of the tokenizer; empty = the built-in one
+  std::vector<std::string> class_names = {};  ///< of a trial's classifier, by class
 };
 
 /// For the metadata of the file of kept values, and back. Throws Error naming the file where it is

@@ -1,4 +1,4 @@
-// What a Hugging Face folder holds, from config.json alone.
+// What a Hugging Face folder holds, from config.json and the names of its files.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,9 @@ struct FolderFacts {
   std::vector<std::string> weights, tokenizer;  ///< files that are there, by name
 };
 
-/// Opens no weights and takes no memory for them. Throws Error as HfConfig and tensor_shapes do.
+/// Takes no memory for weights, and opens them only where config.json names no dtype: then it is
+/// the commonest in the headers of the safetensors. Throws Error as HfConfig and tensor_shapes do,
+/// and as Checkpoint where it opens one.
 FolderFacts folder_facts(const std::string& folder);
 
 /// The facts as `lethe inspect` prints them.

@@ -11,8 +11,12 @@ namespace lethe {
 struct PredictArguments {
   std::string what, db = "lethe.db";
   std::vector<std::string> prompts;
-  std::string input, output, field = "prompt", adapter;
-  int64_t longest = 128, batch = 16;
+  std::string input, output, field = "prompt";
+  std::string second;                 ///< field of a pair's second text; empty = no pairs
+  std::vector<std::string> adapters;  ///< [NAME=]DIR
+  std::string use;  ///< the adapter of all rows; empty = the row's own, else the first
+  std::optional<int64_t> longest;  ///< new tokens; absent = the folder's own limit, else 128
+  int64_t batch = 16;
   std::optional<double> temperature, top_p;  ///< temperature 0 = greedy; absent = the folder's own
   std::optional<int64_t> top_k;
   int64_t seed = 1;

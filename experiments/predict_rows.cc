@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/formats/utf8.h"
 
 namespace lethe {
 namespace {
@@ -21,19 +22,41 @@ Json parsed(const std::string& line, const std::string& place) {
   fail("{}: expected one JSON object a line, found: {}", place, line.substr(0, 60));
 }
 
-PredictRow row_of(const std::string& line, const std::string& field, const std::string& place) {
-  const Json record = parsed(line, place);
+std::string text_under(const Json& record, const std::string& field, const std::string& place,
+                       const char* what, const char* option) {
   const auto found = record.find(field);
   if (found == record.end() || !found->is_string()) {
-    fail("{}: the record has no text under '{}'; name the field that holds prompts with --field",
-         place, field);
+    fail("{}: the record has no text under '{}'; name the field that holds {} with {}", place,
+         field, what, option);
   }
-  return {found->get<std::string>(), line};
+  return found->get<std::string>();
+}
+
+PredictRow row_of(const std::string& line, const std::string& field, const std::string& second,
+                  bool adapters, const std::string& place) {
+  if (const auto bad = invalid_utf8_at(line)) {
+    fail("{}: invalid UTF-8 at byte {} of the record; save the file as UTF-8", place, *bad + 1);
+  }
+  const Json record = parsed(line, place);
+  PredictRow row{text_under(record, field, place, "prompts", "--field"), line,
+                 place + ": the prompt"};
+  if (!second.empty()) row.second = text_under(record, second, place, "second texts", "--second");
+  const auto adapter = record.find("adapter");
+  if (!adapters || adapter == record.end() || adapter->is_null()) return row;
+  if (!adapter->is_string()) {
+    fail(
+        "{}: 'adapter' is {}; expected an adapter's name as text, or choose one for all rows with "
+        "--use",
+        place, adapter->dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 60));
+  }
+  row.adapter = adapter->get<std::string>();
+  return row;
 }
 
 }  // namespace
 
-std::vector<PredictRow> read_predict_rows(const std::string& path, const std::string& field) {
+std::vector<PredictRow> read_predict_rows(const std::string& path, const std::string& field,
+                                          const std::string& second, bool adapters) {
   std::ifstream file;
   if (path != "-") {
     file.open(path, std::ios::binary);
@@ -47,7 +70,7 @@ std::vector<PredictRow> read_predict_rows(const std::string& path, const std::st
   for (std::string line; std::getline(in, line);) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    rows.push_back(row_of(line, field, fmt::format("{}:{}", path, number)));
+    rows.push_back(row_of(line, field, second, adapters, fmt::format("{}:{}", path, number)));
   }
   if (rows.empty()) fail("{} holds no rows; give one JSON object a line", path);
   return rows;
@@ -60,12 +83,20 @@ std::string predicted_line(const PredictRow& row, const std::string& generated, 
   return record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& prompt) {
+std::string classified_line(const PredictRow& row, const std::string& label, double probability) {
+  Json record = Json::parse(row.record);
+  record["label"] = label;
+  record["probability"] = probability;
+  return record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& prompt,
+                                const std::string& name) {
   std::vector<int64_t> ids = tokenizer.marks().before;
   const std::vector<int64_t> text = tokenizer.encode(prompt);
   ids.insert(ids.end(), text.begin(), text.end());
   if (ids.empty()) {
-    fail("a prompt is empty, and this tokenizer puts no mark before a text; give it a text");
+    fail("{} is empty, and this tokenizer puts no mark before a text; give it a text", name);
   }
   return ids;
 }

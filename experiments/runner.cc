@@ -62,11 +62,12 @@ std::unique_ptr<Model> make_model(const Trial& trial, const ModelShape& shape,
   return model;
 }
 
-StartingPoint start_of(const Trial& trial, const ModelShape& shape) {
+StartingPoint start_of(const Trial& trial, const TaskStream& stream, const ModelShape& shape) {
   StartingPoint start{without_adapter(trial.model), shape, trial.spec.seed};
   const auto digest = trial.spec.model.options.find("checkpoint");
   if (digest != trial.spec.model.options.end()) start.model.options.insert(*digest);
   if (trial.stream.tokenizer) start.tokenizer = trial.model.options.at("path");
+  start.class_names = stream.class_names;
   return start;
 }
 
@@ -123,7 +124,7 @@ TrialResult run_trial(const Trial& trial, const RunSettings& settings) {
   if (!settings.keep.empty()) {
     request.keep = [&](const std::set<std::string>& trained) {
       write_learned(settings.keep, learned_since(trial.model, start, *model, trained),
-                    metadata_of(start_of(trial, shape)));
+                    metadata_of(start_of(trial, stream, shape)));
     };
   }
   request.progress = settings.progress;

@@ -193,6 +193,10 @@ void add_distill(StrategyRegistry& registry) {
       {"teacher_steps", "teacher_file", {""}}, {"teacher_options", "teacher", {"larger"}},
       {"teacher_file", "teacher", {"larger"}}};
   entry.readings = {
+      {"alpha",
+       "Added to the whole task loss, as in Li & Hoiem and van de Ven's code. EasyCL takes 1 - a "
+       "of the task loss and a T^2 of a KL: loss = kl, t_squared, alpha = a / (1 - a) and 1 - a "
+       "times the learning rate are the same under SGD."},
       {"t_squared",
        "Hinton et al. multiply by T^2, so that the gradient keeps its size when T changes; "
        "the codes of van de Ven et al. and Avalanche do not. Off by default, as in the "

@@ -38,8 +38,8 @@ class Ewc : public Strategy {
       visit("decay_in_loss", decay_in_loss, any(), "online: gamma once more in the penalty");
       visit("labels", labels,
             one_of({"auto", "exact", "sampled", "empirical", "weighted", "predicted", "batched"}),
-            "whose labels the Fisher takes; auto = exact for classifiers, sampled for text; "
-            "weighted = true ones times their probability; batched = squares of batch means");
+            "whose labels the Fisher takes; auto = exact up to 100 classes, sampled above and for "
+            "text; weighted = true ones times their probability; batched = squares of batch means");
       visit("rows", rows, at_least(0), "training rows for the Fisher; 0 = all");
       visit("divisor", divisor, one_of({"n", "n-1"}),
             "of the Fisher's sum: n = its rows (batched: its batches; per token: its tokens)");
@@ -118,29 +118,19 @@ class Ewc : public Strategy {
   bool held_ = false;
 };
 
-}  // namespace
-
-void add_ewc(StrategyRegistry& registry) {
-  StrategyEntry entry;
-  entry.name = "ewc";
-  entry.role = Role::regulariser;
-  entry.summary = "Elastic weight consolidation: pulls important weights back to past optima.";
-  entry.source = "Kirkpatrick et al. 2017, arXiv:1612.00796";
-  entry.verified =
-      "Fisher diagonals and penalties by hand (tests/fisher_test.cc, tests/ewc_test.cc); the code "
-      "of "
-      "van de Ven et al. 2022 (tests/cl_shared_test.cc)";
-  entry.neutral.options = {{"lambda", "0"}};
-  entry.conditions = {{"gamma", "mode", {"online"}},
-                      {"decay_in_loss", "mode", {"online"}},
-                      {"batch", "labels", {"batched"}},
-                      {"per", "labels", {"auto", "sampled", "empirical", "weighted", "predicted"}}};
-  entry.readings = {
+/// Where papers and codes differ.
+std::vector<Reading> readings() {
+  return {
       {"mode, anchor",
        "Kirkpatrick et al. 2017 keep one penalty a task, each around its own optimum: "
        "`offline`, the default, exactly so (two anchors of the golden example give 3.45; one "
        "re-centred anchor gives 4.95). `online` is Schwarz et al. 2018 (arXiv:1805.06370), "
        "which holds the latest values only; several public codes do that and call it EWC."},
+      {"gamma",
+       "Schwarz et al. add each task's Fisher to gamma times the sum before: with gamma = 1 "
+       "every task counts alike. FACIL and PyCIL average instead (alpha times the old plus 1 - "
+       "alpha times the new), which halves old tasks again and again, and PyCIL cuts values at "
+       "1e-4: both are left out, as lambda then depends on the number of tasks or on the cut."},
       {"labels",
        "Kirkpatrick's Fisher is an expectation over the model's own labels: `exact`, the "
        "default where a pass a class can be paid, and the best of those that van de Ven 2025 "
@@ -160,12 +150,33 @@ void add_ewc(StrategyRegistry& registry) {
        "by its last loop index, `n-1`; Avalanche divides by batches; both stay reachable, "
        "for comparison with their numbers."},
       {"lambda",
-       "The half stands in the formula, as in the paper and in van de Ven's code and FACIL; "
+       "All trained values are held, the head too, as in van de Ven's code; FACIL leaves heads "
+       "out. The half stands in the formula, as in the paper and in van de Ven's code and FACIL; "
        "Avalanche and Mammoth leave it out: there half of this lambda does the same."},
       {"decay_in_loss",
        "Equation 8 of Schwarz et al. multiplies the running importance by gamma once more "
        "when it is used, and van de Ven's code follows it; Mammoth does not. Off by default: "
        "with gamma = 1 both agree."}};
+}
+
+}  // namespace
+
+void add_ewc(StrategyRegistry& registry) {
+  StrategyEntry entry;
+  entry.name = "ewc";
+  entry.role = Role::regulariser;
+  entry.summary = "Elastic weight consolidation: pulls important weights back to past optima.";
+  entry.source = "Kirkpatrick et al. 2017, arXiv:1612.00796";
+  entry.verified =
+      "Fisher diagonals and penalties by hand (tests/fisher_test.cc, tests/ewc_test.cc); the code "
+      "of "
+      "van de Ven et al. 2022 (tests/cl_shared_test.cc)";
+  entry.neutral.options = {{"lambda", "0"}};
+  entry.conditions = {{"gamma", "mode", {"online"}},
+                      {"decay_in_loss", "mode", {"online"}},
+                      {"batch", "labels", {"batched"}},
+                      {"per", "labels", {"auto", "sampled", "empirical", "weighted", "predicted"}}};
+  entry.readings = readings();
   registry.add<Ewc>(std::move(entry));
 }
 

@@ -115,10 +115,14 @@ class KroneckerEwc : public Strategy {
   }
 
   std::optional<PenaltyForm> penalty_form(const TaskStream& stream) const override {
-    return PenaltyForm{
+    const bool online = options_.mode == "online";
+    PenaltyForm form{
         "ewc-kfac",
         fmt::format("Kronecker-factored Fisher, {} labels", fisher_labels(options_.labels, stream)),
-        "n", true, options_.mode == "online" ? "latest" : "own of each task"};
+        "n", true, online ? "latest" : "own of each task"};
+    const bool fades = online && options_.gamma != Options().gamma;
+    if (fades) form.importance += fmt::format(", gamma {}", options_.gamma);
+    return form;
   }
 
  private:

@@ -61,10 +61,13 @@ class MemoryAwareSynapses : public Strategy {
   void state(Archive& archive) override { archive("held", held_); }
 
   std::optional<PenaltyForm> penalty_form(const TaskStream&) const override {
-    return PenaltyForm{
+    PenaltyForm form{
         "mas",
         fmt::format("sensitivity of the {} norm, {} over tasks", options_.norm, options_.combine),
         "n", false, "latest"};
+    const bool mixed = options_.combine == "average" && options_.alpha != Options().alpha;
+    if (mixed) form.importance += fmt::format(", alpha {}", options_.alpha);
+    return form;
   }
 
  private:

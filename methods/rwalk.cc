@@ -90,10 +90,17 @@ class RiemannianWalk : public Strategy {
   }
 
   std::optional<PenaltyForm> penalty_form(const TaskStream&) const override {
-    return PenaltyForm{
-        "rwalk",
-        fmt::format("moving Fisher and path score{}", options_.normalise ? ", normalised" : ""), "",
-        false, "latest"};
+    const Options usual;
+    std::string importance = "moving Fisher and path score";
+    if (options_.normalise) importance += ", normalised";
+    if (options_.alpha != usual.alpha) importance += fmt::format(", alpha {}", options_.alpha);
+    if (options_.interval != usual.interval) {
+      importance += fmt::format(", interval {}", options_.interval);
+    }
+    if (options_.epsilon != usual.epsilon) {
+      importance += fmt::format(", epsilon {}", options_.epsilon);
+    }
+    return PenaltyForm{"rwalk", importance, "", false, "latest"};
   }
 
  private:

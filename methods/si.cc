@@ -59,9 +59,11 @@ class SynapticIntelligence : public Strategy {
   void state(Archive& archive) override { archive("held", held_); }
 
   std::optional<PenaltyForm> penalty_form(const TaskStream&) const override {
-    return PenaltyForm{
+    PenaltyForm form{
         "si", fmt::format("path integral, {} gradient, xi {}", options_.gradient, options_.xi), "",
         false, "latest"};
+    if (!options_.clamp) form.importance += ", not clamped";
+    return form;
   }
 
  private:
@@ -90,6 +92,11 @@ void add_si(StrategyRegistry& registry) {
        "et al. 2022 and Avalanche take the gradient with the penalty in it: `total`. With a "
        "strong penalty they differ: 0.6107 against 0.4954 in the golden example's second "
        "task."},
+      {"clamp",
+       "Zenke et al.'s code (pathint) lets no importance fall below 0: on, the default. The codes "
+       "of van de Ven et al. and Mammoth keep negative ones, which push a weight away: off, and "
+       "needed for their numbers. Avalanche has an upper bound of 1e-3 in its place, which makes c "
+       "depend on it; it is left out."},
       {"c",
        "No half in the formula, as in the paper, pathint and van de Ven's code; Avalanche "
        "has one."},

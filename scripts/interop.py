@@ -62,6 +62,7 @@ TRIALS = {
     "t5-lora": ("t5", method("lora", targets="q,v"), True),
     "t5-dora": ("t5", method("dora"), True),
     "t5-ia3": ("t5", method("ia3"), True),
+    "t5-prompt": ("t5", method("prompt", tokens=3), True),
     "t5-finetune": ("t5", method("finetune"), False),
     "t5-gated-rslora": ("t5-gated", method("lora", rslora=True), True),
     "t5-gated-saved": ("t5-gated", method("lora", targets="q", modules_to_save="lm_head"), True),
@@ -134,6 +135,9 @@ ADAPTERS = {
     "peft-qwen2-lora": ("qwen2", lambda: peft.LoraConfig(task_type=LM)),
     "peft-t5-lora": ("t5", lambda: peft.LoraConfig(task_type=SEQ2SEQ, r=4)),
     "peft-t5-ia3": ("t5", lambda: peft.IA3Config(task_type=SEQ2SEQ)),
+    "peft-t5-prompt": (
+        "t5", lambda: peft.PromptTuningConfig(task_type=SEQ2SEQ, num_virtual_tokens=4, num_transformer_submodules=1)
+    ),
     "peft-t5-gated-dora": (
         "t5-gated", lambda: peft.LoraConfig(task_type=SEQ2SEQ, use_dora=True, target_modules="all-linear")
     ),

@@ -3,6 +3,7 @@
 // After Catch.
 #include <rapidcheck.h>
 
+#include "core/flat_dot.h"
 #include "tests/replay_case.h"
 
 using namespace lethe;
@@ -44,6 +45,19 @@ TEST_CASE("a conflicting gradient becomes orthogonal to the reference, by the go
   CHECK(found[1].item<double>() == Approx(-1.11111111).epsilon(1e-6));
   CHECK(found[2].item<double>() == Approx(-0.38888889).epsilon(1e-6));
   CHECK(dot(found, reference) == Approx(0).margin(1e-6));
+}
+
+TEST_CASE("the golden products, and where float32 has every number the projection is exact") {
+  const Tensor gradient = at::tensor({1.0F, -2.0F, 0.5F});
+  const Tensor reference = at::tensor({0.5F, 1.0F, -1.0F});
+  CHECK(flat_dot(gradient, reference) == -2);
+  CHECK(flat_dot(reference, reference) == 2.25);
+  // g - (g.r / r.r) r with g.r = -1 and r.r = 1; else float32 rounds each value, see below.
+  auto agem = projecting(4);
+  const Tensor halves = at::full({4}, 0.5F);
+  const Tensor found = projected(agem, at::tensor({1.0F, -2.0F, 0.5F, -1.5F}), halves);
+  CHECK(found.equal(at::tensor({1.5F, -1.5F, 1.0F, -1.0F})));
+  CHECK(std::abs(dot(found, halves)) <= 1e-12);
 }
 
 TEST_CASE("epsilon stands beside the reference's square") {

@@ -5,6 +5,7 @@
 
 #include "core/formats/peft_config.h"
 #include "experiments/deploy.h"
+#include "experiments/predict.h"
 #include "tests/deploy_case.h"
 #include "tests/hf_folder.h"
 #include "tests/tensors.h"
@@ -90,6 +91,35 @@ void check_exports(const BertCase& made, const std::vector<std::string>& saved, 
   if (!own) CHECK(config.at("label2id").at("LABEL_1") == 1);
 }
 
+/// Checks predict on the two pairs of BertCase::logits().
+void check_predicted(const BertCase& made, const std::string& what,
+                     const std::vector<std::string>& names) {
+  CAPTURE(what);
+  PredictArguments arguments;
+  arguments.what = what;
+  arguments.db = made.db;
+  arguments.field = "first";
+  arguments.second = "second";
+  arguments.input = made.scratch.write(
+      "pairs.jsonl",
+      "{\"first\": \"film 12\", \"second\": \"good film\", \"id\": 4, \"label\": \"?\"}\n"
+      "{\"first\": \"film 31\", \"second\": \"bad film\"}\n");
+  arguments.output = made.scratch.path("classes.jsonl");
+  predict_command(arguments);
+  const Tensor sure = made.logits(what).softmax(1);
+  std::istringstream lines(file_bytes(arguments.output));
+  std::string line;
+  for (int64_t row = 0; row < 2; ++row) {
+    REQUIRE(std::getline(lines, line));
+    const auto record = nlohmann::json::parse(line);
+    const int64_t best = sure[row].argmax().item<int64_t>();
+    CHECK(record.at("label") == names.at(static_cast<size_t>(best)));
+    CHECK(record.at("probability").get<double>() == Approx(sure[row][best].item<double>()));
+    CHECK(record.contains("id") == (row == 0));
+  }
+  CHECK_FALSE(std::getline(lines, line));
+}
+
 }  // namespace
 
 TEST_CASE("a head that the base lacks goes with the adapter, untrained as it is") {
@@ -105,4 +135,28 @@ TEST_CASE("a fresh layer with an adapter of its own is written whole") {
 TEST_CASE("a head in place of the folder's goes with the adapter, and so does the folder's own") {
   check_exports({false, R"(["good", "bad"])", "query,value"}, {"classifier"}, 2);
   check_exports({false, R"(["good", "bad", "odd"])", "query,value"}, {"classifier"}, 3);
+}
+
+TEST_CASE("predict classifies pairs, by the names of the trial or of the folder") {
+  const BertCase made(false, R"(["good", "bad", "odd"])", "query,value");
+  check_predicted(made, "1", {"good", "bad", "odd"});
+  check_predicted(made, made.bert.folder(), {"a", "b", "c"});
+  const BertCase two(false, R"(["good", "bad"])", "query,value");
+  check_predicted(two, "1", {"good", "bad"});
+  ExportArguments adapter = two.to("1", "adapter");
+  export_model(adapter);
+  check_predicted(two, adapter.to, {"0", "1"});  // the folder has three names
+  PredictArguments arguments;
+  arguments.what = two.bert.folder();
+  arguments.input = two.scratch.write(
+      "long.jsonl",
+      "{\"prompt\": \"film film film film film film film film\"}\n"
+      "{\"prompt\": \"film film film film film film film film film film film film "
+      "film film film\"}\n");
+  arguments.output = two.scratch.path("absent");
+  CHECK_THROWS_WITH(predict_command(arguments),
+                    arguments.input +
+                        ":2: the prompt has 17 tokens, marks included, and the model takes 16; "
+                        "shorten it");
+  CHECK_FALSE(std::filesystem::exists(arguments.output));
 }

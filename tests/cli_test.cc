@@ -22,8 +22,8 @@ TEST_CASE("help on every command has its options, and exit code 0") {
       {{"show", "--help"}, {"trial", "--db"}},
       {{"export", "--help"}, {"trial", "--to", "--merge", "--base", "--rows", "--logits"}},
       {{"predict", "--help"},
-       {"model", "--prompt", "--input", "--output", "--field", "--adapter", "--max-new", "--batch",
-        "--temperature", "--top-k", "--top-p", "--seed", "--stop"}}};
+       {"model", "--prompt", "--input", "--output", "--field", "--second", "--adapter", "--use",
+        "--max-new", "--batch", "--temperature", "--top-k", "--top-p", "--seed", "--stop"}}};
   for (const auto& [command, words] : commands) {
     CAPTURE(command);
     const Ended ended = lethe_run(scratch, command);

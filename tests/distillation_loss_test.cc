@@ -54,18 +54,22 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("the gradient of the reverse divergence equals finite differences") {
-  Tensor student = kStudentLogits.clone().set_requires_grad(true);
-  const Tensor targets = soft_targets("reverse_kl", kTeacherLogits, 2);
-  const Tensor found =
-      torch::autograd::grad({soft_loss("reverse_kl", targets, student, 2)}, {student})[0];
-  for (int64_t i = 0; i < 3; ++i) {
-    const auto moved = [&](double by) {
-      Tensor at_point = kStudentLogits.clone();
-      at_point[0][i] += by;
-      return soft_loss("reverse_kl", targets, at_point, 2).item<double>();
-    };
-    CHECK(found[0][i].item<double>() == Approx((moved(1e-5) - moved(-1e-5)) / 2e-5).epsilon(1e-7));
+TEST_CASE("the gradient of every form equals finite differences") {
+  for (const std::string form : {"cross_entropy", "kl", "reverse_kl", "binary"}) {
+    CAPTURE(form);
+    Tensor student = kStudentLogits.clone().set_requires_grad(true);
+    const Tensor targets = soft_targets(form, kTeacherLogits, 2);
+    const Tensor found =
+        torch::autograd::grad({soft_loss(form, targets, student, 2, 1.5)}, {student})[0];
+    for (int64_t i = 0; i < 3; ++i) {
+      const auto moved = [&](double by) {
+        Tensor at_point = kStudentLogits.clone();
+        at_point[0][i] += by;
+        return soft_loss(form, targets, at_point, 2, 1.5).item<double>();
+      };
+      const double slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+      CHECK(found[0][i].item<double>() == Approx(slope).epsilon(1e-7));
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 // After Catch.
 #include "core/error.h"
 #include "core/models/decoder.h"
+#include "core/models/hf_decoder.h"
 #include "tests/engine_case.h"
 
 using namespace lethe;
@@ -41,8 +42,8 @@ void check_shares(const std::vector<double>& found, const std::vector<double>& e
   }
 }
 
-std::unique_ptr<Decoder> decoder(int64_t max_length = 32) {
-  DecoderConfig config = family_config("gpt2");
+std::unique_ptr<Decoder> decoder(int64_t max_length = 32, const std::string& family = "gpt2") {
+  DecoderConfig config = family_config(family);
   config.vocabulary = 24;
   config.width = 16;
   config.head_dim = 4;
@@ -53,6 +54,16 @@ std::unique_ptr<Decoder> decoder(int64_t max_length = 32) {
 }
 
 const std::vector<Ids> kPrompts = {{3, 5}, {7, 9, 11, 13}, {2}};
+
+/// How many tokens are made after each of kPrompts.
+std::vector<size_t> lengths(Decoder& model, const GenerationOptions& options) {
+  std::vector<size_t> made;
+  for (const Generated& row : model.continuations(kPrompts, options)) {
+    CHECK_FALSE(row.ended);
+    made.push_back(row.ids.size());
+  }
+  return made;
+}
 
 }  // namespace
 
@@ -134,18 +145,54 @@ TEST_CASE("every end id ends a row, and a stop ends it with what it has") {
 }
 
 TEST_CASE("a row ends with its own last position, and a longer prompt is refused") {
-  const auto model = decoder(6);
   GenerationOptions options;
   options.longest = 10;
-  const auto made = model->continuations(kPrompts, options);
-  // Positions 0 to 5: of n tokens in the prompt, 6 - n + 1 can follow.
-  CHECK(made[0].ids.size() == 5);
-  CHECK(made[1].ids.size() == 3);
-  CHECK(made[2].ids.size() == 6);
-  for (size_t row = 0; row < kPrompts.size(); ++row) {
-    CHECK(model->continuations({kPrompts[row]}, options)[0].ids == made[row].ids);
+  for (const std::string family : {"gpt2", "opt", "bloom", "llama"}) {
+    CAPTURE(family);
+    const auto model = decoder(6, family);
+    CHECK(model->longest_prompt() == 6);
+    // Positions 0 to 5: of n tokens in the prompt, 6 - n + 1 can follow.
+    CHECK(lengths(*model, options) == std::vector<size_t>{5, 3, 6});
+    const auto made = model->continuations(kPrompts, options);
+    for (size_t row = 0; row < kPrompts.size(); ++row) {
+      CHECK(model->continuations({kPrompts[row]}, options)[0].ids == made[row].ids);
+    }
+    CHECK_THROWS_WITH(model->continuations({{1}, {1, 2, 3, 4, 5, 6, 7}}, options),
+                      "prompt 2 has 7 tokens, and the model takes 6; shorten it");
+    CHECK(model->continuations({}, options).empty());
   }
-  CHECK_THROWS_WITH(model->continuations({{1}, {1, 2, 3, 4, 5, 6, 7}}, options),
-                    "prompt 2 has 7 tokens, and the model has 6 positions; shorten it");
-  CHECK(model->continuations({}, options).empty());
+}
+
+TEST_CASE("a sliding window ends rows as positions do, and a decoder without a limit goes on") {
+  const auto folder_model = [](const std::string& type) {
+    const HfConfig file =
+        HfConfig::parse(R"({"model_type": ")" + type + R"(", "vocab_size": 24, "hidden_size": 16,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32,
+            "max_position_embeddings": 64, "sliding_window": 6})",
+                        "config.json");
+    return std::make_unique<Decoder>(decoder_config(file), make_generator(3));
+  };
+  GenerationOptions options;
+  options.longest = 10;
+  const auto mistral = folder_model("mistral");
+  CHECK(lengths(*mistral, options) == std::vector<size_t>{5, 3, 6});
+  CHECK_THROWS_WITH(mistral->continuations({{1, 2, 3, 4, 5, 6, 7}}, options),
+                    "prompt 1 has 7 tokens, and the model takes 6; shorten it");
+  CHECK(lengths(*folder_model("llama"), options) == std::vector<size_t>{10, 10, 10});
+  const auto endless = decoder(0, "bloom");
+  CHECK_FALSE(endless->longest_prompt());
+  CHECK(lengths(*endless, options) == std::vector<size_t>{10, 10, 10});
+}
+
+TEST_CASE("a limit of the whole row counts its own prompt, and the nearer limit holds") {
+  GenerationOptions options;
+  options.longest = 10;
+  options.longest_row = 5;
+  CHECK(lengths(*decoder(6), options) == std::vector<size_t>{3, 1, 4});
+  options.longest_row = 4;
+  CHECK(lengths(*decoder(6), options) == std::vector<size_t>{2, 0, 3});
+  options.longest_row = 20;
+  CHECK(lengths(*decoder(6), options) == std::vector<size_t>{5, 3, 6});
+  options.longest = 2;
+  CHECK(lengths(*decoder(6), options) == std::vector<size_t>{2, 2, 2});
 }

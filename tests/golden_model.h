@@ -2,7 +2,6 @@
 // tests/catch.h first.
 #pragma once
 
-#include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -10,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/json_of.h"
 #include "tests/peft_case.h"
 
 namespace lethe {
@@ -20,11 +20,6 @@ inline std::map<std::string, Tensor> stored_tensors(const std::filesystem::path&
   std::map<std::string, Tensor> found;
   for (const auto& [name, stored] : file.tensors()) found[name] = tensor_of(stored);
   return found;
-}
-
-inline nlohmann::json json_of(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  return nlohmann::json::parse(in);
 }
 
 /// One row that is a whole batch, so that a trial steps on it again and again.

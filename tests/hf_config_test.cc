@@ -83,19 +83,23 @@ TEST_CASE("generation_config.json counts before config.json, which counts where 
   const GenerationConfig alone = GenerationConfig::read(scratch.folder(), own);
   CHECK(alone.end_ids == std::vector<int64_t>{5});
   CHECK(alone.max_length == 99);
+  CHECK_FALSE(alone.max_new);
+  CHECK(alone.path == scratch.path("config.json"));
   CHECK(alone.do_sample);
   CHECK(alone.pad_id == -1);
   CHECK(alone.top_k == 50);
   scratch.write("generation_config.json",
                 R"({"eos_token_id": [7, 8], "pad_token_id": 0, "bos_token_id": 1,
                     "decoder_start_token_id": 3, "temperature": 0.6, "top_p": 0.9, "top_k": 4,
-                    "num_beams": 2})");
+                    "num_beams": 2, "max_new_tokens": 7})");
   const GenerationConfig given = GenerationConfig::read(scratch.folder(), own);
   CHECK(given.end_ids == std::vector<int64_t>{7, 8});
   CHECK(given.pad_id == 0);
   CHECK(given.begin_id == 1);
   CHECK(given.decoder_start_id == 3);
-  CHECK(given.max_length == 20);
+  CHECK_FALSE(given.max_length);  // config.json's does not count beside the other file
+  CHECK(given.max_new == 7);
+  CHECK(given.path == scratch.path("generation_config.json"));
   CHECK_FALSE(given.do_sample);
   CHECK(given.temperature == 0.6);
   CHECK(given.top_p == 0.9);

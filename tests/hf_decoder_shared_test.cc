@@ -119,6 +119,37 @@ TEST_CASE("the same weights in shards, in a pickle, in f16 and in bf16 give thei
   }
 }
 
+TEST_CASE("the same weights in other files have transformers' loss") {
+  if (no_hf_fixtures()) return;
+  const struct {
+    const char *name, *expected, *loss;
+  } cases[] = {{"llama_sharded", "llama", "loss"},
+               {"gpt2_bin", "gpt2", "loss"},
+               {"gpt2_f16", "gpt2_f16", "loss_computed_in_f32"},
+               {"llama_bf16", "llama_bf16", "loss_computed_in_f32"}};
+  for (const auto& one : cases) {
+    CAPTURE(one.name);
+    const HfCase given(one.name, one.expected);
+    const auto facts = nlohmann::json::parse(std::ifstream(given.folder + "/expected.json"));
+    const double loss = loss_of(*given.model, language_batch(given.ids, given.labels));
+    CHECK(std::abs(loss - facts.at(one.loss).get<double>()) < 1e-5);
+  }
+}
+
+TEST_CASE("bf16 weights in float32 arithmetic have transformers' gradient norms") {
+  if (no_hf_fixtures()) return;
+  const HfCase given("llama_bf16");
+  loss_of(*given.model, language_batch(given.ids, given.labels));
+  const auto& norms = given.facts.at("grad_norms_f32");
+  const std::vector<Parameter> parameters = given.model->parameters();
+  CHECK(parameters.size() == norms.size());
+  for (const Parameter& parameter : parameters) {
+    CAPTURE(parameter.name);
+    const double norm = norms.at(parameter.name).get<double>();
+    CHECK(parameter.value.grad().norm().item<double>() == Approx(norm).epsilon(1e-4));
+  }
+}
+
 TEST_CASE("loss and every gradient are transformers'") {
   if (no_hf_fixtures()) return;
   for (const std::string family : {"gpt2", "opt", "bloom", "llama", "qwen2"}) {

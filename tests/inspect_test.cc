@@ -109,7 +109,8 @@ TEST_CASE("LoRA of rank 8 on PEFT's default modules trains the published numbers
       {bloom(4096, 30, 32), 3932160},
       {t5("t5", 32128, 2048, 5120, 24, 32, true), 4718592},
       {t5("mt5", 250112, 4096, 10240, 24, 64, true), 9437184},
-      {llama(32000, 4096, 11008, 32, 32, 32), 4194304}};
+      {llama(32000, 4096, 11008, 32, 32, 32), 4194304},
+      {llama(128256, 3072, 8192, 28, 24, 8, true), 9175040 / 4}};  // published: of rank 32
   for (const auto& [config, count] : published) {
     CAPTURE(config);
     CHECK(facts_of(config).adapter_size == count);
@@ -163,4 +164,30 @@ TEST_CASE("lethe inspect prints what a folder holds") {
       scratch.folder() +
           "/config.json: 'model_type' is \"rwkv\", expected one of bert, bloom, gpt2, "
           "llama, mistral, mt5, opt, qwen2, t5");
+  scratch.write("config.json", R"({"vocab_size": 20})");
+  CHECK_THROWS_WITH(folder_facts(scratch.folder()),
+                    scratch.folder() +
+                        "/config.json: 'model_type' is absent, expected one of bert, bloom, gpt2, "
+                        "llama, mistral, mt5, opt, qwen2, t5");
+}
+
+TEST_CASE("a dtype that config.json does not name is the commonest of the stored weights") {
+  const Scratch scratch;
+  scratch.write("config.json", gpt2_text());
+  CHECK(folder_facts(scratch.folder()).dtype == "float32");
+  const std::string data(8, 'x');
+  const auto* bytes = reinterpret_cast<const uint8_t*>(data.data());
+  const std::string weights = scratch.path("model.safetensors");
+  write_safetensors(weights, {{"a.weight", {"BF16", {2}, bytes, 4}},
+                              {"a.bias", {"BF16", {1}, bytes, 2}},
+                              {"b.weight", {"F32", {2}, bytes, 8}},
+                              {"c.weight", {"U8", {2}, bytes, 2}},
+                              {"c.weight.absmax", {"F32", {1}, bytes, 4}},
+                              {"c.weight.quant_map", {"F32", {1}, bytes, 4}}});
+  CHECK(folder_facts(scratch.folder()).dtype == "bfloat16");
+  scratch.write("config.json", gpt2_text(R"(, "torch_dtype": "float16")"));
+  CHECK(folder_facts(scratch.folder()).dtype == "float16");
+  scratch.write("config.json", gpt2_text());
+  write_safetensors(weights, {{"c.weight", {"U8", {2}, bytes, 2}}});
+  CHECK(folder_facts(scratch.folder()).dtype == "float32");
 }

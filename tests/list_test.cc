@@ -72,6 +72,25 @@ TEST_CASE("a method is listed with role, check, and its options with default and
       Contains("\nsi\n") && Contains("  role: regulariser\n") && Contains("    xi = 0.1  (> 0; "));
 }
 
+TEST_CASE("every method says its source and its check, and every option what it means") {
+  const std::string text = list_text("methods", false, builtin_methods());
+  CHECK_FALSE(builtin_methods().entries().empty());
+  for (const auto& [name, entry] : builtin_methods().entries()) {
+    CAPTURE(name);
+    CHECK_FALSE(entry.summary.empty());
+    CHECK_FALSE(entry.source.empty());
+    CHECK_FALSE(entry.verified.empty());
+    const std::string head = fmt::format("{}\n  {}\n  source: {}\n  role: {}\n", name,
+                                         entry.summary, entry.source, role_name(entry.role));
+    CHECK_THAT(text, Contains(head + "  verified against: " + entry.verified + "\n"));
+    for (const OptionDoc& doc : entry.docs()) {
+      CAPTURE(doc.name);
+      CHECK_FALSE(doc.doc.empty());
+      CHECK_FALSE(doc.range.empty());
+    }
+  }
+}
+
 TEST_CASE("a plugin's method is listed with the digest of its file") {
   const std::string path = kPlugins + "tether.so";
   const std::string text = list_text("methods", false, registry_with({path}));

@@ -134,7 +134,9 @@ TEST_CASE("bad settings are refused by file, key, value and what was expected") 
        "weights as they are; write the adapter again with save_pretrained(..., "
        "path_initial_model_for_weight_conversion=...)"},
       {R"({"peft_type": "PROMPT_TUNING"})",
-       "a.json: num_virtual_tokens is null, expected the number of virtual tokens"}};
+       "a.json: num_virtual_tokens is null, expected the number of virtual tokens"},
+      {R"({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3, "num_transformer_submodules": 0})",
+       "a.json: num_transformer_submodules is 0, expected whole numbers from 1 on"}};
   for (const auto& [text, message] : wrong) CHECK_THROWS_WITH(parsed(text), message);
 }
 

@@ -1,7 +1,9 @@
-// peft's adapters on models opened from their Hugging Face folders, and merged folders opened
-// again.
+// peft's adapters on models opened from their Hugging Face folders: logits, generated tokens, and
+// merged folders opened again.
 #include "tests/catch.h"
 // After Catch.
+#include <nlohmann/json.hpp>
+
 #include "core/formats/hf_write.h"
 #include "core/formats/peft_read.h"
 #include "core/formats/peft_write.h"
@@ -59,6 +61,31 @@ TEST_CASE("an adapter on an opened checkpoint gives peft's logits and is written
   });
 }
 
+TEST_CASE("an adapter on an opened checkpoint continues a row as peft does") {
+  if (!shared_path("fixtures")) return;
+  int continued = 0;
+  for_every_folder([&](const auto& folder, const auto& hf, const PeftFamily& family) {
+    const std::string text = file_bytes((folder / "expected.json").string());
+    const auto facts = nlohmann::json::parse(text);
+    if (!facts.contains("generate_row0")) return;
+    const auto model = opened(hf);
+    attach(*model, read_peft(folder.string(), *model, family).learned);
+    const auto expected = named_tensors(folder / "expected.safetensors");
+    const Tensor real = expected.at("attention_mask")[0].to(at::kBool);
+    const Tensor prompt = expected.at("input_ids")[0].masked_select(real);
+    std::vector<int64_t> row(prompt.data_ptr<int64_t>(),
+                             prompt.data_ptr<int64_t>() + prompt.numel());
+    GenerationOptions options;
+    options.longest = 12;
+    const auto made = model->continuations({row}, options)[0].ids;
+    row.insert(row.end(), made.begin(), made.end());
+    const std::vector<int64_t> theirs = facts["generate_row0"]["sequences"][0];
+    CHECK(row == theirs);
+    ++continued;
+  });
+  CHECK(continued == 5);
+}
+
 TEST_CASE("a merged folder opens as the model that peft merges") {
   for_every_folder([](const auto& folder, const auto& hf, const PeftFamily& family) {
     const auto model = opened(hf);
@@ -93,6 +120,32 @@ TEST_CASE("a merged folder says float32, and keeps the other settings") {
   const Scratch none;
   CHECK_THROWS_WITH(copy_hf_settings(none.folder(), scratch.folder()),
                     none.path("config.json") + " can't be read; the base's folder is needed again");
+}
+
+TEST_CASE("a merged folder has its base's tokenizer and generation settings, byte for byte") {
+  const std::vector<std::string> files = {"added_tokens.json",
+                                          "chat_template.jinja",
+                                          "generation_config.json",
+                                          "merges.txt",
+                                          "special_tokens_map.json",
+                                          "spiece.model",
+                                          "tokenizer.json",
+                                          "tokenizer.model",
+                                          "tokenizer_config.json",
+                                          "vocab.json",
+                                          "vocab.txt"};
+  const Scratch base, merged;
+  for (const std::string& name : files) base.write(name, "of " + name + "\r\n");
+  base.write("README.md", "stays");
+  base.write("config.json", "{}");
+  std::vector<std::string> all = files;
+  all.insert(all.begin() + 2, "config.json");
+  CHECK(copy_hf_settings(base.folder(), merged.folder()) == all);
+  for (const std::string& name : files) {
+    CAPTURE(name);
+    CHECK(file_bytes(merged.path(name)) == file_bytes(base.path(name)));
+  }
+  CHECK_FALSE(std::filesystem::exists(merged.path("README.md")));
 }
 
 TEST_CASE("virtual tokens are no part of a written model") {

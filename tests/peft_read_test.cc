@@ -2,7 +2,9 @@
 #include "tests/catch.h"
 // After Catch.
 #include "core/formats/peft_read.h"
+#include "core/formats/peft_write.h"
 #include "tests/adapter_case.h"
+#include "tests/seq2seq_case.h"
 
 using namespace lethe;
 
@@ -84,6 +86,38 @@ TEST_CASE("virtual tokens of another width are refused") {
             .read()
             .learned.values.at("prompt_embeddings")
             .size(0) == 3);
+}
+
+TEST_CASE("virtual tokens of an encoder-decoder stand before its source, or are refused") {
+  const auto model = small_seq2seq(false);
+  const PeftFamily& family = peft_family("t5");
+  const auto folder = [](const std::string& more, int64_t rows) {
+    return std::make_unique<Folder>(
+        R"({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3, )" + more + "}",
+        std::map<std::string, std::vector<int64_t>>{{"prompt_embeddings", {rows, 12}}}, "");
+  };
+  const std::pair<std::string, std::string> wrong[] = {
+      {R"("task_type": "SEQ_2_SEQ_LM")", "null"},
+      {R"("task_type": "SEQ_2_SEQ_LM", "num_transformer_submodules": null)", "null"},
+      {R"("task_type": "SEQ_2_SEQ_LM", "num_transformer_submodules": 2)", "2"},
+      {R"("num_transformer_submodules": 2)", "2"}};
+  for (const auto& [more, value] : wrong) {
+    const auto refused = folder(more, 6);
+    CHECK_THROWS_WITH(read_peft(refused->scratch.folder(), *model, family),
+                      refused->scratch.path("adapter_config.json") +
+                          ": num_transformer_submodules is " + value +
+                          ", expected 1, a prompt before the source alone (null is 2 for "
+                          "SEQ_2_SEQ_LM); train with num_transformer_submodules = 1");
+  }
+  const auto read = folder(R"("task_type": "SEQ_2_SEQ_LM", "num_transformer_submodules": 1)", 3);
+  const PeftAdapter adapter = read_peft(read->scratch.folder(), *model, family);
+  CHECK(adapter.learned.values.at("prompt_embeddings").equal(at::ones({3, 12})));
+  const Scratch written;
+  write_peft(written.folder(), adapter.learned, *model, family, {});
+  const auto config = nlohmann::json::parse(file_bytes(written.path("adapter_config.json")));
+  CHECK(config.at("task_type") == "SEQ_2_SEQ_LM");
+  CHECK(config.at("num_transformer_submodules") == 1);
+  CHECK(config.at("num_virtual_tokens") == 3);
 }
 
 TEST_CASE("targets and saved modules that reach nothing are refused with what the model has") {

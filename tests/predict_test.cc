@@ -1,11 +1,17 @@
 // `lethe predict`: prompts and files of rows in, text out.
 #include "tests/catch.h"
 // After Catch.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/text/load_tokenizer.h"
+#include "core/text/made_text.h"
+#include "core/text/train_bpe.h"
 #include "experiments/predict.h"
 #include "experiments/predict_rows.h"
 #include "tests/deploy_case.h"
+#include "tests/hf_folder.h"
+#include "tests/program.h"
 
 using namespace lethe;
 using Catch::Contains;
@@ -31,6 +37,47 @@ PredictArguments of_trial() {
   arguments.longest = 5;
   return arguments;
 }
+
+const std::string kSmallLlama = R"({"model_type": "llama", "vocab_size": 257, "hidden_size": 8,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 12,
+    "max_position_embeddings": 40})";
+
+/// A folder of a tokenizer of bytes and a LLaMA with random weights, which says `made` to "film".
+struct SmallFolder {
+  SmallFolder() {
+    BpeTrainer trainer({"</s>"});
+    trainer.add_text("text", "good");
+    write_tokenizer(trainer.train(257), folder.folder());
+    const auto model = write_folder(folder, kSmallLlama);
+    tokenizer = load_tokenizer(folder.folder());
+    ids = prompt_ids(*tokenizer, "film");
+    GenerationOptions options;
+    options.longest = 9;
+    made = model->continuations({ids}, options)[0].ids;
+    int64_t id = 1;
+    while (std::count(made.begin(), made.end(), id) > 0) ++id;
+    unused = std::to_string(id);
+  }
+  /// Writes generation_config.json with these members; by default no end mark comes up.
+  void set(const std::string& members, const std::string& end = "") const {
+    folder.write("generation_config.json",
+                 "{" + members + ", \"eos_token_id\": [" + (end.empty() ? unused : end) + "]}");
+  }
+  std::string text(int64_t tokens) const {
+    return made_text(*tokenizer, {made.begin(), made.begin() + tokens});
+  }
+  PredictArguments arguments() const {
+    PredictArguments arguments;
+    arguments.what = folder.folder();
+    arguments.output = scratch.path("out");
+    arguments.prompts = {"film"};
+    return arguments;
+  }
+  Scratch scratch, folder;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::vector<int64_t> ids, made;
+  std::string unused;  // an id that does not come up
+};
 
 /// What it writes, or throws.
 std::string predicted(PredictArguments arguments) {
@@ -99,9 +146,9 @@ TEST_CASE("sampling draws by its seed, row by row, and a stop text ends a row be
 TEST_CASE("an adapter is put on a trial's model, and one without its base's folder says so") {
   PredictArguments arguments = of_trial();
   arguments.prompts = {"a"};
-  arguments.adapter = lora_trials().scratch.path("adapter");
+  arguments.adapters = {lora_trials().scratch.path("adapter")};
   CHECK(predicted(arguments).back() == '\n');
-  arguments.adapter = "none";
+  arguments.adapters = {"none"};
   CHECK(predicted(arguments) ==
         "none/adapter_config.json can't be read; give a folder with adapter_config.json and "
         "adapter_model.safetensors");
@@ -125,18 +172,90 @@ TEST_CASE("wrong rows are named by file and line") {
             "prompts with --field");
   CHECK(predicted_file("none.jsonl", "\n \n") ==
         folder + "none.jsonl holds no rows; give one JSON object a line");
+  // Twelve bytes stand before the text.
+  CHECK(predicted_file("bytes.jsonl", "{\"prompt\": \"a\"}\n{\"prompt\": \"\xE9t\"}\n") ==
+        folder + "bytes.jsonl:2: invalid UTF-8 at byte 13 of the record; save the file as UTF-8");
   PredictArguments arguments = of_trial();
   arguments.input = "absent.jsonl";
   CHECK(predicted(arguments) ==
         "absent.jsonl can't be read; give a file of JSON Lines, or - for standard input");
   arguments.input.clear();
+  arguments.prompts = {"a"};
+  arguments.second = "other";
+  CHECK(predicted(arguments) ==
+        "--second is 'other', but the model reads no pairs of texts; leave it out");
+  arguments.second.clear();
   arguments.prompts = {""};
   CHECK(predicted(arguments) ==
-        "a prompt is empty, and this tokenizer puts no mark before a text; give it a text");
+        "prompt 1 is empty, and this tokenizer puts no mark before a text; give it a text");
   arguments.prompts = {"a"};
   arguments.output = "no/where";
   CHECK(predicted(arguments) ==
         "no/where can't be written; check the folder and the space on its disk");
+}
+
+TEST_CASE("a prompt too long is named by file and line before any row is written") {
+  // The model has 200 positions, and a word that the tokenizer does not know is its bytes.
+  const Scratch scratch;
+  PredictArguments arguments = of_trial();
+  const auto long_row = [](size_t letters) {
+    return "{\"prompt\": \"a\"}\n\n{\"prompt\": \"" + std::string(letters, 'z') + "\"}\n";
+  };
+  arguments.batch = 1;
+  arguments.output = scratch.path("out");
+  arguments.input = scratch.write("long.jsonl", long_row(201));
+  CHECK(predicted(arguments) ==
+        arguments.input + ":3: the prompt has 201 tokens, and the model takes 200; shorten it");
+  CHECK_FALSE(std::filesystem::exists(arguments.output));
+  scratch.write("long.jsonl", long_row(0));
+  CHECK(predicted(arguments) ==
+        arguments.input +
+            ":3: the prompt is empty, and this tokenizer puts no mark before a text; give it a "
+            "text");
+  CHECK_FALSE(std::filesystem::exists(arguments.output));
+  scratch.write("long.jsonl", long_row(200));
+  CHECK(lines_of(predicted(arguments)).size() == 2);
+  arguments.input.clear();
+  arguments.prompts = {"a", std::string(201, 'z')};
+  CHECK(predicted(arguments) == "prompt 2 has 201 tokens, and the model takes 200; shorten it");
+}
+
+TEST_CASE("generation_config.json gives the length, and its beams are warned of") {
+  const SmallFolder small;
+  const std::string length = "\"max_length\": " + std::to_string(small.ids.size() + 6);
+  small.set(length + ", \"num_beams\": 4");
+  const Ended beams =
+      lethe_run(small.scratch, {"predict", small.folder.folder(), "--prompt", "film"});
+  CHECK(beams.code == 0);
+  CHECK(beams.out == small.text(6) + "\n");
+  CHECK(beams.err == "warning: num_beams = 4 in " + small.folder.path("generation_config.json") +
+                         ": beams are not there, decoding is greedy\n");
+  PredictArguments arguments = small.arguments();
+  CHECK(small.text(8) != small.text(6));
+  arguments.longest = 8;
+  CHECK(predicted(arguments) == small.text(8) + "\n");
+  arguments.longest.reset();
+  small.set(length + ", \"max_new_tokens\": 8");
+  CHECK(predicted(arguments) == small.text(8) + "\n");
+  const std::string tokens = std::to_string(small.ids.size());
+  small.set("\"max_length\": " + tokens);
+  CHECK(predicted(arguments) == "prompt 1 has " + tokens + " tokens, and max_length = " + tokens +
+                                    " of " + small.folder.path("generation_config.json") +
+                                    " counts them; shorten it or give --max-new");
+}
+
+TEST_CASE("every end mark of generation_config.json ends a row, wherever it stands in the list") {
+  const SmallFolder small;
+  const std::vector<int64_t>& made = small.made;
+  const auto end = std::find(made.begin(), made.end(), made[2]) - made.begin();
+  const std::string third = std::to_string(made[2]);
+  PredictArguments arguments = small.arguments();
+  arguments.longest = 8;
+  for (const std::string& both : {small.unused + ", " + third, third + ", " + small.unused}) {
+    CAPTURE(both);
+    small.set("\"max_length\": 40", both);
+    CHECK(predicted(arguments) == small.text(end) + "\n");
+  }
 }
 
 TEST_CASE("a terminal is shown whole characters only") {

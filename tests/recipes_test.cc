@@ -78,10 +78,13 @@ TEST_CASE("the published orders of O-LoRA's benchmark, without yahoo") {
   };
   using Names = std::vector<std::string>;
   CHECK(order("order1") == Names{"dbpedia", "amazon", "agnews"});
+  CHECK(order("order2") == Names{"dbpedia", "amazon", "agnews"});
   CHECK(order("order3") == Names{"amazon", "agnews", "dbpedia"});
   CHECK(order("five") == Names{"agnews", "yelp", "amazon", "dbpedia"});
   CHECK(order("long") == Names{"yelp", "amazon", "MNLI", "CB", "COPA", "QQP", "RTE", "IMDB",
                                "SST-2", "dbpedia", "agnews", "MultiRC", "BoolQA", "WiC"});
+  CHECK(order("shared_labels") == Names{"yelp", "amazon", "SST-2", "IMDB"});
+  CHECK(order("disjoint") == Names{"agnews", "dbpedia", "MNLI"});
   CHECK(order("CB") == Names{"CB"});
   CHECK(tasks_of("[[stream.task]]\nrecipe = \"olora/disjoint\"\ndata = \"/d\"\n"
                  "train_rows = 100\n")[2]

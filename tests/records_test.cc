@@ -79,7 +79,10 @@ TEST_CASE("a bad JSON array is named by file and line, or record") {
   CHECK(refusal("a.json", "[{\"a\":1},\n{\"a\":2},\n{\"a\" 3}]") ==
         "a.json:3: no valid JSON at column 6");
   CHECK(refusal("a.json", "[{\"a\":1},7]") ==
-        "a.json: record 2: expected a JSON object, found number");
+        "a.json:1 (record 2): expected a JSON object, found number");
+  CHECK(
+      refusal("a.json", "[{\"a\": \"[\\\"\\\\\"},\n\n {\"b\": [1,\n{\"c\": \"],\"}]}\r\n,\n\t7]") ==
+      "a.json:6: expected a JSON object, found number");
   CHECK(refusal("a.json", "{\"a\":1}") ==
         "a.json: expected a JSON array of objects, found object; one object a line is read from "
         ".jsonl");

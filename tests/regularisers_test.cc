@@ -1,6 +1,6 @@
 // What every regulariser promises: a penalty of 0 at its anchor and above 0 beside it, a gradient
 // equal to finite differences, snapshots of its own, no state for frozen parameters and no
-// importance for new ones, and importances that leave model and generators alone.
+// importance for new ones, and importances that leave model, running means and generators alone.
 #include "tests/catch.h"
 // After Catch.
 #include "core/contract.h"
@@ -55,6 +55,32 @@ class Dropping : public Model {
  private:
   Linear first_, head_;
 };
+
+/// A layer of inputs less their running mean, which moves in training mode, as BatchNorm's does.
+class Centring : public Model {
+ public:
+  Centring() : layer_("classifier", at::full({4, 6}, 0.1F), at::zeros({4}), SeamKind::head) {}
+  Tensor forward(const Batch& batch) override {
+    ++asked;
+    if (training()) {
+      const at::NoGradGuard no_grad;
+      running_mean.mul_(0.9).add_(batch.inputs.mean(0), 0.1);
+    }
+    return layer_.forward(batch.inputs - running_mean);
+  }
+  std::vector<Seam*> seams() override { return {&layer_}; }
+
+  Tensor running_mean = at::zeros({6});
+  int asked = 0;
+
+ private:
+  Linear layer_;
+};
+
+/// Whether its importances take passes over rows after a task.
+bool looks_at_rows(const std::string& name) {
+  return name == "ewc" || name == "ewc-kfac" || name == "mas";
+}
 
 }  // namespace
 
@@ -154,7 +180,30 @@ TEST_CASE("frozen parameters keep no state, and new ones start without importanc
   }
 }
 
-// No model keeps statistics of batches (BatchNorm): dropout is all that a mode changes.
+TEST_CASE("importances leave a model's running means as they are, and the model in training") {
+  std::vector<std::pair<std::string, OptionMap>> cases = {{"ewc", {{"labels", "batched"}}}};
+  for (const std::string& name : kRegularisers) cases.push_back({name, {}});
+  for (const auto& [name, options] : cases) {
+    CAPTURE(name, options.size());
+    auto toy = std::make_unique<Centring>();
+    Centring& model = *toy;
+    Driven driven{std::move(toy), four_classes(), name, options};
+    driven.begin(1);
+    model.train(true);
+    const Tensor fresh = model.running_mean.clone();
+    driven.step(1, some_rows(driven), 0.1);
+    const Tensor trained = model.running_mean.clone();
+    CHECK_FALSE(trained.equal(fresh));
+    const int before = model.asked;
+    driven.end(1);
+    CHECK((model.asked > before) == looks_at_rows(name));
+    CHECK(model.running_mean.equal(trained));
+    CHECK(model.training());
+    model.forward(some_rows(driven));
+    CHECK_FALSE(model.running_mean.equal(trained));  // it is still the one that moves
+  }
+}
+
 TEST_CASE("importances draw nothing from dropout or from libtorch's own generator") {
   for (const std::string& name : kRegularisers) {
     for (const bool training : {false, true}) {

@@ -1,4 +1,5 @@
-// Scores by logits, by generation and by labels, with models whose answers are known.
+// Scores by logits, by generation and by labels, and under masks, with models whose answers are
+// known.
 #include "tests/catch.h"
 // catch.h comes first: c10 breaks Catch's CHECK.
 #include "core/embedding.h"
@@ -70,6 +71,20 @@ Tally score(Model& model, const Rows& rows, const std::string& metric,
             const Scoring& scoring = {}) {
   return score_rows(model, rows, {{metric, "", true}}, scoring).at(0);
 }
+
+/// Logits (1, 2, 5, 4) times x: the largest is class 2 for x > 0 and class 0 for x < 0.
+std::unique_ptr<Model> third_wins() {
+  return std::make_unique<OneLayer>(at::tensor({1.0F, 2.0F, 5.0F, 4.0F}).view({4, 1}));
+}
+
+/// x = 1 and x = -1, which both are of class `target`; `active` as in Batch, empty for all.
+RowsPtr one_and_minus_one(int64_t target, const Ids& active) {
+  return std::make_shared<VectorRows>(0, std::vector<std::vector<float>>{{1}, {-1}},
+                                      Ids{target, target}, active, 4);
+}
+
+const std::vector<MetricInfo> kOfLogits = {
+    {"accuracy", "fraction", true}, {"token_accuracy", "", true}, {"loss", "nats", false}};
 
 constexpr int64_t kYes = 258, kNo = 259, kNot = 260, kA = 2 + 'a', kB = 2 + 'b', kEnd = 1;
 
@@ -172,4 +187,52 @@ TEST_CASE("rows that a metric can't have are refused") {
   const auto vectors = random_rows(1, 4, 2, {0, 1});
   CHECK_THROWS_WITH(score(model, *vectors, "rouge_l"),
                     "rouge_l needs rows of text; choose another metric");
+}
+
+TEST_CASE("a masked row is scored among its active classes alone") {
+  // Of classes 0 and 1, x = 1 has logits (1, 2) and x = -1 has (-1, -2): class 1 wins for the
+  // first.
+  const auto tallies =
+      score_rows(*third_wins(), *one_and_minus_one(1, {0, 1}), kOfLogits, {.batch_size = 2});
+  for (const size_t accuracy : {0, 1}) {
+    CHECK(tallies[accuracy].correct == 1);
+    CHECK(tallies[accuracy].total == 2);
+  }
+  const double masked = std::log(1 + std::exp(-1.)) + std::log(1 + std::exp(1.));
+  CHECK(tallies[2].sum == Approx(masked).epsilon(1e-6));
+  CHECK(tallies[2].total == 2);
+}
+
+TEST_CASE("a row without a mask is scored among all classes") {
+  const auto tallies =
+      score_rows(*third_wins(), *one_and_minus_one(1, {}), kOfLogits, {.batch_size = 2});
+  for (const size_t accuracy : {0, 1}) {
+    CHECK(tallies[accuracy].correct == 0);  // class 2 wins for x = 1, class 0 for x = -1
+    CHECK(tallies[accuracy].total == 2);
+  }
+  const auto log_sum = [](double x) {
+    return std::log(std::exp(x) + std::exp(2 * x) + std::exp(5 * x) + std::exp(4 * x));
+  };
+  CHECK(tallies[2].sum == Approx(log_sum(1) - 2 + log_sum(-1) + 2).epsilon(1e-6));
+}
+
+TEST_CASE("the masks of a task-incremental stream hold in evaluation") {
+  const auto model = third_wins();
+  for (const bool masked : {true, false}) {
+    CAPTURE(masked);
+    const auto of = [masked](const Ids& classes) { return masked ? classes : Ids{}; };
+    TaskStream stream;
+    stream.scenario = masked ? Scenario::task_incremental : Scenario::class_incremental;
+    stream.classes = 4;
+    stream.tasks = {vector_task("first", one_and_minus_one(1, of({0, 1})), {0, 1}),
+                    vector_task("second", one_and_minus_one(3, of({2, 3})), {2, 3})};
+    stream.probes.push_back({"loss", {"loss", "nats", false}, stream.tasks[1].test});
+    const auto scores = evaluate(*model, stream, 0, 0, {});
+    REQUIRE(scores.size() == 3);
+    CHECK(scores[0].correct == (masked ? 1 : 0));
+    CHECK(scores[1].correct == (masked ? 1 : 0));  // for x = -1, whose logits are (-5, -4)
+    if (!masked) continue;
+    const double loss = std::log(1 + std::exp(1.)) + std::log(1 + std::exp(-1.));
+    CHECK(scores[2].sum == Approx(loss).epsilon(1e-6));
+  }
 }

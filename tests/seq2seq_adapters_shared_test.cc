@@ -1,6 +1,8 @@
 // Adapters that peft trained on T5: logits, gradients, five steps, merged weights, generation.
 #include "tests/catch.h"
 // After Catch.
+#include "core/formats/peft_read.h"
+#include "core/formats/peft_write.h"
 #include "tests/seq2seq_case.h"
 
 using namespace lethe;
@@ -122,6 +124,45 @@ TEST_CASE("five AdamW steps of t5's adapters are peft's") {
       largest = std::max(largest, largest_difference(loaded.adapted.parameter(name), value));
     }
     CHECK(largest < 1e-2);
+  }
+}
+
+TEST_CASE("t5's adapter folders give peft's logits and are written with the same tensors") {
+  const auto fixtures = shared_path("fixtures");
+  if (!fixtures) return;
+  const PeftFamily& family = peft_family("t5");
+  for (const Case& given : cases()) {
+    CAPTURE(given.name);
+    const auto folder = *fixtures / "lora" / given.name;
+    auto expected = stored_tensors(folder / "expected.safetensors");
+    const Batch batch = every_position(batch_of(expected));
+    const auto model = t5_fixture(*fixtures / "hf", given.base);
+    const auto difference = [&](const char* logits) {
+      const at::NoGradGuard no_grad;
+      const Tensor ours = model->forward(batch);
+      return largest_difference(ours, expected.at(logits).view(ours.sizes()));
+    };
+    CHECK(difference("logits_base") < 1e-4);
+    const PeftAdapter adapter = read_peft(folder.string(), *model, family);
+    attach(*model, adapter.learned);
+    CHECK(difference("logits_adapter") < 1e-4);
+    const Scratch scratch;
+    write_peft(scratch.folder(), adapter.learned, *model, family,
+               {adapter.config.base_model, "", 0, 0});
+    CHECK(file_bytes(scratch.path("adapter_model.safetensors")) ==
+          file_bytes((folder / "adapter_model.safetensors").string()));
+    const PeftConfig theirs = adapter.config, ours = read_peft_config(scratch.folder());
+    CHECK(ours.type == theirs.type);
+    CHECK(ours.rank == theirs.rank);
+    CHECK(ours.alpha == theirs.alpha);
+    CHECK(ours.task_type == "SEQ_2_SEQ_LM");
+    CHECK(ours.task_type == theirs.task_type);
+    CHECK(ours.base_model == theirs.base_model);
+    CHECK(ours.feedforward_modules == theirs.feedforward_modules);
+    const PeftAdapter again = read_peft(scratch.folder(), *model, family);
+    CHECK(again.learned.adapters.size() == adapter.learned.adapters.size());
+    for (Linear* seam : model->linears()) seam->merge_adapters();
+    CHECK(difference("logits_merged") < 1e-4);
   }
 }
 

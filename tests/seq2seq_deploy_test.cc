@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/formats/peft_config.h"
+#include "core/text/load_tokenizer.h"
 #include "core/text/made_text.h"
+#include "core/text/marked_text.h"
 #include "core/text/pair_rows.h"
 #include "core/text/train_bpe.h"
 #include "experiments/deploy.h"
@@ -76,6 +78,10 @@ TEST_CASE("a T5 trial is exported merged, with its drift, and opens as the train
                          Contains(" nats, over 256 positions of 8 drawn rows\nwrote "));
     const std::string before = "differ by at most ";
     CHECK(std::stod(text.substr(text.find(before) + before.size())) < 1e-4);
+    for (const std::string name :
+         {"vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json"}) {
+      CHECK(file_bytes(arguments.to + "/" + name) == file_bytes(t5_trials().t5.path(name)));
+    }
     const auto trained = make_deployed(open_deployed(trial, t5_trials().db));
     const auto merged = make_deployed(open_deployed(arguments.to, t5_trials().db));
     const at::NoGradGuard no_grad;
@@ -127,21 +133,67 @@ TEST_CASE("predict gives an encoder-decoder a source with its end mark") {
   arguments.stops = {text.substr(1, 1)};
   CHECK(predicted(arguments) == text.substr(0, text.find(arguments.stops[0])) + "\n");
   arguments.prompts = {""};
-  CHECK_THROWS_WITH(predicted(arguments), "a prompt is empty; give the t5 model of " +
+  CHECK_THROWS_WITH(predicted(arguments), "prompt 1 is empty; give the t5 model of " +
                                               t5_trials().t5.folder() + " a text to read");
 }
 
-TEST_CASE("predict refuses a classifier") {
+TEST_CASE("the folder's generation_config.json says from where T5 starts and how far it goes") {
+  const Scratch folder;
+  BpeTrainer trainer({"</s>", "<pad>"});
+  trainer.add_text("text", "good bad film good");
+  write_tokenizer(trainer.train(258), folder.folder());
+  const auto model = write_folder(folder, kConfig);
+  const auto tokenizer = load_tokenizer(folder.folder());
+  GenerationOptions options;
+  options.end_ids = {279};
+  const auto text_from = [&](int64_t start, int64_t longest) {
+    options.start_id = start;
+    options.longest = longest;
+    return made_text(*tokenizer,
+                     model->continuations({ended_ids(*tokenizer, "film")}, options)[0].ids);
+  };
+  int64_t start = 1;  // one that makes a difference
+  while (start < 258 && text_from(start, 5) == text_from(0, 5)) ++start;
+  REQUIRE(start < 258);
+  folder.write("generation_config.json",
+               "{\"max_length\": 6, \"eos_token_id\": 279, \"decoder_start_token_id\": " +
+                   std::to_string(start) + "}");
+  PredictArguments arguments = of_trial(folder.folder());
+  arguments.output = folder.path("out");
+  arguments.prompts = {"film"};
+  predict_command(arguments);  // the start id is one of the six
+  CHECK(file_bytes(arguments.output) == text_from(start, 5) + "\n");
+  arguments.longest = 3;
+  predict_command(arguments);
+  CHECK(file_bytes(arguments.output) == text_from(start, 3) + "\n");
+}
+
+TEST_CASE("predict names the likeliest class of a classifier and its probability") {
   const Scratch bert;
   BpeTrainer trainer({"</s>"});
   trainer.add_text("text", "good");
   write_tokenizer(trainer.train(257), bert.folder());
-  write_folder(bert, R"({"model_type": "bert", "vocab_size": 280, "hidden_size": 8,
-      "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 12})");
+  const auto model =
+      write_folder(bert, R"({"model_type": "bert", "vocab_size": 280, "hidden_size": 8,
+      "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 12,
+      "id2label": {"0": "calm", "1": "very odd", "2": "sad"}})");
+  model->train(false);
+  const at::NoGradGuard no_grad;
+  Batch batch;
+  batch.inputs = at::tensor(encode_marked(*load_tokenizer(bert.folder()), "film")).unsqueeze(0);
+  const Tensor sure = model->forward(batch)[0].to(at::kDouble).softmax(0);
+  const int64_t best = sure.argmax().item<int64_t>();
+  const std::string label = std::vector<std::string>{"calm", "very odd", "sad"}.at(best);
   PredictArguments arguments = of_trial(bert.folder());
   arguments.prompts = {"film"};
-  CHECK_THROWS_WITH(predicted(arguments),
-                    "the bert model of " + bert.folder() +
-                        " predicts classes and does not continue prompts; give a model that "
-                        "generates text");
+  arguments.output = bert.path("out");
+  predict_command(arguments);
+  CHECK(file_bytes(arguments.output) ==
+        fmt::format("{}\t{:.4f}\n", label, sure[best].item<double>()));
+  const std::string named = "the bert model of " + bert.folder();
+  CHECK_THROWS_WITH(predicted(arguments), "--max-new is for generated text, but " + named +
+                                              " predicts classes; leave it out");
+  arguments.prompts = {"film", ""};
+  CHECK_THROWS_WITH(predict_command(arguments),
+                    "prompt 2 is empty; give " + named + " a text to read");
 }

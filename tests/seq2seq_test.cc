@@ -3,6 +3,7 @@
 #include "tests/catch.h"
 // After Catch.
 #include <cmath>
+#include <set>
 
 #include "core/capture.h"
 #include "core/prompt.h"
@@ -126,6 +127,30 @@ TEST_CASE("drawn text depends on the seed and the row, and a sharp distribution 
   CHECK(ids() != once);
   options.temperature = 1e-6;
   CHECK(ids() == model->generate(sources(), 8, 1));
+}
+
+TEST_CASE("the decoder reads first the start id that is asked for, without one its own") {
+  const auto model = small_seq2seq(false);
+  GenerationOptions options;
+  options.longest = 8;
+  std::set<Ids> different;
+  for (const int64_t start : {2, 5, 8, 11, 14, 17, 20, 23}) {
+    Seq2SeqConfig config = small_seq2seq_config(false);
+    config.start_id = start;
+    Seq2Seq own(config, make_generator(5));
+    const auto theirs = own.parameters(), ours = model->parameters();
+    for (size_t i = 0; i < ours.size(); ++i) theirs[i].value.set_data(ours[i].value);
+    options.start_id = start;
+    const auto asked = model->continuations(sources(), options);
+    options.start_id = -1;
+    const auto expected = own.continuations(sources(), options);
+    for (size_t row = 0; row < asked.size(); ++row) CHECK(asked[row].ids == expected[row].ids);
+    different.insert(asked[0].ids);
+  }
+  CHECK(different.size() > 1);
+  options.start_id = 24;
+  CHECK_THROWS_WITH(model->continuations(sources(), options),
+                    "generation: start_id is 24, expected an id below 24, the model's vocabulary");
 }
 
 TEST_CASE("later targets, other rows and padding change no logits") {

@@ -113,12 +113,25 @@ TEST_CASE("the penalty is c Omega (theta - anchor)^2, without a half") {
         Approx(0.5 * importance * (theta - start) * (theta - start)).epsilon(1e-5));
 }
 
-TEST_CASE("a negative path leaves an importance of 0, not below") {
-  // Adam's momentum carries theta away from the target: the loss rises along the path.
-  Walk walk(kernels::Optimizer::adam, options_of("unregularised", "0"));
-  walk.task(1, 3);
-  const GoldenRun second = walk.task(2, 0.2F);
-  const GoldenRun third = walk.task(3, 0.1F);
-  CHECK(second.importance >= 0);
-  CHECK(third.importance >= 0);
+TEST_CASE("a path uphill leaves an importance of 0, or below it without the clamp") {
+  // No weight moves, so that Omega grows by path / xi: by -0.5 / 0.1, then by 0.3 / 0.1.
+  const auto importances = [](const std::string& clamp) {
+    OptionMap options = options_of("unregularised");
+    options["clamp"] = clamp;
+    Driven driven(std::make_unique<OneLayer>(at::zeros({1, 1})),
+                  random_stream(Scenario::domain_incremental, 4, 4), "si", options);
+    std::vector<double> found;
+    for (const float path : {-0.5F, 0.3F}) {
+      driven.begin(static_cast<int64_t>(found.size()) + 1);
+      driven.twin("si.path")[0] = path;
+      driven.end(static_cast<int64_t>(found.size()) + 1);
+      found.push_back(driven.twin("si.importance")[0].item<double>());
+    }
+    return found;
+  };
+  const std::vector<double> clamped = importances("true"), free = importances("false");
+  CHECK(clamped[0] == 0);
+  CHECK(clamped[1] == Approx(3).epsilon(1e-6));
+  CHECK(free[0] == Approx(-5).epsilon(1e-6));
+  CHECK(free[1] == Approx(-2).epsilon(1e-6));
 }

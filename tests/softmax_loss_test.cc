@@ -119,4 +119,35 @@ TEST_CASE("the loss of soft targets and its gradient are those of the definition
   }
 }
 
+TEST_CASE("gradients equal finite differences of the losses") {
+  Random random(11);
+  for (const size_t units : {size_t{5}, size_t{90}}) {
+    CAPTURE(units);
+    const std::vector<float> z = drawn(random, units, 4);
+    std::vector<float> t = drawn(random, units, 1), once(units), hard(units), soft(units);
+    float sum = 0;
+    for (float& target : t) sum += target += 1;
+    for (float& target : t) target /= sum;
+    const int64_t target = 3, n = static_cast<int64_t>(units);
+    once[3] = 1;
+    softmax_loss(z.data(), &target, 1, n, 1, hard.data());
+    soft_softmax_loss(t.data(), z.data(), 1, n, 2, true, 1, soft.data());
+    // Steps that float holds exactly, of the losses in double.
+    constexpr float kStep = 0x1p-10F;
+    for (size_t u = 0; u < units; ++u) {
+      std::vector<float> up = z, down = z;
+      up[u] += kStep;
+      down[u] -= kStep;
+      const double width = static_cast<double>(up[u]) - static_cast<double>(down[u]);
+      const auto slope = [&](const std::vector<float>& targets, double temperature, bool entropy) {
+        return (exact(targets.data(), up.data(), units, temperature, entropy).loss -
+                exact(targets.data(), down.data(), units, temperature, entropy).loss) /
+               width;
+      };
+      CHECK(hard[u] == Approx(slope(once, 1, false)).margin(2e-6));
+      CHECK(soft[u] == Approx(slope(t, 2, true)).margin(2e-6));
+    }
+  }
+}
+
 }  // namespace lethe::kernels

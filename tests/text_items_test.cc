@@ -68,9 +68,10 @@ TEST_CASE("items know the place and the number of their record") {
   CHECK(items[0].prompt == "x\ny");
   CHECK(items[1].place == path + ":4");
   CHECK(items[1].record == 1);
-  const std::string array = scratch.write("a.json", R"([{"p": "1", "r": "a"}, {"p": "2"}])");
+  const std::string array =
+      scratch.write("a.json", "[\n  {\"p\": \"1\",\n   \"r\": \"a\"},\n  {\"p\": \"2\"}, {}]");
   CHECK(refusal(scratch, [&] { read_items(task_of(array), array, left_out); }) ==
-        "a.json: record 2: the record has no field 'r', which the template of task 't' names; its "
+        "a.json:4: the record has no field 'r', which the template of task 't' names; its "
         "fields: p");
 }
 

@@ -11,6 +11,7 @@
 #include "core/text/load_tokenizer.h"
 #include "core/text/marked_text.h"
 #include "tests/files.h"
+#include "tests/json_of.h"
 #include "tests/shared.h"
 
 using ExpectedIds = std::vector<int64_t>;
@@ -23,8 +24,14 @@ inline void link_files(const Scratch& scratch, const std::filesystem::path& from
   }
 }
 
-inline nlohmann::json json_of(const std::filesystem::path& path) {
-  return nlohmann::json::parse(file_bytes(path.string()));
+/// Checks that `tokens` spell the ids; an unknown id stands for text that the vocabulary lacks.
+inline void check_tokens(const lethe::Tokenizer& tokenizer, const ExpectedIds& ids,
+                         const std::vector<std::string>& tokens) {
+  REQUIRE(tokens.size() == ids.size());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const bool unknown = ids[i] == tokenizer.unknown_id() && !tokenizer.id_of(tokens[i]);
+    if (!unknown) CHECK(tokenizer.token(ids[i]) == tokens[i]);
+  }
 }
 
 /// Checks every case's "ids" and, where there are such, "ids_with_special", "decoded",
@@ -47,6 +54,7 @@ inline size_t check_cases(const lethe::Tokenizer& tokenizer, const nlohmann::jso
     if (one.contains("decoded_with_special_skipped")) {
       CHECK(tokenizer.decode(ids) == one["decoded_with_special_skipped"]);
     }
+    if (one.contains("tokens")) check_tokens(tokenizer, ids, one["tokens"]);
   }
   return cases.size();
 }

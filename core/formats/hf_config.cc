@@ -126,11 +126,14 @@ int64_t HfConfig::integer(const Keys& keys, int64_t fallback) const {
   return has(keys) ? integer(keys) : fallback;
 }
 
-int64_t HfConfig::size(const Keys& keys) const {
+int64_t HfConfig::within(const Keys& keys, int64_t most) const {
   const int64_t value = integer(keys);
-  // Products of two sizes stay within 64 bits.
-  if (value < 1 || value > INT32_MAX) refuse(keys, "an integer from 1 to 2147483647");
+  if (value < 1 || value > most) refuse(keys, fmt::format("an integer from 1 to {}", most));
   return value;
+}
+
+int64_t HfConfig::size(const Keys& keys) const {
+  return within(keys, INT32_MAX);  // products of two sizes stay within 64 bits
 }
 
 int64_t HfConfig::size(const Keys& keys, int64_t fallback) const {
@@ -195,11 +198,13 @@ GenerationConfig GenerationConfig::read(const std::string& folder, const HfConfi
     return ids.empty() ? -1 : ids[0];
   };
   GenerationConfig generation;
+  generation.path = own.path();
   generation.end_ids = own.ids({"eos_token_id"});
   generation.pad_id = id("pad_token_id");
   generation.begin_id = id("bos_token_id");
   generation.decoder_start_id = id("decoder_start_token_id");
-  generation.max_length = own.size({"max_length"}, generation.max_length);
+  if (own.has({"max_length"})) generation.max_length = own.size({"max_length"});
+  if (own.has({"max_new_tokens"})) generation.max_new = own.size({"max_new_tokens"});
   generation.do_sample = own.flag({"do_sample"}, generation.do_sample);
   generation.temperature = own.number({"temperature"}, generation.temperature);
   generation.top_p = own.number({"top_p"}, generation.top_p);

@@ -175,7 +175,12 @@ void read_prompt(const Reader& reader, PeftConfig& config) {
   reader.count("token_dim", config.token_width, 1);
   reader.count("num_layers", config.layers, 1);
   reader.count("num_attention_heads", config.heads, 1);
-  reader.count("num_transformer_submodules", config.submodules, 1);
+  int64_t submodules = config.task_type == "SEQ_2_SEQ_LM" ? 2 : 1;  // peft's, where none is said
+  reader.count("num_transformer_submodules", submodules, 1);
+  if (submodules == 1) return;
+  reader.refuse("num_transformer_submodules",
+                "1, a prompt before the source alone (null is 2 for SEQ_2_SEQ_LM); train with "
+                "num_transformer_submodules = 1");
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ struct PeftConfig {
   ModulePattern feedforward_modules;  ///< of ia3
 
   int64_t virtual_tokens = 0;  ///< of prompt tuning, as all that follow
-  int64_t token_width = 0, layers = 0, heads = 0, submodules = 1;
+  int64_t token_width = 0, layers = 0, heads = 0;
 
   bool operator==(const PeftConfig&) const = default;
 };

@@ -48,7 +48,7 @@ void write_lora(const PeftConfig& config, Json& all) {
 void write_prompt(const PeftConfig& config, Json& all) {
   all["num_attention_heads"] = or_null(config.heads, config.heads == 0);
   all["num_layers"] = or_null(config.layers, config.layers == 0);
-  all["num_transformer_submodules"] = config.submodules;
+  all["num_transformer_submodules"] = 1;
   all["num_virtual_tokens"] = config.virtual_tokens;
   all["prompt_tuning_init"] = "RANDOM";
   all["prompt_tuning_init_text"] = nullptr;

@@ -32,8 +32,7 @@ class Reading {
   PeftAdapter read() {
     if (config_.type == PeftType::prompt_tuning) {
       const int64_t width = prompt_of(model_).tokens().weight().size(1);
-      places_["prompt_embeddings"] = {
-          {config_.virtual_tokens * config_.submodules, width}, "", "", "prompt_embeddings"};
+      places_["prompt_embeddings"] = {{config_.virtual_tokens, width}, "", "", "prompt_embeddings"};
     } else {
       for (Seam* seam : model_.seams()) place(*seam);
       check_reached();

@@ -51,7 +51,7 @@ std::string field_text(const json& value) {
   return value.is_null() ? "" : value.dump();
 }
 
-/// `place` is "file:line" or "file: record n".
+/// `place` is as of PlacedRecord.
 Record record_of(const std::string& place, const json& object) {
   if (!object.is_object()) fail("{}: expected a JSON object, found {}", place, object.type_name());
   Record record;
@@ -82,6 +82,36 @@ std::vector<PlacedRecord> read_json_lines(const std::string& path, std::string_v
   return records;
 }
 
+/// Where the text that a quote opens at `open` closes, in valid JSON.
+size_t closing_quote(std::string_view text, size_t open) {
+  for (size_t at = text.find('"', open + 1);; at = text.find('"', at + 1)) {
+    const size_t before = text.find_last_not_of('\\', at - 1);  // the opening one at the latest
+    if ((at - before) % 2 == 1) return at;                      // backslashes in pairs, or none
+  }
+}
+
+/// The line on which each element of a valid JSON array begins, from 1.
+std::vector<int64_t> element_lines(std::string_view array) {
+  std::vector<int64_t> lines;
+  int64_t line = 1, depth = 0;
+  bool due = false;  // an element, after the bracket and after each comma between elements
+  for (size_t at = 0; at < array.size(); ++at) {
+    const char c = array[at];
+    if (c == '\n') ++line;  // never within a text, where it is written as an escape
+    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') continue;
+    if (due && c != ']') lines.push_back(line);
+    due = c == ',' && depth == 1;
+    if (c == '"') {
+      at = closing_quote(array, at);
+    } else if (c == '[' || c == '{') {
+      due = ++depth == 1;
+    } else if (c == ']' || c == '}') {
+      if (--depth == 0) break;
+    }
+  }
+  return lines;
+}
+
 std::vector<PlacedRecord> read_json_array(const std::string& path, std::string_view text) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return {};
   if (const auto bad = invalid_utf8_at(text)) {
@@ -95,8 +125,11 @@ std::vector<PlacedRecord> read_json_array(const std::string& path, std::string_v
          path, parsed.type_name());
   }
   std::vector<PlacedRecord> records;
+  const std::vector<int64_t> lines = element_lines(text);
   for (const json& object : parsed) {
-    const std::string place = fmt::format("{}: record {}", path, records.size() + 1);
+    const size_t at = records.size();
+    std::string place = fmt::format("{}:{}", path, lines.at(at));
+    if (at > 0 && lines[at] == lines[at - 1]) place += fmt::format(" (record {})", at + 1);
     records.push_back({place, record_of(place, object)});
   }
   return records;

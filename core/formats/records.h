@@ -11,7 +11,8 @@ namespace lethe {
 /// values their compact JSON.
 using Record = std::map<std::string, std::string>;
 
-/// A record and where it stands: "FILE:LINE", or in a JSON array "FILE: record N", from 1.
+/// A record and where it begins: "FILE:LINE", or in a JSON array for those that share a line with
+/// the one before "FILE:LINE (record N)", from 1.
 struct PlacedRecord {
   std::string place;
   Record fields;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/models/attention.h"
@@ -29,6 +30,10 @@ class Decoder : public Model {
   Tensor predicted_states(const Batch& batch) override;
   Tensor head(const Tensor& hidden) const override;
   std::vector<Seam*> seams() override;
+  /// max_length, a sliding window counting as one, less the virtual tokens where positions are
+  /// learned: rotary and ALiBi's do not count them, as in training.
+  std::optional<int64_t> longest_prompt() const override;
+  /// A row ends where its next token would have to be read past max_length.
   std::vector<Generated> continuations(const std::vector<std::vector<int64_t>>& prompts,
                                        const GenerationOptions& options) override;
   const DecoderConfig& config() const { return config_; }

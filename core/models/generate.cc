@@ -26,7 +26,29 @@ Tensor left_padded(const std::vector<std::vector<int64_t>>& prompts, Tensor& mas
   return ids;
 }
 
+/// New tokens that each row may have. The last one is not read, and so needs no position.
+std::vector<int64_t> rooms(const std::vector<std::vector<int64_t>>& prompts,
+                           std::optional<int64_t> limit, int64_t longest_row) {
+  std::vector<int64_t> rooms;
+  for (const auto& prompt : prompts) {
+    const auto tokens = static_cast<int64_t>(prompt.size());
+    if (limit && tokens > *limit) {
+      fail("prompt {} has {} tokens, and the model takes {}; shorten it", rooms.size() + 1, tokens,
+           *limit);
+    }
+    int64_t room = limit ? *limit - tokens + 1 : std::numeric_limits<int64_t>::max();
+    if (longest_row > 0) room = std::min(room, longest_row - tokens);
+    rooms.push_back(room);
+  }
+  return rooms;
+}
+
 }  // namespace
+
+std::optional<int64_t> Decoder::longest_prompt() const {
+  if (config_.max_length == 0) return std::nullopt;
+  return config_.max_length - (positions_ ? prompt_->size() : 0);
+}
 
 std::vector<Generated> Decoder::continuations(const std::vector<std::vector<int64_t>>& prompts,
                                               const GenerationOptions& options) {
@@ -36,6 +58,7 @@ std::vector<Generated> Decoder::continuations(const std::vector<std::vector<int6
   }
   Continuation rows(prompts.size(), options);
   if (prompts.empty()) return rows.take();
+  std::vector<int64_t> room = rooms(prompts, longest_prompt(), options.longest_row);
   const at::NoGradGuard no_grad;
   const Evaluating evaluating(*this);
   Tensor mask;
@@ -46,23 +69,15 @@ std::vector<Generated> Decoder::continuations(const std::vector<std::vector<int6
   mask = at::cat({at::ones({mask.size(0), prompt_->size()}, mask.options()), mask}, 1);
   Tensor places = mask.cumsum(1).sub_(1).clamp_min_(0);
   std::vector<KeyValueCache> caches(blocks_.size(), KeyValueCache(mask.size(1) + options.longest));
-  const int64_t limit = positions_ ? config_.max_length : std::numeric_limits<int64_t>::max();
-  std::vector<int64_t> used;  // positions of each row
-  for (const auto& prompt : prompts) {
-    used.push_back(prompt_->size() + static_cast<int64_t>(prompt.size()));
-    if (used.back() <= limit) continue;
-    fail("prompt {} has {} tokens, and the model has {} positions; shorten it", used.size(),
-         used.back(), limit);
-  }
   while (true) {
-    for (size_t row = 0; row < used.size(); ++row) {
-      if (used[row]++ > limit) rows.cut(row);
+    for (size_t row = 0; row < room.size(); ++row) {
+      if (room[row]-- <= 0) rows.cut(row);
     }
     if (rows.done()) return rows.take();
     const Tensor x = hidden(ids, places, mask, caches);
     ids = rows.choose(head(x.select(1, x.size(1) - 1))).unsqueeze(1).to(device);
     places = places.narrow(1, places.size(1) - 1, 1) + 1;
-    places.clamp_max_(limit - 1);
+    if (positions_) places.clamp_max_(config_.max_length - 1);  // of rows that ended
     mask = at::cat({mask, at::ones({mask.size(0), 1}, mask.options())}, 1);
   }
 }

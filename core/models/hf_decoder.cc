@@ -25,9 +25,9 @@ void refuse_flag(const HfConfig& config, const std::string& key, bool supported)
 DecoderConfig common(const HfConfig& config, const std::string& family) {
   DecoderConfig made = family_config(family);
   made.vocabulary = config.size({"vocab_size"});
-  made.width = config.size({"hidden_size", "n_embd", "n_embed", "d_model"});
-  made.layers = config.size({"num_hidden_layers", "n_layer", "num_layers"});
-  made.heads = config.size({"num_attention_heads", "n_head", "num_heads"});
+  made.width = width_of(config, {"hidden_size", "n_embd", "n_embed", "d_model"});
+  made.layers = count_of(config, {"num_hidden_layers", "n_layer", "num_layers"});
+  made.heads = count_of(config, {"num_attention_heads", "n_head", "num_heads"});
   made.kv_heads = made.heads;
   made.head_dim = made.width / made.heads;
   const bool own_width = family == "llama" && config.has({"head_dim"});
@@ -35,7 +35,8 @@ DecoderConfig common(const HfConfig& config, const std::string& family) {
     config.refuse({"num_attention_heads", "n_head", "num_heads"},
                   fmt::format("a divisor of the width {}", made.width));
   }
-  made.mlp_width = config.size({"intermediate_size", "ffn_dim", "n_inner", "d_ff"}, 4 * made.width);
+  made.mlp_width =
+      width_of(config, {"intermediate_size", "ffn_dim", "n_inner", "d_ff"}, 4 * made.width);
   made.deviation = config.number({"initializer_range", "init_std"}, 0.02);
   made.scaled_residuals = false;
   return made;
@@ -71,7 +72,7 @@ DecoderConfig opt(const HfConfig& config) {
   made.qkv_biases = made.out_bias = made.mlp_biases = config.flag({"enable_bias"}, true);
   made.norm_first = config.flag({"do_layer_norm_before"}, true);
   made.final_norm = made.norm_first && !config.flag({"_remove_final_layer_norm"}, false);
-  made.embedding_width = config.size({"word_embed_proj_dim"}, made.width);
+  made.embedding_width = width_of(config, {"word_embed_proj_dim"}, made.width);
   made.attention_dropout = dropout_of(config, "attention_dropout", 0);
   made.dropout = dropout_of(config, "dropout", 0.1);
   made.tied = config.flag({"tie_word_embeddings"}, true);
@@ -122,11 +123,11 @@ DecoderConfig llama(const HfConfig& config) {
   DecoderConfig made = common(config, "llama");
   DecoderNames& names = made.names;
   put_before("model.", {&names.tokens, &names.layer, &names.final_norm});
-  made.kv_heads = config.size({"num_key_value_heads"}, made.heads);
+  made.kv_heads = count_of(config, {"num_key_value_heads"}, made.heads);
   if (made.heads % made.kv_heads != 0) {
     config.refuse({"num_key_value_heads"}, fmt::format("a divisor of {} heads", made.heads));
   }
-  made.head_dim = config.size({"head_dim"}, made.head_dim);
+  made.head_dim = count_of(config, {"head_dim"}, made.head_dim);
   if (made.head_dim % 2 != 0) {
     fail("{}: the head width is {}, expected an even one: rotary positions turn pairs",
          config.path(), made.head_dim);

@@ -13,10 +13,10 @@ EncoderConfig encoder_config(const HfConfig& file, int64_t classes) {
   const int64_t labels = file.entries({"id2label"});
   config.classes = classes > 0 ? classes : labels > 0 ? labels : 2;
   config.vocabulary = file.size({"vocab_size"});
-  config.width = file.size({"hidden_size"});
-  config.mlp_width = file.size({"intermediate_size"});
-  config.layers = file.size({"num_hidden_layers"});
-  config.heads = file.size({"num_attention_heads"});
+  config.width = width_of(file, {"hidden_size"});
+  config.mlp_width = width_of(file, {"intermediate_size"});
+  config.layers = count_of(file, {"num_hidden_layers"});
+  config.heads = count_of(file, {"num_attention_heads"});
   config.max_length = file.size({"max_position_embeddings"}, 512);
   config.types = file.size({"type_vocab_size"}, 2);
   config.norm_epsilon = file.number({"layer_norm_eps"}, 1e-12);

@@ -23,12 +23,12 @@ Seq2SeqConfig seq2seq_config(const HfConfig& file) {
   if (!multilingual && file.model_type() != "t5") file.refuse({"model_type"}, "t5 or mt5");
   Seq2SeqConfig config;
   config.vocabulary = file.size({"vocab_size"});
-  config.width = file.size({"d_model"});
-  config.head_dim = file.size({"d_kv"}, 64);
-  config.mlp_width = file.size({"d_ff"});
-  config.layers = file.size({"num_layers"});
-  config.decoder_layers = file.size({"num_decoder_layers"}, config.layers);
-  config.heads = file.size({"num_heads"});
+  config.width = width_of(file, {"d_model"});
+  config.head_dim = count_of(file, {"d_kv"}, 64);
+  config.mlp_width = width_of(file, {"d_ff"});
+  config.layers = count_of(file, {"num_layers"});
+  config.decoder_layers = count_of(file, {"num_decoder_layers"}, config.layers);
+  config.heads = count_of(file, {"num_heads"});
   config.buckets = file.size({"relative_attention_num_buckets"}, 32);
   config.max_distance = file.size({"relative_attention_max_distance"}, 128);
   config.dropout = dropout_of(file, "dropout_rate", 0.1);

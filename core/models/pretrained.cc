@@ -143,7 +143,7 @@ const std::map<std::string, PretrainedFamily>& pretrained_families() {
 
 const PretrainedFamily& pretrained_family(const HfConfig& config) {
   const auto& families = pretrained_families();
-  const auto found = families.find(config.model_type());
+  const auto found = families.find(config.text({"model_type"}, ""));
   if (found != families.end()) return found->second;
   std::vector<std::string> known;
   for (const auto& [name, family] : families) known.push_back(name);

@@ -54,7 +54,7 @@ struct PretrainedFamily {
 
 /// By model_type.
 const std::map<std::string, PretrainedFamily>& pretrained_families();
-/// Throws "PATH: 'model_type' is "x", expected one of ...".
+/// Throws "PATH: 'model_type' is "x", expected one of ...", with "absent" where there is none.
 const PretrainedFamily& pretrained_family(const HfConfig& config);
 
 /// The rows of a folder's model: those of its family, or classes for a decoder whose architecture

@@ -23,7 +23,8 @@ class Seq2Seq : public Model {
   Tensor predicted_states(const Batch& batch) override;
   Tensor head(const Tensor& states) const override;
   std::vector<Seam*> seams() override;
-  /// `prompts` are sources with their end mark; what the decoder says to them.
+  /// `prompts` are sources with their end mark; what the decoder says to them. Throws Error for a
+  /// start_id outside the vocabulary.
   std::vector<Generated> continuations(const std::vector<std::vector<int64_t>>& prompts,
                                        const GenerationOptions& options) override;
   const Seq2SeqConfig& config() const { return config_; }

@@ -1,6 +1,7 @@
 // Generation of the encoder-decoder: the source is encoded once, its keys and values are kept.
 #include <algorithm>
 
+#include "core/error.h"
 #include "core/models/seq2seq.h"
 
 namespace lethe {
@@ -28,6 +29,11 @@ std::vector<Generated> Seq2Seq::continuations(const Ids& prompts,
                                               const GenerationOptions& options) {
   Continuation rows(prompts.size(), options);
   if (prompts.empty()) return rows.take();
+  const int64_t start = options.start_id < 0 ? config_.start_id : options.start_id;
+  if (start >= config_.vocabulary) {
+    fail("generation: start_id is {}, expected an id below {}, the model's vocabulary", start,
+         config_.vocabulary);
+  }
   const at::NoGradGuard no_grad;
   const Evaluating evaluating(*this);
   const at::Device device = shared_->weight().device();
@@ -35,7 +41,7 @@ std::vector<Generated> Seq2Seq::continuations(const Ids& prompts,
   const Tensor sources = right_padded(prompts, mask);
   const Memory memory = encode(sources.to(device), mask.to(device));
   std::vector<StackCache> caches(decoder_->blocks(), StackCache(options.longest));
-  Tensor ids = at::full({sources.size(0)}, config_.start_id, at::kLong);
+  Tensor ids = at::full({sources.size(0)}, start, at::kLong);
   while (!rows.done()) {
     const Tensor states = decode(ids.unsqueeze(1).to(device), memory, caches);
     ids = rows.choose(head(states.select(1, 0)));

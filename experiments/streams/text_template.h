@@ -18,7 +18,7 @@ namespace lethe {
 
 /// Where a record comes from and what it is for, for messages.
 struct RecordPlace {
-  std::string at;  ///< "FILE:LINE" or "FILE: record N"
+  std::string at;  ///< "FILE:LINE", as of PlacedRecord
   std::string task;
 };
 

@@ -10,6 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const char* key : {"hidden_size", "n_embd", "rope_scaling.factor", "eos_token_id"}) {
       try {
         config.size({key}, 1);
+        if (config.has({key})) config.within({key}, 10);
         config.number({key}, 1);
         config.ids({key});
         config.text({key}, "");

@@ -8,6 +8,7 @@
 #include "core/formats/hf_quantisation.h"
 #include "core/models/tensor_shapes.h"
 #include "experiments/inspect.h"
+#include "experiments/with_commas.h"
 
 namespace lethe {
 namespace {
@@ -48,17 +49,6 @@ std::string stored_dtype(const std::string& folder) {
   return std::max_element(counts.begin(), counts.end(),
                           [](const auto& a, const auto& b) { return a.second < b.second; })
       ->first;
-}
-
-/// 1234567 as 1,234,567.
-std::string grouped(int64_t value) {
-  const std::string digits = std::to_string(value);
-  std::string text;
-  for (size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
-    text += digits[i];
-  }
-  return text;
 }
 
 std::string listed(const std::vector<std::string>& names) {
@@ -115,16 +105,16 @@ std::string facts_text(const std::string& folder, const FolderFacts& facts) {
   };
   line("architecture", fmt::format("{} ({})", facts.architecture, facts.model_type));
   line("dtype", facts.dtype);
-  line("parameters", grouped(facts.parameters));
+  line("parameters", with_commas(facts.parameters));
   for (const auto& [name, count] : facts.groups) {
     const bool tied = name == "head" && facts.tied;
-    line("  " + name, tied ? "0 (the embeddings are the head)" : grouped(count));
+    line("  " + name, tied ? "0 (the embeddings are the head)" : with_commas(count));
   }
   const double share = 100.0 * static_cast<double>(facts.adapter_size) /
                        static_cast<double>(facts.parameters + facts.adapter_size);
   line("lora, rank 8",
-       fmt::format("{} parameters ({:.2f} %) in {} modules: {}", grouped(facts.adapter_size), share,
-                   facts.adapted, listed(facts.targets)));
+       fmt::format("{} parameters ({:.2f} %) in {} modules: {}", with_commas(facts.adapter_size),
+                   share, facts.adapted, listed(facts.targets)));
   line("weights", listed(facts.weights));
   line("tokenizer", listed(facts.tokenizer));
   return text;

@@ -8,21 +8,13 @@
 #include "core/formats/file_bytes.h"
 #include "core/models/model_facts.h"
 #include "experiments/plan.h"
+#include "experiments/with_commas.h"
 
 namespace lethe {
 namespace {
 
 std::string gib(int64_t bytes) {
   return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / 0x1p30);
-}
-
-/// 1234567 as 1,234,567.
-std::string with_commas(int64_t value) {
-  std::string text = std::to_string(value);
-  for (auto at = static_cast<int64_t>(text.size()) - 3; at > 0; at -= 3) {
-    text.insert(static_cast<size_t>(at), ",");
-  }
-  return text;
 }
 
 std::string dtype_of(const plan::PlanRequest& request) {

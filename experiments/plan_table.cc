@@ -9,6 +9,7 @@
 #include "core/formats/hf_config.h"
 #include "core/models/model_facts.h"
 #include "experiments/plan.h"
+#include "experiments/with_commas.h"
 
 namespace lethe {
 namespace {
@@ -51,11 +52,7 @@ plan::PlanRequest request_of(const TomlEntry& row, const std::string& options,
 
 /// 1234567 bytes as MiB with commas.
 std::string mib_cell(int64_t bytes) {
-  std::string text = fmt::format("{:.0f}", static_cast<double>(bytes) / 0x1p20);
-  for (auto at = static_cast<int64_t>(text.size()) - 3; at > 0; at -= 3) {
-    text.insert(static_cast<size_t>(at), ",");
-  }
-  return text;
+  return with_commas(fmt::format("{:.0f}", static_cast<double>(bytes) / 0x1p20));
 }
 
 /// Planned bytes, and measured ones where the row was run.

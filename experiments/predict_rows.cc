@@ -53,6 +53,13 @@ PredictRow row_of(const std::string& line, const std::string& field, const std::
   return row;
 }
 
+/// The row's record with these fields added, or replaced where they were there.
+std::string line_with(const PredictRow& row, const Json& fields) {
+  Json record = Json::parse(row.record);
+  record.update(fields);
+  return record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace
 
 std::vector<PredictRow> read_predict_rows(const std::string& path, const std::string& field,
@@ -77,17 +84,11 @@ std::vector<PredictRow> read_predict_rows(const std::string& path, const std::st
 }
 
 std::string predicted_line(const PredictRow& row, const std::string& generated, bool ended) {
-  Json record = Json::parse(row.record);
-  record["generated"] = generated;
-  record["ended"] = ended;
-  return record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return line_with(row, {{"generated", generated}, {"ended", ended}});
 }
 
 std::string classified_line(const PredictRow& row, const std::string& label, double probability) {
-  Json record = Json::parse(row.record);
-  record["label"] = label;
-  record["probability"] = probability;
-  return record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return line_with(row, {{"label", label}, {"probability", probability}});
 }
 
 std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& prompt,

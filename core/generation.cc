@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <set>
 
 #include "core/error.h"
 
@@ -57,8 +59,30 @@ int64_t draw_token(const float* logits, int64_t n, const GenerationOptions& opti
   return order.back();  // rounding left a remainder
 }
 
-Continuation::Continuation(size_t rows, const GenerationOptions& options)
-    : options_(options), rows_(rows), open_(rows, true) {
+void discourage_repeats(float* logits, int64_t n, const std::vector<int64_t>& text,
+                        double penalty) {
+  for (const int64_t id : std::set<int64_t>(text.begin(), text.end())) {
+    if (id < 0 || id >= n) continue;
+    const auto factor = static_cast<float>(penalty);
+    logits[id] = logits[id] < 0 ? logits[id] * factor : logits[id] / factor;
+  }
+}
+
+void forbid_repeats(float* logits, int64_t n, const std::vector<int64_t>& text, int64_t ngram) {
+  const auto known = static_cast<ptrdiff_t>(ngram - 1);  // ids of a run before its last
+  if (std::ssize(text) < known) return;
+  const auto last = text.end() - known;
+  for (auto run = text.begin(); run + known < text.end(); ++run) {
+    const int64_t id = run[known];
+    if (id >= 0 && id < n && std::equal(last, text.end(), run)) {
+      logits[id] = -std::numeric_limits<float>::infinity();
+    }
+  }
+}
+
+Continuation::Continuation(const std::vector<std::vector<int64_t>>& read,
+                           const GenerationOptions& options)
+    : options_(options), rows_(read.size()), open_(read.size(), true) {
   if (!(options.temperature > 0)) {
     fail("generation: temperature is {}, expected above 0; greedy text needs no sampling",
          options.temperature);
@@ -67,12 +91,34 @@ Continuation::Continuation(size_t rows, const GenerationOptions& options)
   if (!(options.top_p > 0 && options.top_p <= 1)) {
     fail("generation: top_p is {}, expected in (0, 1]", options.top_p);
   }
-  for (size_t row = 0; row < rows; ++row) {
+  if (!(options.repetition_penalty > 0)) {
+    fail("generation: repetition_penalty is {}, expected above 0; 1 changes nothing",
+         options.repetition_penalty);
+  }
+  if (options.no_repeat_ngram < 0) {
+    fail("generation: no_repeat_ngram_size is {}, expected 0 or more", options.no_repeat_ngram);
+  }
+  if (avoids_repeats()) text_ = read;
+  for (size_t row = 0; row < read.size(); ++row) {
     random_.emplace_back(options.seed, static_cast<uint64_t>(options.first_row) + row);
   }
 }
 
+bool Continuation::avoids_repeats() const {
+  return options_.repetition_penalty != 1 || options_.no_repeat_ngram > 0;
+}
+
+int64_t Continuation::choice(size_t row, float* logits, int64_t n) {
+  if (options_.repetition_penalty != 1) {
+    discourage_repeats(logits, n, text_[row], options_.repetition_penalty);
+  }
+  if (options_.no_repeat_ngram > 0) forbid_repeats(logits, n, text_[row], options_.no_repeat_ngram);
+  return options_.sample ? draw_token(logits, n, options_, random_[row])
+                         : std::max_element(logits, logits + n) - logits;
+}
+
 void Continuation::accept(size_t row, int64_t id) {
+  if (avoids_repeats()) text_[row].push_back(id);
   if (holds(options_.end_ids, id)) {
     rows_[row].ended = true;
     open_[row] = false;
@@ -87,15 +133,16 @@ void Continuation::accept(size_t row, int64_t id) {
 
 Tensor Continuation::choose(const Tensor& logits) {
   Tensor next = at::full({static_cast<int64_t>(rows_.size())}, options_.pad_id, at::kLong);
+  const bool by_row = options_.sample || avoids_repeats();
   const Tensor chosen =
-      options_.sample ? logits.to(at::kCPU, at::kFloat).contiguous() : logits.argmax(1).cpu();
+      by_row ? logits.to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous()
+             : logits.argmax(1).cpu();
   auto* ids = next.data_ptr<int64_t>();
   for (size_t row = 0; row < rows_.size(); ++row) {
     if (!open_[row]) continue;
     const auto at = static_cast<int64_t>(row);
-    ids[row] = options_.sample ? draw_token(chosen.data_ptr<float>() + at * chosen.size(1),
-                                            chosen.size(1), options_, random_[row])
-                               : chosen.data_ptr<int64_t>()[row];
+    ids[row] = by_row ? choice(row, chosen.data_ptr<float>() + at * chosen.size(1), chosen.size(1))
+                      : chosen.data_ptr<int64_t>()[row];
     accept(row, ids[row]);
   }
   ++steps_;

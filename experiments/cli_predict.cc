@@ -43,6 +43,8 @@ GenerationOptions generation_of(const PredictArguments& arguments, const Generat
     if (form == RowForm::text) options.longest_row = *own.max_length;
   }
   options.seed = static_cast<uint64_t>(arguments.seed);
+  options.repetition_penalty = arguments.repetition_penalty.value_or(own.repetition_penalty);
+  options.no_repeat_ngram = arguments.no_repeat_ngram.value_or(own.no_repeat_ngram);
   options.sample = own.do_sample;
   if (own.do_sample) {
     options.temperature = own.temperature;
@@ -151,6 +153,8 @@ class Prediction {
         {"--temperature", arguments_.temperature.has_value()},
         {"--top-k", arguments_.top_k.has_value()},
         {"--top-p", arguments_.top_p.has_value()},
+        {"--repetition-penalty", arguments_.repetition_penalty.has_value()},
+        {"--no-repeat-ngram", arguments_.no_repeat_ngram.has_value()},
         {"--stop", !arguments_.stops.empty()}};
     for (const auto& [option, is_given] : given) {
       if (is_given) {

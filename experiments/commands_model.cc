@@ -40,6 +40,33 @@ Command add_export(CLI::App& app) {
   return {command, [exported] { return export_command(*exported); }};
 }
 
+namespace {
+
+/// What of generation_config.json the command line can say otherwise.
+void add_generation(CLI::App& command, PredictArguments& predict) {
+  command
+      .add_option("--max-new", predict.longest,
+                  "New tokens a prompt; without it by generation_config.json, else 128")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--temperature", predict.temperature, "0 = greedy, above it sampled")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--top-k", predict.top_k, "Sample among the k likeliest; 0 = all");
+  command.add_option("--top-p", predict.top_p, "Sample among the fewest of this probability");
+  command
+      .add_option("--repetition-penalty", predict.repetition_penalty,
+                  "Above 1: tokens of the text so far are less likely; 1 = none")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--no-repeat-ngram", predict.no_repeat_ngram,
+                  "No run of this many tokens twice; 0 = any")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--seed", predict.seed, "Of sampling")->capture_default_str();
+  command.add_option("--stop", predict.stops, "Text that ends a row; may be given several times")
+      ->allow_extra_args(false);
+}
+
+}  // namespace
+
 Command add_predict(CLI::App& app) {
   const auto predict = std::make_shared<PredictArguments>();
   auto* command = app.add_subcommand(
@@ -66,20 +93,10 @@ Command add_predict(CLI::App& app) {
           "given several times: a record's \"adapter\" names its own, without it the first")
       ->allow_extra_args(false);
   command->add_option("--use", predict->use, "Name of the adapter for all rows");
-  command
-      ->add_option("--max-new", predict->longest,
-                   "New tokens a prompt; without it by generation_config.json, else 128")
-      ->check(CLI::PositiveNumber);
   command->add_option("--batch", predict->batch, "Prompts at once")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--temperature", predict->temperature, "0 = greedy, above it sampled")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--top-k", predict->top_k, "Sample among the k likeliest; 0 = all");
-  command->add_option("--top-p", predict->top_p, "Sample among the fewest of this probability");
-  command->add_option("--seed", predict->seed, "Of sampling")->capture_default_str();
-  command->add_option("--stop", predict->stops, "Text that ends a row; may be given several times")
-      ->allow_extra_args(false);
+  add_generation(*command, *predict);
   command->footer("Example: lethe predict 3 --input rows.jsonl -o out.jsonl");
   return {command, [predict] { return predict_command(*predict); }};
 }

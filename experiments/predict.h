@@ -18,7 +18,8 @@ struct PredictArguments {
   std::optional<int64_t> longest;  ///< new tokens; absent = the folder's own limit, else 128
   int64_t batch = 16;
   std::optional<double> temperature, top_p;  ///< temperature 0 = greedy; absent = the folder's own
-  std::optional<int64_t> top_k;
+  std::optional<int64_t> top_k, no_repeat_ngram;
+  std::optional<double> repetition_penalty;
   int64_t seed = 1;
   std::vector<std::string> stops;
 };

@@ -1,6 +1,9 @@
 // How text is continued: drawing, ends, stops, limits.
 #include "tests/catch.h"
 // After Catch.
+#include <limits>
+#include <set>
+
 #include "core/error.h"
 #include "core/models/decoder.h"
 #include "core/models/hf_decoder.h"
@@ -93,13 +96,66 @@ TEST_CASE("top-k keeps the k likeliest, and top-p the fewest that hold the proba
 }
 
 TEST_CASE("settings of sampling outside their range are refused") {
-  const auto refused = [](const GenerationOptions& options) { Continuation(1, options); };
+  const auto refused = [](const GenerationOptions& options) {
+    Continuation(std::vector<Ids>(1), options);
+  };
   CHECK_THROWS_WITH(
       refused(sampling(0, 0, 1)),
       "generation: temperature is 0, expected above 0; greedy text needs no sampling");
   CHECK_THROWS_WITH(refused(sampling(1, -1, 1)), "generation: top_k is -1, expected 0 or more");
   CHECK_THROWS_WITH(refused(sampling(1, 0, 0)), "generation: top_p is 0, expected in (0, 1]");
   CHECK_THROWS_WITH(refused(sampling(1, 0, 1.5)), "generation: top_p is 1.5, expected in (0, 1]");
+  GenerationOptions options;
+  options.repetition_penalty = 0;
+  CHECK_THROWS_WITH(refused(options),
+                    "generation: repetition_penalty is 0, expected above 0; 1 changes nothing");
+  options.repetition_penalty = 1;
+  options.no_repeat_ngram = -1;
+  CHECK_THROWS_WITH(refused(options), "generation: no_repeat_ngram_size is -1, expected 0 or more");
+}
+
+TEST_CASE("a repetition penalty divides what is above 0 and multiplies what is below, once an id") {
+  std::vector<float> logits = {3, -2, 1, 0, 4};
+  discourage_repeats(logits.data(), 5, {1, 4, 4, 3, 99, -1}, 2);
+  CHECK(logits == std::vector<float>{3, -4, 1, 0, 2});
+  discourage_repeats(logits.data(), 5, {0, 1}, .5);
+  CHECK(logits == std::vector<float>{6, -2, 1, 0, 2});
+}
+
+TEST_CASE("an id that would end a run a second time is ruled out") {
+  const float no = -std::numeric_limits<float>::infinity();
+  const auto left = [](const Ids& text, int64_t ngram) {
+    std::vector<float> logits = {0, 1, 2, 3};
+    forbid_repeats(logits.data(), 4, text, ngram);
+    return logits;
+  };
+  CHECK(left({1, 3, 1}, 1) == std::vector<float>{0, no, 2, no});
+  CHECK(left({1, 3, 1, 2, 1}, 2) == std::vector<float>{0, 1, no, no});
+  CHECK(left({1, 3, 0, 2, 1, 3}, 3) == std::vector<float>{no, 1, 2, 3});
+  CHECK(left({1, 3, 0, 2, 1}, 3) == std::vector<float>{0, 1, 2, 3});
+  CHECK(left({1}, 2) == std::vector<float>{0, 1, 2, 3});
+  CHECK(left({1}, 3) == std::vector<float>{0, 1, 2, 3});
+  CHECK(left({}, 1) == std::vector<float>{0, 1, 2, 3});
+  CHECK(left({1, 99, 1}, 2) == std::vector<float>{0, 1, 2, 3});
+}
+
+TEST_CASE("rows that avoid repeats do so by their own text, greedy or drawn") {
+  const auto model = decoder();
+  GenerationOptions options;
+  options.longest = 12;
+  options.no_repeat_ngram = 1;
+  for (const bool sample : {false, true}) {
+    options.sample = sample;
+    options.first_row = 0;
+    const auto all = model->continuations(kPrompts, options);
+    for (size_t row = 0; row < kPrompts.size(); ++row) {
+      Ids text = kPrompts[row];
+      text.insert(text.end(), all[row].ids.begin(), all[row].ids.end());
+      CHECK(std::set<int64_t>(text.begin(), text.end()).size() == text.size());
+      options.first_row = static_cast<int64_t>(row);
+      CHECK(model->continuations({kPrompts[row]}, options)[0].ids == all[row].ids);
+    }
+  }
 }
 
 TEST_CASE("a seed gives the same text, and no row's text depends on the others") {

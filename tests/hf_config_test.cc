@@ -88,10 +88,13 @@ TEST_CASE("generation_config.json counts before config.json, which counts where 
   CHECK(alone.do_sample);
   CHECK(alone.pad_id == -1);
   CHECK(alone.top_k == 50);
+  CHECK(alone.repetition_penalty == 1);
+  CHECK(alone.no_repeat_ngram == 0);
   scratch.write("generation_config.json",
                 R"({"eos_token_id": [7, 8], "pad_token_id": 0, "bos_token_id": 1,
                     "decoder_start_token_id": 3, "temperature": 0.6, "top_p": 0.9, "top_k": 4,
-                    "num_beams": 2, "max_new_tokens": 7})");
+                    "num_beams": 2, "max_new_tokens": 7, "repetition_penalty": 1.05,
+                    "no_repeat_ngram_size": 3})");
   const GenerationConfig given = GenerationConfig::read(scratch.folder(), own);
   CHECK(given.end_ids == std::vector<int64_t>{7, 8});
   CHECK(given.pad_id == 0);
@@ -105,6 +108,8 @@ TEST_CASE("generation_config.json counts before config.json, which counts where 
   CHECK(given.top_p == 0.9);
   CHECK(given.top_k == 4);
   CHECK(given.beams == 2);
+  CHECK(given.repetition_penalty == 1.05);
+  CHECK(given.no_repeat_ngram == 3);
 }
 
 TEST_CASE("no cut and no changed byte of a config crashes its reader") {

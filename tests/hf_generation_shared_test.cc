@@ -115,3 +115,57 @@ TEST_CASE("stories260K has its published logits, text and loss") {
   CHECK(summed_loss(model->forward(batch), batch) / 200 ==
         Approx(greedy["mean_nll_first_201"].get<double>()).epsilon(1e-5));
 }
+
+TEST_CASE("avoided repeats change stories260K's greedy text as in transformers") {
+  const auto folder = shared_path("data/checkpoints/stories260K_hf");
+  if (!folder) return;
+  PretrainedOptions options;
+  options.path = folder->string();
+  const auto model = open_pretrained(options, {});
+  // transformers 4.57.6, generate() of 48 tokens after the begin mark: the last 18 of them.
+  struct Case {
+    double penalty;
+    int64_t ngram;
+    Ids last;
+  };
+  const Case cases[] = {
+      {1,
+       0,
+       {426, 385, 328, 432, 358, 394, 261, 370, 432, 352, 266, 268, 388, 426, 338, 391, 266, 267}},
+      {1.3,
+       0,
+       {335, 311, 374, 419, 426, 385, 328, 432, 358, 394, 262, 287, 316, 415, 299, 318, 416, 411}},
+      {1,
+       2,
+       {426, 385, 328, 432, 358, 394, 261, 370, 432, 352, 266, 268, 388, 426, 291, 268, 414, 444}},
+      {1.1,
+       3,
+       {335, 311, 374, 419, 426, 385, 328, 432, 358, 394, 261, 370, 268, 414, 444, 373, 280, 415}}};
+  for (const Case& given : cases) {
+    GenerationOptions generation;
+    generation.longest = 48;
+    generation.repetition_penalty = given.penalty;
+    generation.no_repeat_ngram = given.ngram;
+    const Ids made = model->continuations({{1}}, generation)[0].ids;
+    REQUIRE(made.size() == 48);
+    CHECK(Ids(made.begin() + 30, made.end()) == given.last);
+  }
+}
+
+TEST_CASE("an encoder-decoder avoids repeats of what its decoder read, not of the source") {
+  if (no_hf_fixtures()) return;
+  const HfCase given("t5_v1_1");
+  const auto made = [&](double penalty, int64_t ngram) {
+    GenerationOptions generation;
+    generation.longest = 12;
+    generation.start_id = 0;
+    generation.repetition_penalty = penalty;
+    generation.no_repeat_ngram = ngram;
+    return given.model->continuations({{5, 9, 17, 23, 4, 1}}, generation)[0].ids;
+  };
+  // transformers 4.57.6, generate() without an end mark.
+  CHECK(made(1, 0) == Ids{51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 25});
+  CHECK(made(2, 0) == Ids{51, 35, 19, 84, 82, 145, 86, 43, 198, 53, 133, 23});
+  CHECK(made(1, 1) == Ids{51, 35, 19, 84, 82, 145, 86, 43, 198, 53, 133, 23});
+  CHECK(made(1, 2) == Ids{51, 51, 35, 19, 117, 157, 172, 24, 82, 19, 157, 61});
+}

@@ -244,6 +244,33 @@ TEST_CASE("generation_config.json gives the length, and its beams are warned of"
                                     " counts them; shorten it or give --max-new");
 }
 
+TEST_CASE("repeats are avoided as generation_config.json says, or as the command line does") {
+  const SmallFolder small;
+  const std::string length = "\"max_new_tokens\": 8";
+  PredictArguments arguments = small.arguments();
+  small.set(length);
+  const std::string free = predicted(arguments);
+  CHECK(free == small.text(8) + "\n");
+  arguments.no_repeat_ngram = 1;
+  const std::string once = predicted(arguments);
+  CHECK(once != free);
+  arguments.no_repeat_ngram.reset();
+  small.set(length + ", \"no_repeat_ngram_size\": 1");
+  CHECK(predicted(arguments) == once);
+  arguments.no_repeat_ngram = 0;
+  CHECK(predicted(arguments) == free);
+  arguments.no_repeat_ngram.reset();
+  small.set(length + ", \"repetition_penalty\": 1e6");  // whatever is in the text becomes last or 0
+  const std::string penalised = predicted(arguments);
+  CHECK(penalised != free);
+  arguments.repetition_penalty = 1;
+  CHECK(predicted(arguments) == free);
+  small.set(length + ", \"repetition_penalty\": -1");
+  arguments.repetition_penalty.reset();
+  CHECK(predicted(arguments) ==
+        "generation: repetition_penalty is -1, expected above 0; 1 changes nothing");
+}
+
 TEST_CASE("every end mark of generation_config.json ends a row, wherever it stands in the list") {
   const SmallFolder small;
   const std::vector<int64_t>& made = small.made;

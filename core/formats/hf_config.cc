@@ -209,6 +209,8 @@ GenerationConfig GenerationConfig::read(const std::string& folder, const HfConfi
   generation.temperature = own.number({"temperature"}, generation.temperature);
   generation.top_p = own.number({"top_p"}, generation.top_p);
   generation.top_k = own.integer({"top_k"}, generation.top_k);
+  generation.repetition_penalty = own.number({"repetition_penalty"}, generation.repetition_penalty);
+  generation.no_repeat_ngram = own.integer({"no_repeat_ngram_size"}, generation.no_repeat_ngram);
   generation.beams = own.size({"num_beams"}, generation.beams);
   return generation;
 }

@@ -72,6 +72,8 @@ struct GenerationConfig {
   double temperature = 1, top_p = 1;
   int64_t top_k = 50;
   int64_t beams = 1;
+  double repetition_penalty = 1;
+  int64_t no_repeat_ngram = 0;  ///< no_repeat_ngram_size
 
   /// Throws Error for a value of the wrong type, naming file and key.
   static GenerationConfig read(const std::string& folder, const HfConfig& config);

@@ -56,7 +56,7 @@ std::vector<Generated> Decoder::continuations(const std::vector<std::vector<int6
     fail("a classifier of {} labels does not generate text; open the folder of a language model",
          config_.labels);
   }
-  Continuation rows(prompts.size(), options);
+  Continuation rows(prompts, options);
   if (prompts.empty()) return rows.take();
   std::vector<int64_t> room = rooms(prompts, longest_prompt(), options.longest_row);
   const at::NoGradGuard no_grad;

@@ -27,13 +27,13 @@ Tensor right_padded(const Ids& sources, Tensor& mask) {
 
 std::vector<Generated> Seq2Seq::continuations(const Ids& prompts,
                                               const GenerationOptions& options) {
-  Continuation rows(prompts.size(), options);
-  if (prompts.empty()) return rows.take();
   const int64_t start = options.start_id < 0 ? config_.start_id : options.start_id;
   if (start >= config_.vocabulary) {
     fail("generation: start_id is {}, expected an id below {}, the model's vocabulary", start,
          config_.vocabulary);
   }
+  Continuation rows(Ids(prompts.size(), {start}), options);
+  if (prompts.empty()) return rows.take();
   const at::NoGradGuard no_grad;
   const Evaluating evaluating(*this);
   const at::Device device = shared_->weight().device();

@@ -21,6 +21,7 @@ Command add_report(CLI::App& app);
 Command add_check(CLI::App& app);
 Command add_list(CLI::App& app);
 Command add_show(CLI::App& app);
+Command add_merge(CLI::App& app);
 Command add_inspect(CLI::App& app);
 Command add_plan(CLI::App& app);
 Command add_export(CLI::App& app);

@@ -4,6 +4,7 @@
 
 #include "experiments/cli.h"
 #include "experiments/commands.h"
+#include "experiments/merge.h"
 
 namespace lethe {
 namespace {
@@ -83,7 +84,7 @@ Command add_report(CLI::App& app) {
       ->allow_extra_args(false);
   command->add_option("--baseline", report->baseline,
                       "TOML file whose [[relation]] entries the report shows with pass or fail");
-  command->footer("Example: lethe report --db lethe.db -o out/report->html");
+  command->footer("Example: lethe report --db lethe.db -o out/report.html");
   return {command, [report] { return report_command(*report); }};
 }
 
@@ -123,6 +124,17 @@ Command add_show(CLI::App& app) {
   command->add_option("trial", show->trial, "Number or digest (4 characters or more)")->required();
   command->add_option("--db", show->db, "Result store")->capture_default_str();
   return {command, [show] { return show_command(show->db, show->trial); }};
+}
+
+Command add_merge(CLI::App& app) {
+  const auto merge = std::make_shared<MergeArguments>();
+  auto* command =
+      app.add_subcommand("merge", "Add the finished trials of other stores, as of other machines");
+  command->add_option("stores", merge->stores, "Stores that have them; they are not changed")
+      ->required();
+  command->add_option("--db", merge->db, "The store that gets them")->capture_default_str();
+  command->footer("Example: lethe merge gpu.db laptop.db --db all.db");
+  return {command, [merge] { return merge_command(*merge); }};
 }
 
 }  // namespace lethe

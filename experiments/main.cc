@@ -34,9 +34,10 @@ int main(int argc, char** argv) {
                                         "\nlibtorch " + lethe::libtorch_version() + "\n" +
                                         lethe::compiler_version());
   std::vector<lethe::Command> commands;
-  for (auto* add : {&lethe::add_run, &lethe::add_tune, &lethe::add_report, &lethe::add_check,
-                    &lethe::add_show, &lethe::add_list, &lethe::add_inspect, &lethe::add_plan,
-                    &lethe::add_export, &lethe::add_predict, &lethe::add_tokenizer}) {
+  for (auto* add :
+       {&lethe::add_run, &lethe::add_tune, &lethe::add_report, &lethe::add_check, &lethe::add_show,
+        &lethe::add_merge, &lethe::add_list, &lethe::add_inspect, &lethe::add_plan,
+        &lethe::add_export, &lethe::add_predict, &lethe::add_tokenizer}) {
     commands.push_back(add(app));
   }
   try {

@@ -6,9 +6,10 @@
 // The sum over tasks is of whole products, never of factors, which would add cross terms. mode =
 // online anchors all of them at the latest values, the paper's recursion of Laplace approximations
 // (gamma < 1 fades the older ones); mode = offline leaves each at its own task's. Both take two
-// products a layer, step and past task. Means over rows, as ewc's F: for one row and one label the
-// diagonal of A x G is that F. Source: Ritter et al. 2018, arXiv:1805.07810; the factors: Martens &
-// Grosse 2015, arXiv:1503.05671.
+// products a layer, step and past task, over the inputs that were ever other than 0 there: the rows
+// and columns of A of the others, such as pixels that are never lit, are zeros. Means over rows, as
+// ewc's F: for one row and one label the diagonal of A x G is that F. Source: Ritter et al. 2018,
+// arXiv:1805.07810; the factors: Martens & Grosse 2015, arXiv:1503.05671.
 #include <algorithm>
 
 #include "core/bf16_values.h"
@@ -23,20 +24,31 @@ namespace {
 /// One past task's penalty on one layer.
 struct Factors {
   int64_t layer = 0;  ///< index in Model::linears()
-  Tensor a;           ///< (in [+ 1], in [+ 1])
+  Tensor inputs;      ///< (n) those of its in [+ 1] inputs that A is of, ascending
+  Tensor a;           ///< (n, n)
   Tensor g;           ///< (out, out)
-  Tensor anchor;      ///< (out, in [+ 1])
+  Tensor anchor;      ///< (in [+ 1], out): inputs first, so that choosing some takes whole rows
 };
 
-/// Weight (out, in), with the bias as a further column where `with_bias`.
+/// Weight (in, out), with the bias as a further row where `with_bias`.
 Tensor weight_and_bias(Linear& layer, bool with_bias) {
-  const Tensor weight = layer.base().dense().detach();
-  if (!with_bias) return weight.clone();
-  return at::cat({weight, widened(layer.bias().detach()).unsqueeze(1)}, 1);
+  const Tensor weight = layer.base().dense().detach().t();
+  if (!with_bias) return weight.clone(at::MemoryFormat::Contiguous);
+  return at::cat({weight, widened(layer.bias().detach()).unsqueeze(0)});
 }
 
 bool trains_bias(const Linear& layer) {
   return layer.bias().defined() && layer.bias().requires_grad();
+}
+
+/// Leaves the inputs that were 0 in every row out of A, where they are enough to pay for choosing.
+void leave_out_unlit(Factors& factors) {
+  constexpr double worth = 0.9;  // a tenth fewer columns is what gathering them costs
+  const int64_t all = factors.a.size(0);
+  const Tensor lit = factors.a.diagonal().nonzero().squeeze(1);
+  const bool pays = static_cast<double>(lit.size(0)) < worth * static_cast<double>(all);
+  factors.inputs = pays ? lit : at::arange(all, lit.options());
+  if (pays) factors.a = factors.a.index_select(0, lit).index_select(1, lit);
 }
 
 class KroneckerEwc : public Strategy {
@@ -81,8 +93,8 @@ class KroneckerEwc : public Strategy {
     const Tensor flat = arena_->zeros();
     Tensor penalty = at::zeros({}, flat.options().dtype(at::kDouble));
     const std::vector<Linear*> layers = model_->linears();
-    for (Factors& factors : factors_) {
-      pull(*layers[static_cast<size_t>(factors.layer)], factors, flat, penalty);
+    for (size_t i = 0; i < layers.size(); ++i) {
+      pull(static_cast<int64_t>(i), *layers[i], flat, penalty);
     }
     update.add_gradient(flat, penalty.item<double>());
   }
@@ -108,6 +120,7 @@ class KroneckerEwc : public Strategy {
     for (size_t i = 0; i < factors_.size(); ++i) {
       const std::string name = fmt::format("{}.", i);
       archive(name + "layer", factors_[i].layer);
+      archive(name + "inputs", factors_[i].inputs);
       archive(name + "a", factors_[i].a);
       archive(name + "g", factors_[i].g);
       archive(name + "anchor", factors_[i].anchor);
@@ -145,23 +158,47 @@ class KroneckerEwc : public Strategy {
     if (!weight) refuse(fmt::format("of '{}' only '{}' is trained", seam.name(), other));
   }
 
-  /// Adds one task's gradient on one layer to `flat` and its value to `penalty`.
-  void pull(Linear& layer, Factors& factors, const Tensor& flat, Tensor& penalty) const {
-    const Tensor value = weight_and_bias(layer, factors.a.size(0) > layer.in_features());
-    for (Tensor* tensor : {&factors.a, &factors.g, &factors.anchor}) {
-      const MemoryTag tag(Category::method_state);
-      *tensor = tensor->to(value.device());  // a checkpoint's are on the CPU
+  /// Adds the gradient on one layer to `flat` and its tasks' values to `penalty`.
+  void pull(int64_t index, Linear& layer, const Tensor& flat, Tensor& penalty) {
+    Tensor value, sum, moved, anchor;
+    for (Factors& factors : factors_) {
+      if (factors.layer != index) continue;
+      if (!value.defined()) {
+        value = weight_and_bias(layer, factors.anchor.size(0) > layer.in_features());
+        sum = at::zeros_like(value);
+      }
+      for (Tensor* tensor : {&factors.inputs, &factors.a, &factors.g, &factors.anchor}) {
+        const MemoryTag tag(Category::method_state);
+        *tensor = tensor->to(value.device());  // a checkpoint's are on the CPU
+      }
+      if (!factors.anchor.is_same(anchor)) {  // online, all have one
+        anchor = factors.anchor;
+        moved = value - anchor;
+      }
+      add_pull(factors, moved, sum, penalty);
     }
-    const Tensor moved = value - factors.anchor;
-    const Tensor gradient = factors.g.mm(moved).mm(factors.a).mul_(options_.lambda);
-    penalty.add_((gradient * moved).sum(at::kDouble), 0.5);
+    if (!sum.defined()) return;
     layer.parameters([&](const std::string&, Tensor& parameter) {
       const ArenaRange* range = arena_->range_of(parameter);
       if (range == nullptr) return;
-      const Tensor part = parameter.dim() == 2 ? gradient.narrow(1, 0, layer.in_features())
-                                               : gradient.select(1, layer.in_features());
-      arena_->slice(flat, *range).add_(part);
+      const Tensor part = parameter.dim() == 2 ? sum.narrow(0, 0, layer.in_features()).t()
+                                               : sum.select(0, layer.in_features());
+      arena_->slice(flat, *range).add_(part, options_.lambda);
     });
+  }
+
+  /// One task's part: A D G, as (in, out), to `sum`.
+  void add_pull(const Factors& factors, const Tensor& all_moved, const Tensor& sum,
+                Tensor& penalty) const {
+    const bool all = factors.inputs.size(0) == all_moved.size(0);
+    const Tensor moved = all ? all_moved : all_moved.index_select(0, factors.inputs);
+    const Tensor gradient = factors.a.mm(moved).mm(factors.g);
+    penalty.add_(gradient.flatten().dot(moved.flatten()), 0.5 * options_.lambda);
+    if (all) {
+      sum.add_(gradient);
+    } else {
+      sum.index_add_(0, factors.inputs, gradient);
+    }
   }
 
   std::vector<Factors> factors_of(const TaskEnd& end) const {
@@ -188,6 +225,8 @@ class KroneckerEwc : public Strategy {
     for (Factors& sum : sums) {
       sum.a.div_(static_cast<double>(rows.size()));
       sum.g.div_(static_cast<double>(rows.size()));
+      const MemoryTag kept(Category::method_state);
+      leave_out_unlit(sum);
     }
     return sums;
   }
@@ -200,9 +239,12 @@ class KroneckerEwc : public Strategy {
     for (size_t i = 0; i < layers.size(); ++i) {
       if (!layers[i]->base().dense().requires_grad()) continue;
       const Tensor anchor = weight_and_bias(*layers[i], trains_bias(*layers[i]));
-      const int64_t out = anchor.size(0), in = anchor.size(1);
-      made.push_back({static_cast<int64_t>(i), at::zeros({in, in}, anchor.options()),
-                      at::zeros({out, out}, anchor.options()), anchor});
+      const int64_t in = anchor.size(0), out = anchor.size(1);
+      made.push_back({static_cast<int64_t>(i),
+                      {},
+                      at::zeros({in, in}, anchor.options()),
+                      at::zeros({out, out}, anchor.options()),
+                      anchor});
     }
     return made;
   }

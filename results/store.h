@@ -24,6 +24,14 @@ struct TrialFilter {
 /// What a sweep still has to do for one trial.
 enum class TrialState { missing, running, done, failed };
 
+/// What merge() made of the other store's trials.
+struct MergeOutcome {
+  int64_t added = 0;      ///< finished there, and not here
+  int64_t present = 0;    ///< finished in both, with the same trained values
+  int64_t different = 0;  ///< finished in both, with other trained values
+  int64_t left_out = 0;   ///< not finished there, or run here at the moment
+};
+
 /// The clock of leases and ends of trials.
 double seconds_since_1970();
 
@@ -75,6 +83,11 @@ class ResultStore {
   /// other weights than are on record.
   void add_artifact(int64_t trial, const Artifact& artifact, const std::string& weights_digest);
   void drop_claim(int64_t trial);
+
+  /// Takes over the finished trials of another store with their times, environments and places in
+  /// sweeps, without their files, in one transaction. A trial that is finished here stays as it is:
+  /// another processor may have come to other last bits.
+  MergeOutcome merge(const ResultStore& from);
 
   std::vector<TrialRecord> load(const TrialFilter& filter) const;
   /// One trial by id or by a prefix of its digest (at least 4 characters). Throws naming what is

@@ -92,6 +92,41 @@ TEST_CASE("the penalty and its gradient are those of the explicit Kronecker prod
   }
 }
 
+TEST_CASE("inputs that are 0 in every row are left out of the factor and change nothing") {
+  Driven driven = kfac({{"lambda", "5"}});
+  const Tensor first = driven.model->linears()[0]->base().dense();
+  // The second layer's inputs 1 and 3 are cut off: its weights to them never matter, nor do theirs.
+  const at::NoGradGuard no_grad;
+  for (const int64_t unit : {1, 3}) {
+    first.select(0, unit).zero_();
+    driven.model->linears()[0]->bias()[unit] = -1;
+  }
+  const Tensor anchor = weights(driven, 1);
+  const Tensor expected = curvature(driven, 1);
+  driven.end(1);
+  std::map<std::string, Tensor> saved;
+  Archive archive(Archive::Direction::write, saved);
+  driven.strategy->state(archive);
+  CHECK(saved.at("1.inputs").equal(at::tensor({0, 2, 4}, at::kLong)));
+  CHECK(saved.at("1.a").size(0) == 3);
+  CHECK(saved.at("0.a").size(0) == kIn + 1);
+  const ArenaRange& weight = driven.arena.ranges()[2];
+  const Tensor moves = at::tensor({.1, -.4, .3, .7, -.2, .5, .9, -.6, .8, .25, -.35, .45},
+                                  at::TensorOptions(at::kFloat))
+                           .view({kClasses, kWidth});
+  driven.arena.slice(driven.arena.values(), weight).add_(moves);
+  Tensor gradient;
+  const double found = driven.penalty(&gradient);
+  const Tensor moved = (weights(driven, 1) - anchor).reshape({-1});
+  const Tensor pulled = expected.mv(moved);
+  CHECK(found == Approx(2.5 * moved.dot(pulled).item<double>()).epsilon(1e-5));
+  CHECK(found > 1e-3);
+  const Tensor matrix = pulled.view({kClasses, kWidth + 1}).narrow(1, 0, kWidth) * 5;
+  const Tensor part = driven.arena.slice(gradient, weight).to(at::kDouble);
+  CHECK(part.allclose(matrix, 1e-5, 1e-5 * matrix.abs().max().item<double>()));
+  CHECK(part.select(1, 1).abs().max().item<double>() == 0);
+}
+
 TEST_CASE("for one row and one label the diagonal is the Fisher of ewc") {
   const RowsPtr row = random_rows(8, 1, kIn, {1});
   Driven driven{mlp(kIn, kWidth, 1, kClasses),

@@ -9,6 +9,32 @@
 #include "experiments/predict.h"
 
 namespace lethe {
+namespace {
+
+/// What of generation_config.json the command line can say otherwise.
+void add_generation(CLI::App& command, PredictArguments& predict) {
+  command
+      .add_option("--max-new", predict.longest,
+                  "New tokens a prompt; without it by generation_config.json, else 128")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--temperature", predict.temperature, "0 = greedy, above it sampled")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--top-k", predict.top_k, "Sample among the k likeliest; 0 = all");
+  command.add_option("--top-p", predict.top_p, "Sample among the fewest of this probability");
+  command
+      .add_option("--repetition-penalty", predict.repetition_penalty,
+                  "Above 1: tokens of the text so far are less likely; 1 = none")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--no-repeat-ngram", predict.no_repeat_ngram,
+                  "No run of this many tokens twice; 0 = any")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--seed", predict.seed, "Of sampling")->capture_default_str();
+  command.add_option("--stop", predict.stops, "Text that ends a row; may be given several times")
+      ->allow_extra_args(false);
+}
+
+}  // namespace
 
 Command add_inspect(CLI::App& app) {
   const auto folder = std::make_shared<std::string>();
@@ -39,33 +65,6 @@ Command add_export(CLI::App& app) {
   command->footer("Example: lethe export 3 --to merged --merge");
   return {command, [exported] { return export_command(*exported); }};
 }
-
-namespace {
-
-/// What of generation_config.json the command line can say otherwise.
-void add_generation(CLI::App& command, PredictArguments& predict) {
-  command
-      .add_option("--max-new", predict.longest,
-                  "New tokens a prompt; without it by generation_config.json, else 128")
-      ->check(CLI::PositiveNumber);
-  command.add_option("--temperature", predict.temperature, "0 = greedy, above it sampled")
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--top-k", predict.top_k, "Sample among the k likeliest; 0 = all");
-  command.add_option("--top-p", predict.top_p, "Sample among the fewest of this probability");
-  command
-      .add_option("--repetition-penalty", predict.repetition_penalty,
-                  "Above 1: tokens of the text so far are less likely; 1 = none")
-      ->check(CLI::PositiveNumber);
-  command
-      .add_option("--no-repeat-ngram", predict.no_repeat_ngram,
-                  "No run of this many tokens twice; 0 = any")
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--seed", predict.seed, "Of sampling")->capture_default_str();
-  command.add_option("--stop", predict.stops, "Text that ends a row; may be given several times")
-      ->allow_extra_args(false);
-}
-
-}  // namespace
 
 Command add_predict(CLI::App& app) {
   const auto predict = std::make_shared<PredictArguments>();

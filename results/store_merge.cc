@@ -45,8 +45,8 @@ Present present(const SQLite::Database& db, const TrialKey& key) {
   return {row.getColumn(0).getInt64(), row.getColumn(1).getString()};
 }
 
-/// A row of what failed here, or was given up, is taken over.
-void put(SQLite::Database& db, const TrialRecord& trial, const Beside& more) {
+/// The id that it has here; a row of what failed here, or was given up, is taken over.
+int64_t put(SQLite::Database& db, const TrialRecord& trial, const Beside& more) {
   query(db,
         "INSERT INTO trial (digest, text, build, device_class, method, model, stream, seed, "
         "status, environment, started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'done', ?, ?, "
@@ -62,6 +62,7 @@ void put(SQLite::Database& db, const TrialRecord& trial, const Beside& more) {
   TrialResult result = trial.result;
   result.artifacts.clear();  // the files are not here
   write_result(db, id, result);
+  return id;
 }
 
 void add_places(SQLite::Database& db, int64_t id, const std::vector<Place>& places) {
@@ -90,15 +91,16 @@ MergeOutcome ResultStore::merge(const ResultStore& from) {
       }
       const Beside more = from.connection_->run(
           "reading a trial", [&] { return beside(from.connection_->db, trial.id); });
+      int64_t id = 0;
       if (here != TrialState::done) {
-        put(db, trial, more);
+        id = put(db, trial, more);
         ++outcome.added;
-      } else if (present(db, trial.key).weights == trial.result.weights_digest) {
-        ++outcome.present;
       } else {
-        ++outcome.different;
+        const Present own = present(db, trial.key);
+        id = own.id;
+        ++(own.weights == trial.result.weights_digest ? outcome.present : outcome.different);
       }
-      add_places(db, present(db, trial.key).id, more.places);
+      add_places(db, id, more.places);
     }
     change.commit();
     return outcome;

@@ -14,6 +14,7 @@
 #include "analysis/method_trials.h"
 #include "analysis/metric_table.h"
 #include "analysis/report_samples.h"
+#include "analysis/trained_as.h"
 
 namespace lethe {
 namespace {
@@ -178,6 +179,8 @@ MethodRow method_row(const MethodTrials& method, const Numbers& numbers, const N
     for (const std::string& note : trial->result.notes) {
       if (note.starts_with(kTrainedWith)) row.trained_with.insert(note);
     }
+    const std::string trained = trained_as(trial->key.text, trial->result.task_names.size());
+    if (!trained.empty()) row.trained_as.insert(trained);
   }
   for (const auto& [seed, trial] : method.failed) {
     row.errors.push_back(fmt::format("seed {}: {}", seed, trial->error));

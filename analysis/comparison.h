@@ -48,6 +48,7 @@ struct MethodRow {
   std::set<int64_t> jobs;    ///< trials at a time, of the finished ones
   /// Batches, values and levers of the finished ones, see kTrainedWith.
   std::set<std::string> trained_with;
+  std::set<std::string> trained_as;  ///< updates and optimiser of the finished ones
   std::vector<std::string> errors;
 };
 

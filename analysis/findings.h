@@ -40,6 +40,8 @@ struct ReferenceCell {
   std::optional<PublishedFigure> published{};
   std::vector<std::pair<int64_t, double>> measured{};  ///< with the reference code: seed, value
   std::optional<double> deviations{};                  ///< (ours - published) / published sd
+  /// (ours - published) / sd of ours; only where the figure has no sd, and no ground for a verdict.
+  std::optional<double> own_deviations{};
   Agreement agreement = Agreement::no_figure;
   std::string why{};  ///< the reason that the reference file gives
 };

@@ -71,6 +71,9 @@ void judge(ReferenceCell& cell) {
     cell.agreement = Agreement::no_figure;
   } else if (const auto sd = cell.published->sd(); !sd) {
     cell.agreement = Agreement::no_spread;
+    if (cell.ours.sd && *cell.ours.sd > 0) {
+      cell.own_deviations = (cell.ours.mean - cell.published->mean) / *cell.ours.sd;
+    }
   } else {
     cell.deviations = (cell.ours.mean - cell.published->mean) / *sd;
     const bool near = std::abs(*cell.deviations) <= kAgreeWithin;

@@ -62,12 +62,13 @@ Fields reference_fields(const ReferenceTable& table, const ReferenceCell& cell) 
           fmt::format("{}", fmt::join(seeds, " ")),
           fmt::format("{}", fmt::join(values, " ")),
           exact(cell.deviations),
+          exact(cell.own_deviations),
           agreement_text(cell.agreement)};
 }
 
-const Fields kReferenceHead = {"source",          "status",           "published_mean",
-                               "published_sem",   "published_n",      "measured_seeds",
-                               "measured_values", "difference_in_sd", "verdict"};
+const Fields kReferenceHead = {
+    "source",         "status",          "published_mean",   "published_sem",        "published_n",
+    "measured_seeds", "measured_values", "difference_in_sd", "difference_in_own_sd", "verdict"};
 
 // The metric's record, or one for each figure that it was held against.
 std::string metric_records(const Comparison& comparison, const Fields& fields, bool references) {

@@ -11,6 +11,7 @@
 #include "analysis/report_numbers.h"
 #include "analysis/report_tables.h"
 #include "analysis/report_text.h"
+#include "analysis/trained_as.h"
 
 namespace lethe {
 namespace {
@@ -29,6 +30,7 @@ Facts what_was_run(const Comparison& c) {
   };
   add("Stream", c.stream);
   add("Model", c.model);
+  add("Training", training_of(c));
   add("Device", e.device.empty() || e.device == c.device_class
                     ? c.device_class
                     : c.device_class + " (" + e.device + ")");

@@ -34,6 +34,7 @@ std::string measured_text(const ReferenceCell& cell, const std::string& unit) {
 }
 
 std::string deviations_text(const ReferenceCell& cell) {
+  if (cell.own_deviations) return fmt::format("{:+.2f} own", *cell.own_deviations);
   return cell.deviations ? fmt::format("{:+.2f}", *cell.deviations) : "-";
 }
 
@@ -211,7 +212,8 @@ Blocks reference_section(const Comparison& comparison) {
       Heading{3, "Beside published figures"},
       Paragraph{"Ours: mean and standard deviation over n seeds. Difference: ours minus published, "
                 "in published standard deviations of one seed, which are the standard error times "
-                "√n. Agrees: at most 2 of them apart."}};
+                "√n. Agrees: at most 2 of them apart. A figure without a spread is told apart in "
+                "our own standard deviations, marked own, without a verdict."}};
   for (const ReferenceTable& table : comparison.references) blocks.emplace_back(table_of(table));
   return blocks;
 }

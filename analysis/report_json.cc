@@ -137,6 +137,7 @@ Json reference_json(const ReferenceTable& table) {
                      {"published", published},
                      {"measured", measured},
                      {"difference_in_sd", number(cell.deviations)},
+                     {"difference_in_own_sd", number(cell.own_deviations)},
                      {"verdict", agreement_text(cell.agreement)},
                      {"why", cell.why}});
   }

@@ -24,6 +24,9 @@ class Ewc : public Strategy {
     std::string mode = "offline";
     double gamma = 1;
     bool decay_in_loss = false;
+    std::string combine = "sum";
+    std::string heads = "held";
+    double clamp = 0;
     std::string labels = "auto";
     int64_t rows = 0;
     std::string divisor = "n";
@@ -36,6 +39,10 @@ class Ewc : public Strategy {
       visit("mode", mode, one_of({"offline", "online"}), "own anchor per task, or the latest only");
       visit("gamma", gamma, between(0.0, 1.0), "online: how much of the old importance stays");
       visit("decay_in_loss", decay_in_loss, any(), "online: gamma once more in the penalty");
+      visit("combine", combine, one_of({"sum", "average"}),
+            "online: gamma times the old importance and all of the new, or 1 - gamma of it");
+      visit("heads", heads, one_of({"held", "free"}), "whether the head has importance");
+      visit("clamp", clamp, at_least(0.0), "upper bound of a task's Fisher; 0 = none");
       visit("labels", labels,
             one_of({"auto", "exact", "sampled", "empirical", "weighted", "predicted", "batched"}),
             "whose labels the Fisher takes; auto = exact up to 100 classes, sampled above and for "
@@ -48,7 +55,11 @@ class Ewc : public Strategy {
       visit("batch", batch, at_least(1), "batched: rows whose mean gradient is squared");
     }
   };
-  explicit Ewc(const Options& options) : options_(options) {}
+  explicit Ewc(const Options& options) : options_(options) {
+    if (options.combine == "average" && options.gamma == 1) {
+      fail("ewc: combine = average with gamma = 1 never counts a new task; set gamma below 1");
+    }
+  }
 
   void prepare(Setup& setup) override {
     check_fisher("ewc", fisher_options(), setup.stream);
@@ -78,11 +89,12 @@ class Ewc : public Strategy {
   void after_task(const TaskEnd& end) override {
     if (end.last()) return;
     const MemoryTag tag(Category::workspace);
-    const Tensor fisher = fisher_diagonal(end, fisher_options());
+    const Tensor fisher = counted_fisher(end);
     const at::NoGradGuard no_grad;
     Tensor importance = importance_.tensor(), anchor = anchor_.tensor();
     if (options_.mode == "online") {
-      importance.mul_(options_.gamma).add_(fisher);
+      const bool averaged = options_.combine == "average" && held_;
+      importance.mul_(options_.gamma).add_(fisher, averaged ? 1 - options_.gamma : 1);
       anchor.copy_(end.arena.values());
     } else {
       // mbar moves by the new task's share of the importance; where nothing is important, any
@@ -105,10 +117,29 @@ class Ewc : public Strategy {
     if (stream.classes == 0 && labels != "batched") form.importance += ", per " + options_.per;
     if (online) form.importance += fmt::format(", gamma {}", options_.gamma);
     if (online && options_.decay_in_loss) form.importance += " also in the loss";
+    if (options_.combine == "average") form.importance += ", averaged over tasks";
+    if (options_.clamp > 0) form.importance += fmt::format(", at most {}", options_.clamp);
+    if (options_.heads == "free") form.importance += ", none on the head";
     return form;
   }
 
  private:
+  /// The task's Fisher (n), as far as it counts.
+  Tensor counted_fisher(const TaskEnd& end) const {
+    Tensor fisher = fisher_diagonal(end, fisher_options());
+    const at::NoGradGuard no_grad;
+    if (options_.clamp > 0) fisher.clamp_max_(options_.clamp);
+    if (options_.heads == "held") return fisher;
+    for (Seam* seam : end.model.seams()) {
+      if (seam->kind() != SeamKind::head) continue;
+      seam->parameters([&](const std::string&, Tensor& value) {
+        const ArenaRange* range = end.arena.range_of(value);
+        if (range != nullptr) end.arena.slice(fisher, *range).zero_();
+      });
+    }
+    return fisher;
+  }
+
   FisherOptions fisher_options() const {
     return {options_.labels, options_.rows, options_.divisor, options_.batch, options_.per};
   }
@@ -128,9 +159,13 @@ std::vector<Reading> readings() {
        "which holds the latest values only; several public codes do that and call it EWC."},
       {"gamma",
        "Schwarz et al. add each task's Fisher to gamma times the sum before: with gamma = 1 "
-       "every task counts alike. FACIL and PyCIL average instead (alpha times the old plus 1 - "
-       "alpha times the new), which halves old tasks again and again, and PyCIL cuts values at "
-       "1e-4: both are left out, as lambda then depends on the number of tasks or on the cut."},
+       "every task counts alike."},
+      {"combine",
+       "`sum` as Schwarz et al. have it. FACIL averages, its alpha of 0.5 times the old plus 1 - "
+       "alpha times the new, which halves old tasks again and again: `average`, with gamma as "
+       "alpha. PyCIL's alpha is the share of classes already known, which no option gives."},
+      {"clamp",
+       "The paper has no bound. PyCIL cuts the Fisher at 1e-4, so that lambda depends on the cut."},
       {"labels",
        "Kirkpatrick's Fisher is an expectation over the model's own labels: `exact`, the "
        "default where a pass a class can be paid, and the best of those that van de Ven 2025 "
@@ -150,9 +185,12 @@ std::vector<Reading> readings() {
        "by its last loop index, `n-1`; Avalanche divides by batches; both stay reachable, "
        "for comparison with their numbers."},
       {"lambda",
-       "All trained values are held, the head too, as in van de Ven's code; FACIL leaves heads "
-       "out. The half stands in the formula, as in the paper and in van de Ven's code and FACIL; "
+       "The half stands in the formula, as in the paper and in van de Ven's code and FACIL; "
        "Avalanche and Mammoth leave it out: there half of this lambda does the same."},
+      {"heads",
+       "All trained values are held, the head too, as in the paper and van de Ven's code: `held`. "
+       "FACIL leaves heads out: `free`. With one head for all classes a held one learns new "
+       "classes hardly."},
       {"decay_in_loss",
        "Equation 8 of Schwarz et al. multiplies the running importance by gamma once more "
        "when it is used, and van de Ven's code follows it; Mammoth does not. Off by default: "
@@ -174,6 +212,8 @@ void add_ewc(StrategyRegistry& registry) {
   entry.neutral.options = {{"lambda", "0"}};
   entry.conditions = {{"gamma", "mode", {"online"}},
                       {"decay_in_loss", "mode", {"online"}},
+                      {"decay_in_loss", "combine", {"sum"}},
+                      {"combine", "mode", {"online"}},
                       {"batch", "labels", {"batched"}},
                       {"per", "labels", {"auto", "sampled", "empirical", "weighted", "predicted"}}};
   entry.readings = readings();

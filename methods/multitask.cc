@@ -104,7 +104,9 @@ void add_multitask(StrategyRegistry& registry) {
        "that saw the future."},
       {"mixing",
        "`rows`, the union as one data set, as in both codes. Whether updates or epochs are "
-       "equal to those of other methods is `train.steps` or `train.epochs`: state which."}};
+       "equal to those of other methods is `train.steps` or `train.epochs`: a report's line "
+       "Training "
+       "has both, a task and in all."}};
   registry.add<Multitask>(std::move(entry));
 }
 

@@ -68,6 +68,9 @@ void add_olora(StrategyRegistry& registry) {
       {"lambda1, lambda2",
        "0.5 and 0 as in the authors' scripts for short orders; for long ones they tuned "
        "both. The norms of `lambda2` are not squared, as in the code."},
+      {"targets, dropout",
+       "All Linears but the head and no dropout, as `lora` here, so that the two differ in the "
+       "penalty alone. The authors adapt q and v, with a dropout of 0.1 and alpha = 32."},
       {"-",
        "Earlier pairs are stacked along the rank, not merged, so that the penalty still sees "
        "them. As the code does, it acts on the A that reads the input."}};

@@ -173,12 +173,14 @@ TEST_CASE("three steps of learning without forgetting end at the reference's wei
     for (const auto& facts :
          lwf.json.at("train_a_batch_lwf.lwf_weighting" + std::to_string(weighting)).at("steps")) {
       const Tensor logits = driven.model->forward(batch);
-      CHECK(task_loss(logits, batch).item<double>() ==
-            Approx(facts.at("loss_current").get<double>()).epsilon(kFixtureTolerance));
+      const double loss = task_loss(logits, batch).item<double>();
+      CHECK(loss == Approx(facts.at("loss_current").get<double>()).epsilon(kFixtureTolerance));
       const Tensor extra = driven.strategy->extra_loss(
           {2, 0, driven.stream, batch, logits, *driven.model, driven.arena});
       CHECK(extra.item<double>() ==
             Approx(facts.at("distil_r").get<double>()).epsilon(kFixtureTolerance));
+      CHECK((loss + extra.item<double>()) * (weighting == 1 ? 1 : 0.5) ==
+            Approx(facts.at("loss_total").get<double>()).epsilon(kFixtureTolerance));
       driven.step(2, batch, weighting == 1 ? 0.05 : 0.025);
     }
     CHECK(off(driven.arena.values(), lwf.flat(driven.arena, name + ".after3.")) <

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "analysis/report.h"
 #include "tests/near.h"
 #include "tests/r_matrices.h"
 
@@ -50,7 +51,8 @@ TEST_CASE("a note says what a strength multiplies, or that strengths are not com
   first.result.penalties = {{"ewc", "Fisher, exact labels", "n", true, "own of each task"}};
   second.result.penalties = {{"ewc", "Fisher, batches of 128", "n", true, "latest"}};
   other.result.penalties = {{"si", "path integral", "", false, "latest"}};
-  const auto notes = only({plain, first, second, other}).notes;
+  const Comparison comparison = only({plain, first, second, other});
+  const auto& notes = comparison.notes;
   const auto has = [&](const std::string& line) {
     return std::find(notes.begin(), notes.end(), line) != notes.end();
   };
@@ -58,7 +60,14 @@ TEST_CASE("a note says what a strength multiplies, or that strengths are not com
       has("strengths of ewc are not comparable, they multiply different things: [ewc (batched): "
           "Fisher, batches of 128, divisor n, with the half, anchor: latest] [ewc: Fisher, exact "
           "labels, divisor n, with the half, anchor: own of each task]"));
-  CHECK(has("the strength of si multiplies: path integral, without a half, anchor: latest"));
+  const std::string si =
+      "the strength of si multiplies: path integral, without a half, anchor: latest";
+  CHECK(has(si));
+  for (const std::string& text :
+       {report_markdown({comparison}), report_html({comparison}), report_latex({comparison})}) {
+    CHECK(text.find(si) != std::string::npos);  // the footnote reaches the reader
+    CHECK(text.find("Fisher, batches of 128, divisor n, with the half") != std::string::npos);
+  }
 }
 
 TEST_CASE("mean, deviation and t interval over three seeds by hand", "[comparison]") {

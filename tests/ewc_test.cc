@@ -113,6 +113,53 @@ TEST_CASE("online EWC has the golden importance, and gamma once more where asked
   }
 }
 
+TEST_CASE("online EWC that averages mixes the golden importances, the first whole") {
+  Driven ewc =
+      two_weights({{"lambda", "2"}, {"mode", "online"}, {"gamma", "0.25"}, {"combine", "average"}});
+  ewc.end_on(1, row_with_fisher({1, 2}));
+  CHECK(ewc.twin("ewc.importance")[1].item<double>() == Approx(2).epsilon(1e-6));
+  ewc.end_on(2, row_with_fisher({0.5, 0.1}));
+  CHECK(ewc.twin("ewc.importance")[0].item<double>() == Approx(0.625).epsilon(1e-6));
+  CHECK(ewc.twin("ewc.importance")[1].item<double>() == Approx(0.575).epsilon(1e-6));
+  CHECK_THROWS_WITH(
+      two_weights({{"mode", "online"}, {"combine", "average"}}),
+      "ewc: combine = average with gamma = 1 never counts a new task; set gamma below 1");
+  CHECK_THROWS_WITH(two_weights({{"combine", "average"}, {"gamma", "0.5"}}),
+                    Catch::Matchers::Contains("does nothing with mode = offline"));
+}
+
+TEST_CASE("a clamped Fisher is bounded task by task") {
+  Driven ewc = two_weights({{"lambda", "2"}, {"clamp", "1.5"}});
+  ewc.end_on(1, row_with_fisher({1, 2}));
+  CHECK(ewc.twin("ewc.importance")[0].item<double>() == Approx(1).epsilon(1e-6));
+  CHECK(ewc.twin("ewc.importance")[1].item<double>() == Approx(1.5).epsilon(1e-6));
+  ewc.end_on(2, row_with_fisher({1, 2}));
+  CHECK(ewc.twin("ewc.importance")[1].item<double>() == Approx(3).epsilon(1e-6));
+}
+
+TEST_CASE("a free head has no importance, and the rest as much as beside a held one") {
+  const auto importance = [](const std::string& heads) {
+    Driven ewc{mlp(6, 8, 1, 4),
+               same_rows_stream(random_rows(5, 24, 6, {0, 1, 2, 3}), 4),
+               "ewc",
+               {{"heads", heads}}};
+    ewc.end(1);
+    std::map<std::string, Tensor> by_name;
+    for (const ArenaRange& range : ewc.arena.ranges()) {
+      by_name[range.name] = ewc.arena.slice(ewc.twin("ewc.importance"), range).clone();
+    }
+    return by_name;
+  };
+  const auto held = importance("held"), free = importance("free");
+  REQUIRE(held.size() == 4);
+  for (const auto& [name, values] : held) {
+    CAPTURE(name);
+    CHECK(values.max().item<double>() > 0);
+    const bool head = name.starts_with("classifier");
+    CHECK(free.at(name).equal(head ? at::zeros_like(values) : values));
+  }
+}
+
 TEST_CASE("online EWC decays the importance and anchors at the latest values") {
   Driven ewc = toy({{"lambda", "2"}, {"mode", "online"}, {"gamma", "0.5"}});
   const Tensor first = fisher_diagonal(ewc.task_end(), {"exact", 0});

@@ -131,8 +131,14 @@ TEST_CASE("olora without weights is inclora, and with them keeps the overlap sma
 }
 
 TEST_CASE("olora refuses a model without an adapter seam of its targets") {
-  CHECK_THROWS_WITH(Adapted("olora", {}, std::make_unique<OneLayer>(at::ones({4, 6}))),
-                    "olora: no Linear ends with one of 'all'; the model has: classifier");
+  CHECK_THROWS_WITH(
+      Adapted("olora", {}, std::make_unique<OneLayer>(at::ones({4, 6}))),
+      "olora needs an adapter seam, a Linear beside the head, and the model has none: "
+      "its Linears are classifier; take a model with a hidden layer, or name the head "
+      "in targets");
+  CHECK_THROWS_WITH(
+      Adapted("olora", {{"targets", "q_proj"}}, std::make_unique<OneLayer>(at::ones({4, 6}))),
+      "olora: no Linear ends with one of 'q_proj'; the model has: classifier");
 }
 
 TEST_CASE("olora's logits, loss and gradients are the authors'", "[shared]") {

@@ -60,6 +60,9 @@ TEST_CASE("the base, an adapter and the base again give peft's logits") {
     CHECK_FALSE(adapted.equal(before));
     sets.activate("");
     CHECK(one.logits().equal(before));
+    if (one.expected.contains("logits_adapter_disabled")) {
+      CHECK(one.difference(before, "logits_adapter_disabled") < 1e-4);
+    }
   });
 }
 
@@ -117,6 +120,12 @@ TEST_CASE("five AdamW steps from peft's adapter end at its losses and values") {
     for (const double loss : facts.at("losses")) {
       CHECK(training.loss(one.rows.counted) == Approx(loss).margin(fixture.loss_tolerance));
       training.step(facts.at("lr").get<double>());
+    }
+    if (facts.contains("loss_after")) {
+      // The ill-conditioned group's losses are known to 3.5e-3, of which about ten times may be.
+      const double margin = fixture.loss_tolerance > 1e-3 ? 3.5e-2 : fixture.loss_tolerance;
+      CHECK(training.loss(one.rows.counted) ==
+            Approx(facts.at("loss_after").get<double>()).margin(margin));
     }
     for (const auto& [name, theirs] : one.values("expected_after_5_steps.safetensors")) {
       CAPTURE(name);

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "analysis/report.h"
 #include "tests/near.h"
 #include "tests/reference_case.h"
 
@@ -70,6 +71,24 @@ TEST_CASE("the difference is in published standard deviations of one seed", "[re
   const ReferenceCell& first = comparisons[0].references[1].cells[0];
   CHECK(*first.deviations == near(4));  // (.2 - .18) / (.001 sqrt 25)
   CHECK(first.why == "other seeds");
+}
+
+TEST_CASE("beside a figure without a spread the difference is in our own", "[reference]") {
+  const auto comparisons = beside(
+      kSources + kStream + figure("finetune", "published = [{ source = \"paper\", mean = 18 }]") +
+      figure("joint", "published = [{ source = \"paper\", mean = 98.17 }]"));
+  for (const ReferenceCell& cell : comparisons[0].references[0].cells) {
+    if (cell.method == "finetune") {
+      CHECK(*cell.own_deviations == near(2));  // (.2 - .18) / .01
+      CHECK(cell.agreement == Agreement::no_spread);
+    } else {
+      CHECK_FALSE(cell.own_deviations);  // joint has one seed
+    }
+    CHECK_FALSE(cell.deviations);
+  }
+  const std::string text = report_markdown(comparisons, metric_docs(), {.sections = {"beside"}});
+  CHECK(text.find("| 18.00 (unconfirmed) | 4 | +2.00 own | no spread known |\n") !=
+        std::string::npos);
 }
 
 TEST_CASE("exactly two standard deviations agree", "[reference]") {

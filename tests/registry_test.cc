@@ -86,6 +86,19 @@ TEST_CASE("two adapters, two data policies and a strategy twice are refused") {
       parsed("replay+joint"),
       "method 'replay+joint' has two strategies of role data, 'replay' and 'multitask'; keep one");
   CHECK_THROWS_WITH(parsed("ewc+ewc"), "method 'ewc+ewc' has 'ewc' twice; name it once");
+  std::vector<std::string> built_in;
+  for (const auto& [name, entry] : builtin_methods().entries()) {
+    if (entry.role == Role::adapter) built_in.push_back(name);
+  }
+  CHECK(built_in.size() > 8);
+  for (const std::string& one : built_in) {
+    for (const std::string& other : built_in) {
+      if (one == other) continue;
+      CHECK_THROWS_WITH(parsed(one + "+" + other), "method '" + one + "+" + other +
+                                                       "' has two strategies of role adapter, '" +
+                                                       one + "' and '" + other + "'; keep one");
+    }
+  }
   CHECK_THROWS_WITH(parsed("lora+qlora"), "method 'lora+qlora' has 'lora' twice; name it once");
 }
 

@@ -170,10 +170,10 @@ TEST_CASE("CSV has a row for each figure of a metric, and its columns only with 
   const std::string text = report_csv(held());
   CHECK(has(text,
             ",jobs,source,status,published_mean,published_sem,published_n,measured_seeds,"
-            "measured_values,difference_in_sd,verdict\r\n"));
+            "measured_values,difference_in_sd,difference_in_own_sd,verdict\r\n"));
   CHECK(has(text, "paper,recalled,0.19,0.005,4,2 3,0.1979 0.195,"));
   CHECK(has(text, ",first,quoted,0.18,0.001,25,,,"));
-  CHECK(has(text, ",,,,,,,,no figure\r\n"));
+  CHECK(has(text, ",,,,,,,,,no figure\r\n"));
   CHECK_FALSE(has(report_csv(split_comparisons()), "published"));
 }
 

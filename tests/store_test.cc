@@ -31,6 +31,8 @@ TrialResult every_field() {
   result.samples = {{0, 1, 7, "a 'quoted'; DROP TABLE trial;", "line\nline", std::string("\0x", 2)},
                     {2, 1, 8, "", "\xc3\xa9\xe6\xbc\xa2", "<b>&amp;"}};
   result.artifacts = {{"out/w.safetensors", std::string(64, 'a')}};
+  result.penalties = {{"ewc", "Fisher, exact labels", "n-1", true, "own of each task"},
+                      {"si", "path integral", "", false, "latest"}};
   result.notes = {"task 'a': 2 records with an empty response are left out", "", "\xc3\xa9"};
   result.weights_digest = sha256("weights");
   result.trainable_parameters = 123456789012;
@@ -75,6 +77,11 @@ void check_same(const Sample& a, const Sample& b) {
 
 void check_same(const Artifact& a, const Artifact& b) {
   CHECK(std::tie(a.path, a.sha256) == std::tie(b.path, b.sha256));
+}
+
+void check_same(const PenaltyForm& a, const PenaltyForm& b) {
+  CHECK(std::tie(a.strategy, a.importance, a.divisor, a.half, a.anchor) ==
+        std::tie(b.strategy, b.importance, b.divisor, b.half, b.anchor));
 }
 
 template <class Row>
@@ -123,6 +130,16 @@ TEST_CASE("a finished trial reads back bit for bit in every field", "[store]") {
   check_same(read.result.timing, result.timing);
   check_same(read.result.samples, result.samples);
   check_same(read.result.artifacts, result.artifacts);
+  check_same(read.result.penalties, result.penalties);
+  SQLite::Database db(folder.file(), SQLite::OPEN_READONLY);
+  SQLite::Statement form(db,
+                         "SELECT importance || '|' || divisor || '|' || half || '|' || anchor "
+                         "FROM penalty WHERE trial = 2 ORDER BY strategy");
+  for (const char* expected :
+       {"Fisher, exact labels|n-1|1|own of each task", "path integral||0|latest"}) {
+    REQUIRE(form.executeStep());
+    CHECK(form.getColumn(0).getString() == expected);  // each under the column of its name
+  }
   CHECK(read.result.notes == result.notes);
   CHECK(read.result.task_names == result.task_names);
   CHECK(read.result.weights_digest == result.weights_digest);

@@ -104,7 +104,7 @@ TEST_CASE("every published figure has its trials, and every relation its methods
   CHECK(figures_alone("reference/three_scenarios.toml", scenarios).empty());
   const auto permuted = trials_of_file("permuted_mnist.toml");
   CHECK(figures_alone("reference/permuted_mnist.toml", permuted).empty());
-  CHECK(permuted.size() == 27);
+  CHECK(permuted.size() == 30);
   CHECK(permuted[0].spec.stream.options.at("pad") == "2");
   relations_have_trials("three_scenarios_baseline.toml", 4, scenarios);
   relations_have_trials("split_mnist_baseline.toml", 5, trials_of_file("split_mnist.toml"));

@@ -1,5 +1,6 @@
 // The training loop: accumulation, clipping, schedule, early stopping, evaluation within tasks.
 #include <limits>
+#include <stdexcept>
 
 #include "tests/catch.h"
 // After Catch.
@@ -31,6 +32,13 @@ Trained trained(const TrainOptions& options, int64_t tasks = 1,
   }
   done.values = at::cat(flat);
   return done;
+}
+
+Tensor head_weight(Model& model) {
+  for (const Parameter& parameter : model.parameters()) {
+    if (parameter.name == "classifier.weight") return parameter.value.detach().clone();
+  }
+  throw std::out_of_range("no classifier");
 }
 
 TrainOptions few_steps() {
@@ -72,6 +80,35 @@ TEST_CASE("a clipped step of SGD is as long as the rate times the clip") {
   options.lr = 0.5;
   CHECK((trained(options).values - start).norm().item<double>() ==
         Approx(0.5 * clipped.result.curve[0].gradient_norm).epsilon(1e-3));
+}
+
+TEST_CASE("task-incremental training leaves the units of other tasks as they are") {
+  for (const auto& [method, options] :
+       std::vector<std::pair<std::string, OptionMap>>{{"finetune", {}},
+                                                      {"ewc", {}},
+                                                      {"si", {}},
+                                                      {"distill", {}},
+                                                      {"replay", {{"budget", "4"}}}}) {
+    CAPTURE(method);
+    const auto model = mlp(6, 8, 1, 4);
+    TaskStream stream = random_stream(Scenario::task_incremental, 2);
+    stream.tasks.resize(1);  // the second task's units have no rows yet
+    const Tensor before = head_weight(*model);
+    Method strategies = method_of(method, options);
+    TrainRequest request = small_request(*model, stream, strategies);
+    train(request);
+    const Tensor after = head_weight(*model);
+    CHECK(after.narrow(0, 2, 2).equal(before.narrow(0, 2, 2)));
+    CHECK((after.narrow(0, 0, 2) != before.narrow(0, 0, 2)).any().item<bool>());
+  }
+  const auto model = mlp(6, 8, 1, 4);
+  TaskStream open = random_stream(Scenario::class_incremental, 2);
+  open.tasks.resize(1);
+  const Tensor before = head_weight(*model);
+  Method finetune = method_of("finetune");
+  TrainRequest request = small_request(*model, open, finetune);
+  train(request);
+  CHECK_FALSE(head_weight(*model).narrow(0, 2, 2).equal(before.narrow(0, 2, 2)));
 }
 
 TEST_CASE("the cosine schedule starts again in every task") {

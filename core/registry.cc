@@ -83,6 +83,17 @@ bool has_option(const StrategyEntry& entry, const std::string& option) {
                      [&](const OptionDoc& doc) { return doc.name == option; });
 }
 
+/// Whether something is trained through all tasks.
+bool shares_parameters(const StrategyEntry& entry, const OptionMap& given) {
+  if (!entry.new_parameters_each_task) return true;
+  const OptionMap options = entry.complete(given);
+  const auto set = [&](const char* name, const char* off) {
+    const auto found = options.find(name);
+    return found != options.end() && found->second != off;
+  };
+  return set("modules_to_save", "") || set("bias", "none");
+}
+
 /// Where "lambda" belongs when it is not written "ewc.lambda".
 Part& owner_of(MethodSpec& spec, const StrategyRegistry& registry, const std::string& text,
                const std::string& option) {
@@ -159,6 +170,17 @@ void check_conditions(const StrategyRegistry& registry, const std::vector<Part>&
   for (const Part& part : parts) {
     const StrategyEntry& entry = registry.at(part.name);
     check_conditions(entry.name, entry.docs(), entry.conditions, entry.complete(part.options));
+  }
+  for (const Part& adapter : parts) {
+    if (shares_parameters(registry.at(adapter.name), adapter.options)) continue;
+    for (const Part& other : parts) {
+      if (registry.at(other.name).role != Role::regulariser) continue;
+      fail(
+          "{0} trains other parameters in each task, and {1} holds what earlier tasks trained: it "
+          "would do nothing; use lora+{1}, or train a seam through all tasks with "
+          "{0}.modules_to_save",
+          adapter.name, other.name);
+    }
   }
 }
 

@@ -41,6 +41,8 @@ struct StrategyEntry {
   std::string plugin;  ///< SHA-256 of the file it comes from, by the registry; empty = built in
   Neutral neutral;
   std::vector<OptionCondition> conditions;  ///< checked by `make`
+  /// An adapter that trains other parameters in each task, so that a regulariser has none to hold.
+  bool new_parameters_each_task = false;
   std::function<std::vector<OptionDoc>()> docs;
   std::function<OptionMap(const OptionMap&)> complete;  ///< checked, with every default filled in
   /// Throws Error for an option that another one switches off, see check_conditions().
@@ -104,7 +106,8 @@ struct MethodSpec {
 MethodSpec parse_method(const StrategyRegistry& registry, const std::string& text,
                         const OptionMap& options);
 
-/// Throws Error for an option of a part that another one switches off, see check_conditions().
+/// Throws Error for an option of a part that another one switches off, see check_conditions(), and
+/// for a regulariser beside an adapter whose tasks share no trained parameter: it would do nothing.
 void check_conditions(const StrategyRegistry& registry, const std::vector<Part>& parts);
 
 /// The strategies of a method, ready to answer calls.

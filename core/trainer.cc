@@ -61,6 +61,7 @@ TrialResult Trainer::run() {
   result_.usage = usage_by_phase();
   if (request_.digest) result_.weights_digest = arena_.digest();
   if (largest_.rows > 0) result_.notes.push_back(trained_with());
+  if (held_nothing()) result_.notes.push_back(held_nothing_note());
   result_.trainable_parameters = arena_.parameter_count();
   result_.total_parameters = model_.count(false);
   if (request_.keep) request_.keep(trained_);

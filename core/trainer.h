@@ -79,6 +79,9 @@ class Trainer {
   bool is_noted() const;  ///< whether the present step is a point of the loss curve
   void see(const Batch& batch);
   std::string trained_with() const;
+  /// Whether a method with a penalty showed none after the first task.
+  bool held_nothing() const;
+  std::string held_nothing_note() const;
   void note(int64_t task, double loss, double penalty, double lr, double norm);
   void tell(int64_t task, int64_t done, int64_t steps, double loss);
   /// The tasks that a checkpoint holds as done, 0 without one.

@@ -57,4 +57,21 @@ std::string Trainer::trained_with() const {
   return text;
 }
 
+bool Trainer::held_nothing() const {
+  if (result_.penalties.empty()) return false;
+  bool later = false;
+  for (const CurvePoint& point : result_.curve) {
+    if (point.task < 2) continue;
+    if (point.penalty != 0) return false;
+    later = true;
+  }
+  return later;
+}
+
+std::string Trainer::held_nothing_note() const {
+  return fmt::format(
+      "the penalty of {} was 0 after the first task too: it held nothing that was trained",
+      fmt::join(request_.method.names, "+"));
+}
+
 }  // namespace lethe

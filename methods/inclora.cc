@@ -22,11 +22,15 @@ void add_inclora(StrategyRegistry& registry) {
   StrategyEntry entry;
   entry.name = "inclora";
   entry.role = Role::adapter;
+  entry.new_parameters_each_task = true;
   entry.summary = "A new LoRA adapter each task; the earlier ones are frozen and kept in the sum.";
   entry.source = "baseline of Wang et al. 2023, arXiv:2310.14152";
   entry.verified = "lora in the first task, the sum of products by hand, merged weights";
   entry.neutral.exists = false;
   entry.readings = {
+      {"modules_to_save",
+       "Each task trains parameters of its own, so that a regulariser beside it holds only what is "
+       "named here; without a name that is refused."},
       {"-",
        "A new pair each task beside the frozen ones, all in use at test time: the baseline "
        "of the O-LoRA paper. Names differ: SeqLoRA trains one pair through all tasks, which "

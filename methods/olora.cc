@@ -56,11 +56,15 @@ void add_olora(StrategyRegistry& registry) {
   StrategyEntry entry;
   entry.name = "olora";
   entry.role = Role::adapter;
+  entry.new_parameters_each_task = true;
   entry.summary = "A new LoRA adapter each task, kept orthogonal to the frozen earlier ones.";
   entry.source = "Wang et al. 2023, arXiv:2310.14152";
   entry.verified = "penalties by hand; the authors' loss and gradients (tests/olora_test.cc)";
   entry.neutral.exists = false;
   entry.readings = {
+      {"modules_to_save",
+       "Each task trains parameters of its own, so that a regulariser beside it holds only what is "
+       "named here; without a name that is refused."},
       {"penalty",
        "The paper squares the overlaps, the authors' code sums absolute values, and its "
        "numbers were made so: `absolute`, the default (6 against 13.5 in the golden "

@@ -157,11 +157,15 @@ void add_osf(StrategyRegistry& registry) {
   StrategyEntry entry;
   entry.name = "osf";
   entry.role = Role::adapter;
+  entry.new_parameters_each_task = true;
   entry.summary = "Full fine-tuning with every weight's top singular directions frozen.";
   entry.source = "Nayak et al. 2025, arXiv:2504.07097";
   entry.verified = "frozen directions keep their outputs; projections by hand";
   entry.neutral.exists = false;
   entry.readings = {
+      {"modules_to_save",
+       "Each task trains parameters of its own, so that a regulariser beside it holds only what is "
+       "named here; without a name that is refused."},
       {"preserved",
        "The same share of the singular directions of every seam is frozen, as in the default "
        "of peft; the paper also gives layers shares of their own."},

@@ -123,14 +123,21 @@ TEST_CASE("a new adapter has no importance, what stays trained keeps its own") {
   CHECK(largest(adapted.arena, importance, "fc1.lora_A.task1.weight") == -1);  // frozen: no state
 }
 
-TEST_CASE("where only new adapters are trained, ewc holds nothing") {
+TEST_CASE("where only new adapters are trained, ewc holds nothing, and the trial says so") {
   std::vector<std::string> digests;
+  std::vector<bool> told;
   for (const char* method : {"inclora", "inclora+ewc", "lora+ewc", "lora"}) {
     const auto model = mlp(6, 8, 2, 6);
     TaskStream stream = random_stream(Scenario::class_incremental, 3);
     Method made = method_of(method);
-    digests.push_back(train(small_request(*model, stream, made)).weights_digest);
+    const TrialResult result = train(small_request(*model, stream, made));
+    digests.push_back(result.weights_digest);
+    told.push_back(
+        result.notes.back() ==
+        "the penalty of inclora+ewc was 0 after the first task too: it held nothing that was "
+        "trained");
   }
+  CHECK(told == std::vector<bool>{false, true, false, false});
   CHECK(digests[0] == digests[1]);
   CHECK(digests[2] != digests[3]);
 }

@@ -102,6 +102,25 @@ TEST_CASE("two adapters, two data policies and a strategy twice are refused") {
   CHECK_THROWS_WITH(parsed("lora+qlora"), "method 'lora+qlora' has 'lora' twice; name it once");
 }
 
+TEST_CASE("a regulariser beside an adapter that shares nothing between tasks is refused") {
+  const auto checked = [](const std::string& method, const OptionMap& options = {}) {
+    check_conditions(builtin_methods(), parsed(method, options).parts);
+  };
+  for (const std::string adapter : {"inclora", "olora", "osf"}) {
+    for (const std::string regulariser : {"ewc", "ewc-kfac", "l2", "mas", "rwalk", "si"}) {
+      CHECK_THROWS_WITH(checked(adapter + "+" + regulariser),
+                        adapter + " trains other parameters in each task, and " + regulariser +
+                            " holds what earlier tasks trained: it would do nothing; use lora+" +
+                            regulariser + ", or train a seam through all tasks with " + adapter +
+                            ".modules_to_save");
+    }
+    CHECK_NOTHROW(checked(adapter + "+si", {{"modules_to_save", "classifier"}}));
+    CHECK_NOTHROW(checked(adapter + "+replay"));
+  }
+  CHECK_NOTHROW(checked("inclora+ewc", {{"bias", "all"}}));
+  CHECK_NOTHROW(checked("lora+ewc"));
+}
+
 TEST_CASE("an empty name is refused") {
   for (const std::string text : {"", "ewc+"}) {
     CHECK_THROWS_WITH(parsed(text), "method '" + text +

@@ -77,7 +77,7 @@ void note_environments(const std::vector<MethodTrials>& methods, std::vector<std
   notes.push_back(text);
 }
 
-// What streams said about their rows, each once.
+// What trials noted, as of the rows of their streams, each once.
 void note_rows(const std::vector<MethodTrials>& methods, std::vector<std::string>& notes) {
   for (const auto& method : methods) {
     for (const auto& [seed, trial] : method.done) {

@@ -37,7 +37,8 @@ std::string used(const Settings& settings, const std::string& name) {
 
 std::string updates(const Settings& settings, size_t tasks) {
   if (const std::string epochs = used(settings, "epochs"); !epochs.empty()) {
-    return fmt::format("{} epoch{} a task", epochs, epochs == "1" ? "" : "s");
+    return fmt::format("{}{} epoch{} a task", used(settings, "patience").empty() ? "" : "at most ",
+                       epochs, epochs == "1" ? "" : "s");
   }
   const std::string steps = used(settings, "steps");
   if (steps.empty()) return "";
@@ -59,7 +60,10 @@ std::string trained_as(const std::string& canonical_text, size_t tasks) {
   if (used(settings, "accumulate") != "1") add("accumulate", "batches an update ");
   add("optimizer", "");
   add("lr", "lr ");
+  add("momentum", "momentum ");
+  if (used(settings, "reset_optimizer") == "false") parts.push_back("its state goes on");
   add("schedule", "schedule ");
+  add("warmup", "warmup ");
   add("clip", "clip ");
   add("weight_decay", "weight decay ");
   return fmt::format("{}", fmt::join(parts, ", "));

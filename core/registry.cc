@@ -177,7 +177,7 @@ void check_conditions(const StrategyRegistry& registry, const std::vector<Part>&
       if (registry.at(other.name).role != Role::regulariser) continue;
       fail(
           "{0} trains other parameters in each task, and {1} holds what earlier tasks trained: it "
-          "would do nothing; use lora+{1}, or train a seam through all tasks with "
+          "would do nothing; leave one of them out, or name a seam that all tasks train in "
           "{0}.modules_to_save",
           adapter.name, other.name);
     }

@@ -79,8 +79,9 @@ class Trainer {
   bool is_noted() const;  ///< whether the present step is a point of the loss curve
   void see(const Batch& batch);
   std::string trained_with() const;
-  /// Whether a method with a penalty showed none after the first task.
-  bool held_nothing() const;
+  /// Of what a step's penalties came to, extra losses apart: whether any was seen after task 1.
+  void watch(int64_t task, double penalty);
+  bool held_nothing() const { return looked_ && !pulled_ && !result_.penalties.empty(); }
   std::string held_nothing_note() const;
   void note(int64_t task, double loss, double penalty, double lr, double norm);
   void tell(int64_t task, int64_t done, int64_t steps, double loss);
@@ -108,8 +109,9 @@ class Trainer {
   std::unique_ptr<OffloadedActivations> activations_;
   Twin first_, second_;
   bool has_first_ = false, has_second_ = false;
-  int64_t step_ = 0;       // over the trial
-  int64_t bias_step_ = 0;  // since the moments were zeroed
+  bool looked_ = false, pulled_ = false;  // see watch()
+  int64_t step_ = 0;                      // over the trial
+  int64_t bias_step_ = 0;                 // since the moments were zeroed
   int64_t task_step_ = 0, task_steps_ = 0;
   double best_ = 0;         // validation loss of the present task's epochs
   int64_t waited_ = 0;      // epochs since

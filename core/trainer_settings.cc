@@ -57,20 +57,18 @@ std::string Trainer::trained_with() const {
   return text;
 }
 
-bool Trainer::held_nothing() const {
-  if (result_.penalties.empty()) return false;
-  bool later = false;
-  for (const CurvePoint& point : result_.curve) {
-    if (point.task < 2) continue;
-    if (point.penalty != 0) return false;
-    later = true;
-  }
-  return later;
+// A task's first step may stand at the anchor itself, and sums are made at noted steps alone.
+void Trainer::watch(int64_t task, double penalty) {
+  if (task == 1 || task_step_ == 0 || !is_noted()) return;
+  looked_ = true;
+  pulled_ = pulled_ || penalty != 0;
 }
 
 std::string Trainer::held_nothing_note() const {
   return fmt::format(
-      "the penalty of {} was 0 after the first task too: it held nothing that was trained",
+      "the penalty of {} was 0 after the first task too: its strength is 0, or it held nothing "
+      "that "
+      "was trained",
       fmt::join(request_.method.names, "+"));
 }
 

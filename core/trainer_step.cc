@@ -170,13 +170,14 @@ void Trainer::one_step(int64_t task, Sampler& sampler, double lr_factor) {
   }
   if (!levers_.backward_update) contribute(update, step);
   const double moved = move_values(step, norm);
-  const double penalty = extra_ + moved + update.added_penalty();
+  const double own = moved + update.added_penalty(), penalty = extra_ + own;
   if (logits.defined()) logits = logits.detach();
   const StepEnd end{task,   step_,    batch,
                     logits, gradient, reads ? arena_.values() - before : Tensor(),
                     model_, arena_};
   for (auto& strategy : strategies_) strategy->after_step(end);
   note(task, loss, penalty, options_.lr * lr_factor, norm);
+  watch(task, own);
   ++step_;
   tell(task, task_step_ + 1, task_steps_, loss);
 }

@@ -115,7 +115,7 @@ struct TrialResult {
   std::vector<PenaltyForm> penalties;   ///< of the method's strategies that have one
   std::vector<std::string> task_names;  ///< in order
   std::vector<std::string> notes =
-      {};  ///< about the data: rows left out, cut or shared by splits; and kTrainedWith
+      {};  ///< rows left out, cut or shared by splits; kTrainedWith; a penalty that stayed 0
   std::string weights_digest;  ///< SHA-256 of the final trainable values
   int64_t trainable_parameters = 0, total_parameters = 0;
 };

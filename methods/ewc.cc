@@ -5,10 +5,14 @@
 // Offline EWC is kept as one importance Fbar = sum_t F_t and one anchor mbar = sum_t F_t theta*_t /
 // Fbar, which differs from the sum of separate anchors by a constant only: exact for any number of
 // tasks. Online: F <- gamma F + F_t, anchor = the latest theta*; `decay_in_loss` multiplies by
-// gamma once more when the penalty is used, as eq. 8 of Schwarz et al. reads. F_t is a mean over
-// rows; whose labels it takes changes lambda's meaning by orders of magnitude, hence the options.
-// Sources: Kirkpatrick et al. 2017, arXiv:1612.00796, eq. 3; Schwarz et al. 2018, arXiv:1805.06370;
-// the collapse: Huszar 2018, PNAS 115:E2496; readings of F: van de Ven 2025, arXiv:2502.11756.
+// gamma once more when the penalty is used, as eq. 8 of Schwarz et al. reads; combine = average: F
+// <- gamma F + (1 - gamma) F_t. `clamp` bounds F_t, heads = free leaves it out there. F_t is a mean
+// over rows; whose labels it takes changes lambda's meaning by orders of magnitude, hence the
+// options. Sources: Kirkpatrick et al. 2017, arXiv:1612.00796, eq. 3; Schwarz et al. 2018,
+// arXiv:1805.06370; the collapse: Huszar 2018, PNAS 115:E2496; readings of F: van de Ven 2025,
+// arXiv:2502.11756.
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/fisher.h"
 #include "core/importance.h"
@@ -16,6 +20,12 @@
 
 namespace lethe {
 namespace {
+
+bool has_head(Model& model) {
+  const auto seams = model.seams();
+  return std::any_of(seams.begin(), seams.end(),
+                     [](const Seam* seam) { return seam->kind() == SeamKind::head; });
+}
 
 class Ewc : public Strategy {
  public:
@@ -63,6 +73,11 @@ class Ewc : public Strategy {
 
   void prepare(Setup& setup) override {
     check_fisher("ewc", fisher_options(), setup.stream);
+    if (options_.heads == "free" && !has_head(setup.model)) {
+      fail(
+          "ewc: heads = free, but the model has no head of its own: its outputs are the token "
+          "table's; leave heads out");
+    }
     importance_ = setup.arena.twin("ewc.importance");
     anchor_ = setup.arena.twin("ewc.anchor");
   }
@@ -93,7 +108,7 @@ class Ewc : public Strategy {
     const at::NoGradGuard no_grad;
     Tensor importance = importance_.tensor(), anchor = anchor_.tensor();
     if (options_.mode == "online") {
-      const bool averaged = options_.combine == "average" && held_;
+      const bool averaged = options_.combine == "average";
       importance.mul_(options_.gamma).add_(fisher, averaged ? 1 - options_.gamma : 1);
       anchor.copy_(end.arena.values());
     } else {
@@ -162,8 +177,10 @@ std::vector<Reading> readings() {
        "every task counts alike."},
       {"combine",
        "`sum` as Schwarz et al. have it. FACIL averages, its alpha of 0.5 times the old plus 1 - "
-       "alpha times the new, which halves old tasks again and again: `average`, with gamma as "
-       "alpha. PyCIL's alpha is the share of classes already known, which no option gives."},
+       "alpha times the new, of the first task too, which halves old tasks again and again: "
+       "`average`, with gamma as alpha. PyCIL's alpha, and FACIL's where it is set so, is the "
+       "share "
+       "of classes already known, which no option gives."},
       {"clamp",
        "The paper has no bound. PyCIL cuts the Fisher at 1e-4, so that lambda depends on the cut."},
       {"labels",
@@ -212,7 +229,6 @@ void add_ewc(StrategyRegistry& registry) {
   entry.neutral.options = {{"lambda", "0"}};
   entry.conditions = {{"gamma", "mode", {"online"}},
                       {"decay_in_loss", "mode", {"online"}},
-                      {"decay_in_loss", "combine", {"sum"}},
                       {"combine", "mode", {"online"}},
                       {"batch", "labels", {"batched"}},
                       {"per", "labels", {"auto", "sampled", "empirical", "weighted", "predicted"}}};

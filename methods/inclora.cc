@@ -30,7 +30,7 @@ void add_inclora(StrategyRegistry& registry) {
   entry.readings = {
       {"modules_to_save",
        "Each task trains parameters of its own, so that a regulariser beside it holds only what is "
-       "named here; without a name that is refused."},
+       "named here, and biases; without any of them it is refused."},
       {"-",
        "A new pair each task beside the frozen ones, all in use at test time: the baseline "
        "of the O-LoRA paper. Names differ: SeqLoRA trains one pair through all tasks, which "

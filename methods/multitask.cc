@@ -104,9 +104,8 @@ void add_multitask(StrategyRegistry& registry) {
        "that saw the future."},
       {"mixing",
        "`rows`, the union as one data set, as in both codes. Whether updates or epochs are "
-       "equal to those of other methods is `train.steps` or `train.epochs`: a report's line "
-       "Training "
-       "has both, a task and in all."}};
+       "equal to those of other methods is `train.steps` or `train.epochs`, which a report's "
+       "line Training has."}};
   registry.add<Multitask>(std::move(entry));
 }
 

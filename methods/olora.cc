@@ -64,7 +64,7 @@ void add_olora(StrategyRegistry& registry) {
   entry.readings = {
       {"modules_to_save",
        "Each task trains parameters of its own, so that a regulariser beside it holds only what is "
-       "named here; without a name that is refused."},
+       "named here, and biases; without any of them it is refused."},
       {"penalty",
        "The paper squares the overlaps, the authors' code sums absolute values, and its "
        "numbers were made so: `absolute`, the default (6 against 13.5 in the golden "
@@ -73,8 +73,9 @@ void add_olora(StrategyRegistry& registry) {
        "0.5 and 0 as in the authors' scripts for short orders; for long ones they tuned "
        "both. The norms of `lambda2` are not squared, as in the code."},
       {"targets, dropout",
-       "All Linears but the head and no dropout, as `lora` here, so that the two differ in the "
-       "penalty alone. The authors adapt q and v, with a dropout of 0.1 and alpha = 32."},
+       "All Linears but the head and no dropout, as `inclora` here: with equal alpha the two "
+       "differ "
+       "in the penalty alone. The authors adapt q and v, with a dropout of 0.1 and alpha = 32."},
       {"-",
        "Earlier pairs are stacked along the rank, not merged, so that the penalty still sees "
        "them. As the code does, it acts on the A that reads the input."}};

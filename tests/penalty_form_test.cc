@@ -59,6 +59,13 @@ TEST_CASE("ewc's form names the labels that its Fisher takes") {
         labels("Fisher, batches of 16"));
 }
 
+TEST_CASE("ewc's form names what the Fisher leaves out, and how tasks are combined") {
+  CHECK(form_of("ewc", {{"clamp", "0.0001"}, {"heads", "free"}})[1] ==
+        "Fisher, exact labels, at most 0.0001, none on the head");
+  CHECK(form_of("ewc", {{"mode", "online"}, {"gamma", "0.5"}, {"combine", "average"}})[1] ==
+        "Fisher, exact labels, gamma 0.5, averaged over tasks");
+}
+
 TEST_CASE("ewc's form says of text whether a sample is a response or a token") {
   const auto text = [](const std::string& importance) {
     return FormFields{"ewc", importance, "n", "half", "own of each task"};

@@ -110,9 +110,9 @@ TEST_CASE("a regulariser beside an adapter that shares nothing between tasks is 
     for (const std::string regulariser : {"ewc", "ewc-kfac", "l2", "mas", "rwalk", "si"}) {
       CHECK_THROWS_WITH(checked(adapter + "+" + regulariser),
                         adapter + " trains other parameters in each task, and " + regulariser +
-                            " holds what earlier tasks trained: it would do nothing; use lora+" +
-                            regulariser + ", or train a seam through all tasks with " + adapter +
-                            ".modules_to_save");
+                            " holds what earlier tasks trained: it would do nothing; leave one of "
+                            "them out, or name a seam that all tasks train in " +
+                            adapter + ".modules_to_save");
     }
     CHECK_NOTHROW(checked(adapter + "+si", {{"modules_to_save", "classifier"}}));
     CHECK_NOTHROW(checked(adapter + "+replay"));
@@ -154,6 +154,10 @@ TEST_CASE("an option that another one switches off is refused when the strategy 
   CHECK_THROWS_WITH(made("ewc-kfac", {{"mode", "offline"}, {"gamma", "0.5"}}),
                     "ewc-kfac: gamma = 0.5 does nothing with mode = offline; set mode = online, or "
                     "leave gamma out");
+  CHECK_THROWS_WITH(
+      made("ewc", {{"combine", "average"}}),
+      "ewc: combine = average does nothing with mode = offline; set mode = online, or "
+      "leave combine out");
   CHECK_THROWS_WITH(made("distill", {{"teacher", "larger"}, {"units", "all"}}),
                     "distill: units = all does nothing with teacher = larger; set teacher = "
                     "previous, or leave units out");

@@ -35,6 +35,10 @@ TEST_CASE("epochs stand in place of steps, and what is used is told") {
         "3 epochs a task, batch 8, batches an update 4, sgd, lr 0.1, schedule linear, clip 1, "
         "weight decay 0.01");
   CHECK(trained_as("train.epochs = 1", 2) == "1 epoch a task");
+  CHECK(trained_as("train.epochs = 9\ntrain.momentum = 0.9\ntrain.optimizer = sgd"
+                   "\ntrain.patience = 2\ntrain.reset_optimizer = false\ntrain.warmup = 0.1",
+                   5) ==
+        "at most 9 epochs a task, sgd, momentum 0.9, its state goes on, warmup 0.1");
   CHECK(trained_as("method = finetune\nseed = 1", 2).empty());
 }
 

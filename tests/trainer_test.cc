@@ -82,6 +82,23 @@ TEST_CASE("a clipped step of SGD is as long as the rate times the clip") {
         Approx(0.5 * clipped.result.curve[0].gradient_norm).epsilon(1e-3));
 }
 
+TEST_CASE("a trial whose penalty stays 0 says so, one task or a pull that shows does not") {
+  const auto told = [](const std::string& lambda, int64_t tasks, int64_t steps) {
+    const auto model = mlp(6, 8, 1, 2 * tasks);
+    TaskStream stream = random_stream(Scenario::class_incremental, tasks);
+    Method ewc = method_of("ewc", {{"lambda", lambda}});
+    TrainRequest request = small_request(*model, stream, ewc);
+    request.options.steps = steps;
+    return train(request).notes.back() ==
+           "the penalty of ewc was 0 after the first task too: its strength is 0, or it held "
+           "nothing that was trained";
+  };
+  CHECK(told("0", 2, 6));
+  CHECK_FALSE(told("1", 2, 6));
+  CHECK_FALSE(told("0", 1, 6));
+  CHECK_FALSE(told("1", 2, 1));  // its only step stands at the anchor
+}
+
 TEST_CASE("task-incremental training leaves the units of other tasks as they are") {
   for (const auto& [method, options] :
        std::vector<std::pair<std::string, OptionMap>>{{"finetune", {}},
@@ -90,16 +107,18 @@ TEST_CASE("task-incremental training leaves the units of other tasks as they are
                                                       {"distill", {}},
                                                       {"replay", {{"budget", "4"}}}}) {
     CAPTURE(method);
-    const auto model = mlp(6, 8, 1, 4);
-    TaskStream stream = random_stream(Scenario::task_incremental, 2);
-    stream.tasks.resize(1);  // the second task's units have no rows yet
+    const auto model = mlp(6, 8, 1, 6);
+    TaskStream stream = random_stream(Scenario::task_incremental, 3);
+    stream.tasks.resize(2);  // the third task's units have no rows yet
     const Tensor before = head_weight(*model);
     Method strategies = method_of(method, options);
     TrainRequest request = small_request(*model, stream, strategies);
     train(request);
     const Tensor after = head_weight(*model);
-    CHECK(after.narrow(0, 2, 2).equal(before.narrow(0, 2, 2)));
-    CHECK((after.narrow(0, 0, 2) != before.narrow(0, 0, 2)).any().item<bool>());
+    CHECK(after.narrow(0, 4, 2).equal(before.narrow(0, 4, 2)));
+    for (const int64_t task : {0, 1}) {
+      CHECK((after.narrow(0, 2 * task, 2) != before.narrow(0, 2 * task, 2)).any().item<bool>());
+    }
   }
   const auto model = mlp(6, 8, 1, 4);
   TaskStream open = random_stream(Scenario::class_incremental, 2);

@@ -61,7 +61,7 @@ std::string trained_as(const std::string& canonical_text, size_t tasks) {
   add("optimizer", "");
   add("lr", "lr ");
   add("momentum", "momentum ");
-  if (used(settings, "reset_optimizer") == "false") parts.push_back("its state goes on");
+  if (used(settings, "reset_optimizer") == "false") parts.push_back("state kept over tasks");
   add("schedule", "schedule ");
   add("warmup", "warmup ");
   add("clip", "clip ");

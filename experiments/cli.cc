@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "analysis/baseline.h"
@@ -26,14 +27,51 @@
 namespace lethe {
 namespace {
 
-std::vector<Comparison> stored_comparisons(const std::string& db, const std::string& sweep,
+/// The store's build that begins with `given`.
+std::string known_build(const ResultStore& store, const std::string& db, const std::string& given) {
+  std::vector<std::string> found, shown;
+  for (const std::string& build : store.builds()) {
+    if (build.starts_with(given)) found.push_back(build);
+    shown.push_back(build.substr(0, 16));
+  }
+  if (found.size() == 1) return found[0];
+  fail("{} builds of {} begin with '{}'; give one of {}, or all", found.empty() ? "no" : "several",
+       db, given, fmt::join(shown, ", "));
+}
+
+void require_sweeps(const std::string& db, const std::vector<std::string>& names) {
+  const std::vector<std::string> known = ResultStore(db, OpenMode::read_only).sweeps();
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    fail("{} has no trial of a sweep '{}'; its sweeps are: {}", db, name,
+         known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")));
+  }
+}
+
+/// The trials of these sweeps, one after the other, or of the whole store. A trial that is in two
+/// of them has the first one's label.
+std::vector<Comparison> stored_comparisons(const std::string& db,
+                                           const std::vector<std::string>& sweeps,
                                            const std::string& build) {
   const ResultStore store(db, OpenMode::read_only);
   TrialFilter filter;
-  filter.sweep = sweep;
-  filter.build = build == "all" ? "*" : build;
+  if (!build.empty()) filter.build = build == "all" ? "*" : known_build(store, db, build);
   filter.finished_only = false;
-  return compare(store.load(filter));
+  if (sweeps.empty()) return compare(store.load(filter));
+  std::vector<TrialRecord> records;
+  std::set<int64_t> seen;
+  for (const std::string& sweep : sweeps) {
+    filter.sweep = sweep;
+    for (TrialRecord& record : store.load(filter)) {
+      if (seen.insert(record.id).second) records.push_back(std::move(record));
+    }
+  }
+  return compare(records);
+}
+
+std::vector<std::string> only(const std::string& sweep) {
+  if (sweep.empty()) return {};
+  return {sweep};
 }
 
 /// The cores, or one where trials share a GPU.
@@ -142,7 +180,7 @@ int run_command(const RunArguments& arguments) {
   tidy_checkpoints(arguments.db);
   if (!arguments.quiet) {
     if (!outcome.interrupted) {
-      fmt::print("{}", summary_text(stored_comparisons(arguments.db, sweep.name, build_id())));
+      fmt::print("{}", summary_text(stored_comparisons(arguments.db, {sweep.name}, build_id())));
     }
     fmt::print("{}", outcome_text(outcome, arguments.db));
   }
@@ -151,7 +189,8 @@ int run_command(const RunArguments& arguments) {
 }
 
 int report_command(const ReportArguments& arguments) {
-  auto comparisons = stored_comparisons(arguments.db, arguments.sweep, arguments.build);
+  require_sweeps(arguments.db, arguments.sweeps);
+  auto comparisons = stored_comparisons(arguments.db, arguments.sweeps, arguments.build);
   const ReportText words = hold_all(arguments, comparisons);
   std::string format = arguments.format;
   if (format.empty() && !arguments.output.empty()) {
@@ -172,7 +211,8 @@ int report_command(const ReportArguments& arguments) {
 
 int check_command(const CheckArguments& arguments) {
   Baseline baseline = read_baseline(arguments.baseline);
-  const auto comparisons = stored_comparisons(arguments.db, arguments.sweep, "");
+  require_sweeps(arguments.db, only(arguments.sweep));
+  const auto comparisons = stored_comparisons(arguments.db, only(arguments.sweep), "");
   if (arguments.update) {
     write_baseline(with_measured(baseline, comparisons), arguments.baseline);
     fmt::print("{} holds the measured values now; review the diff\n", arguments.baseline);

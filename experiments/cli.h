@@ -27,7 +27,8 @@ struct TuneArguments {
 };
 
 struct ReportArguments {
-  std::string db = "lethe.db", format, output, sweep, build;
+  std::string db = "lethe.db", format, output, build;
+  std::vector<std::string> sweeps;      ///< empty = all
   std::vector<std::string> references;  ///< files to hold the results against
   std::string baseline;                 ///< one whose relations are shown; empty = none
 };

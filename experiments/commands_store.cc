@@ -76,8 +76,12 @@ Command add_report(CLI::App& app) {
   command->add_option("--format", report->format,
                       "md, html, csv, json or tex; else by the output's ending");
   command->add_option("-o,--output", report->output, "File to write; without one, the terminal");
-  command->add_option("--sweep", report->sweep, "Only the trials of this sweep");
-  command->add_option("--build", report->build, "Build id, or all; without it the newest build");
+  command
+      ->add_option("--sweep", report->sweeps,
+                   "Only the trials of this sweep, under its labels; may be repeated")
+      ->allow_extra_args(false);
+  command->add_option("--build", report->build,
+                      "Build id or its beginning, or all; without it the newest build");
   command
       ->add_option("--reference", report->references,
                    "TOML file with published figures to put beside the results; may be repeated")

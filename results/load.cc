@@ -11,6 +11,14 @@ namespace {
 constexpr size_t shortest_prefix = 4;
 constexpr size_t shown_trials = 5;
 
+/// The first column of every row.
+std::vector<std::string> texts(const SQLite::Database& db, const std::string& sql) {
+  SQLite::Statement row = query(db, sql);
+  std::vector<std::string> all;
+  while (row.executeStep()) all.push_back(row.getColumn(0).getString());
+  return all;
+}
+
 // ?1 = name of a sweep or ''. A trial in several sweeps counts under the named one, else its first.
 const char* const select_trials = R"sql(
 SELECT t.id, t.digest, t.text, t.build, t.device_class,
@@ -142,12 +150,15 @@ std::string ResultStore::newest_build() const {
 
 std::vector<std::string> ResultStore::builds() const {
   return connection_->run("listing the builds", [&] {
-    SQLite::Statement row = query(connection_->db,
-                                  "SELECT build FROM trial GROUP BY build "
-                                  "ORDER BY max(ended_at) DESC NULLS LAST, max(id) DESC");
-    std::vector<std::string> builds;
-    while (row.executeStep()) builds.push_back(row.getColumn(0).getString());
-    return builds;
+    return texts(connection_->db,
+                 "SELECT build FROM trial GROUP BY build "
+                 "ORDER BY max(ended_at) DESC NULLS LAST, max(id) DESC");
+  });
+}
+
+std::vector<std::string> ResultStore::sweeps() const {
+  return connection_->run("listing the sweeps", [&] {
+    return texts(connection_->db, "SELECT DISTINCT name FROM sweep ORDER BY name");
   });
 }
 

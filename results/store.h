@@ -97,6 +97,8 @@ class ResultStore {
   std::string newest_build() const;
   /// The newest first.
   std::vector<std::string> builds() const;
+  /// Names, alphabetically.
+  std::vector<std::string> sweeps() const;
 
   /// From now on this connection treats the disk as full when the file would grow beyond `pages`
   /// pages of 4 KiB: how the tests fill a disk.

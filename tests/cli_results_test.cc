@@ -88,6 +88,31 @@ TEST_CASE("a report goes to the terminal or to a file, in the form of its ending
   CHECK_THAT(file_bytes(finished().path("a.csv")), StartsWith("comparison,stream,model,"));
 }
 
+TEST_CASE("a report is of the named sweeps and build, and names the known ones") {
+  const std::string whole = lethe_run(finished(), {"report"}).out;
+  const std::string name = "sweep";
+  CHECK(lethe_run(finished(), {"report", "--sweep", name}).out == whole);
+  // Named twice its trials count once.
+  CHECK(lethe_run(finished(), {"report", "--sweep", name, "--sweep", name}).out == whole);
+  for (const char* command : {"report", "check"}) {
+    std::vector<std::string> words = {command, "--sweep", "nope"};
+    if (words[0] == "check") {
+      finished().write("b.toml", baseline(0.5, "finetune >= 0"));
+      words.insert(words.end(), {"--baseline", "b.toml"});
+    }
+    const Ended ended = lethe_run(finished(), words);
+    CHECK(ended.code == 2);
+    CHECK(ended.err ==
+          "error: lethe.db has no trial of a sweep 'nope'; its sweeps are: " + name + "\n");
+  }
+  const std::string build = stored("1").key.build;
+  CHECK(lethe_run(finished(), {"report", "--build", build.substr(0, 16)}).out == whole);
+  const Ended none = lethe_run(finished(), {"report", "--build", "xyz"});
+  CHECK(none.code == 2);
+  CHECK(none.err == "error: no builds of lethe.db begin with 'xyz'; give one of " +
+                        build.substr(0, 16) + ", or all\n");
+}
+
 TEST_CASE("a report puts its results beside references and relations") {
   const std::string stream =
       "[[stream]]\nname = \"split\"\ntitle = \"Tiny\"\nmetric = \"final_average\"\n";

@@ -38,7 +38,7 @@ TEST_CASE("epochs stand in place of steps, and what is used is told") {
   CHECK(trained_as("train.epochs = 9\ntrain.momentum = 0.9\ntrain.optimizer = sgd"
                    "\ntrain.patience = 2\ntrain.reset_optimizer = false\ntrain.warmup = 0.1",
                    5) ==
-        "at most 9 epochs a task, sgd, momentum 0.9, its state goes on, warmup 0.1");
+        "at most 9 epochs a task, sgd, momentum 0.9, state kept over tasks, warmup 0.1");
   CHECK(trained_as("method = finetune\nseed = 1", 2).empty());
 }
 

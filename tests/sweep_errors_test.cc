@@ -32,8 +32,9 @@ TEST_CASE("an unknown key is refused with the known ones of its place") {
       refusal("[train]\nlearning_rate = 3\n" + kMethod),
       StartsWith("s.toml:2: unknown key 'learning_rate' in [train]; known keys: accumulate,"));
   CHECK(refusal(kMethod + "[[method]]\nname = \"ewc\"\newc.lamda = 3") ==
-        "s.toml:5: unknown option 'lamda' of ewc; known options: batch, decay_in_loss, divisor, "
-        "gamma, labels, lambda, mode, per, rows");
+        "s.toml:5: unknown option 'lamda' of ewc; known options: batch, clamp, combine, "
+        "decay_in_loss, divisor, "
+        "gamma, heads, labels, lambda, mode, per, rows");
   CHECK(refusal(kMethod + "when.oder = \"random\"") ==
         "s.toml:3: unknown key 'oder' in when, the options of stream 'instructions'; known keys: "
         "data_seed, order, test_rows, train_rows, validation_rows");

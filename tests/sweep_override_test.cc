@@ -64,8 +64,9 @@ TEST_CASE("a strategy's option that reaches no method names those of the sweep")
 
 TEST_CASE("a strategy's option that it lacks, and a value out of range, name the override") {
   CHECK(refusal(kEwc, {"method.ewc.lamda=3"}) ==
-        "--set 'method.ewc.lamda=3': unknown option 'lamda' of ewc; known options: batch, "
-        "decay_in_loss, divisor, gamma, labels, lambda, mode, per, rows");
+        "--set 'method.ewc.lamda=3': unknown option 'lamda' of ewc; known options: batch, clamp, "
+        "combine, "
+        "decay_in_loss, divisor, gamma, heads, labels, lambda, mode, per, rows");
   CHECK_THAT(refusal(kEwc, {"method.ewc.lambda=3,-1"}),
              Catch::StartsWith("--set 'method.ewc.lambda=3,-1': option 'lambda'") &&
                  Catch::Contains(">= 0"));

@@ -11,9 +11,12 @@ namespace {
 
 const std::string kRecorded = R"(method = lora+ewc
 method.ewc.batch = 128
+method.ewc.clamp = 0
+method.ewc.combine = sum
 method.ewc.decay_in_loss = false
 method.ewc.divisor = n
 method.ewc.gamma = 1
+method.ewc.heads = held
 method.ewc.labels = auto
 method.ewc.lambda = 10
 method.ewc.mode = offline

@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <sstream>
-#include <string_view>
 #include <tuple>
 #include <utility>
 
+#include "analysis/canonical_lines.h"
 #include "analysis/comparison_notes.h"
 #include "analysis/method_trials.h"
 #include "analysis/metric_table.h"
@@ -188,19 +187,6 @@ MethodRow method_row(const MethodTrials& method, const Numbers& numbers, const N
   return row;
 }
 
-// What the canonical text says of the stream.
-void take_stream(const std::string& text, Comparison& comparison) {
-  constexpr std::string_view prefix = "stream.";
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    const size_t equals = line.find(" = ");
-    if (line == "train.evaluate = validation") comparison.on_validation_rows = true;
-    if (!line.starts_with(prefix) || equals == std::string::npos) continue;
-    comparison.stream_options[line.substr(prefix.size(), equals - prefix.size())] =
-        line.substr(equals + 3);
-  }
-}
-
 Comparison make_comparison(const Group& group) {
   Comparison comparison;
   comparison.stream = group.stream;
@@ -208,7 +194,9 @@ Comparison make_comparison(const Group& group) {
   comparison.build = group.build;
   comparison.device_class = group.device_class;
   comparison.environment = group.trials.front()->environment;
-  take_stream(group.trials.front()->key.text, comparison);
+  const std::string& text = group.trials.front()->key.text;
+  comparison.stream_options = canonical_options(text, "stream.");
+  comparison.on_validation_rows = canonical_options(text, "train.")["evaluate"] == "validation";
   const auto methods = group_by_method(group.trials, comparison.notes);
   Trials done;
   for (const auto& method : methods) {

@@ -10,12 +10,12 @@
 namespace lethe {
 namespace {
 
-using Facts = std::set<std::string>;
+using TrialFacts = std::set<std::string>;
 using Trials = std::vector<const TrialRecord*>;
 
 // The lines of a trial's canonical text but for its seed: equal for the trials of one setting.
-Facts facts_of(const TrialRecord& trial) {
-  Facts facts;
+TrialFacts facts_of(const TrialRecord& trial) {
+  TrialFacts facts;
   std::istringstream text(trial.key.text);
   for (std::string line; std::getline(text, line);) {
     if (!line.empty() && !line.starts_with("seed = ")) facts.insert(line);
@@ -23,7 +23,7 @@ Facts facts_of(const TrialRecord& trial) {
   return facts;
 }
 
-std::string facts_missing_in(const Facts& facts, const Facts& other) {
+std::string facts_missing_in(const TrialFacts& facts, const TrialFacts& other) {
   std::string missing;
   for (const auto& fact : facts) {
     if (!other.contains(fact)) missing += (missing.empty() ? "" : ", ") + fact;
@@ -31,12 +31,12 @@ std::string facts_missing_in(const Facts& facts, const Facts& other) {
   return missing.empty() ? "nothing more" : missing;
 }
 
-std::string difference(const Facts& facts, const Facts& newest) {
+std::string difference(const TrialFacts& facts, const TrialFacts& newest) {
   return facts_missing_in(facts, newest) + " instead of " + facts_missing_in(newest, facts);
 }
 
 bool has_conflict(const Trials& trials) {
-  std::map<int64_t, Facts> by_seed;
+  std::map<int64_t, TrialFacts> by_seed;
   return std::any_of(trials.begin(), trials.end(), [&](const TrialRecord* trial) {
     const auto [entry, is_new] = by_seed.emplace(trial->seed, facts_of(*trial));
     return !is_new && entry->second != facts_of(*trial);
@@ -65,10 +65,10 @@ MethodTrials pooled(const std::string& label, const Trials& trials) {
 }
 
 // The trials of one label by setting, the one that appeared last first.
-std::vector<std::pair<Facts, Trials>> by_setting(const Trials& trials) {
-  std::vector<std::pair<Facts, Trials>> settings;
+std::vector<std::pair<TrialFacts, Trials>> by_setting(const Trials& trials) {
+  std::vector<std::pair<TrialFacts, Trials>> settings;
   for (auto trial = trials.rbegin(); trial != trials.rend(); ++trial) {
-    const Facts facts = facts_of(**trial);
+    const TrialFacts facts = facts_of(**trial);
     auto setting = std::find_if(settings.begin(), settings.end(),
                                 [&](const auto& known) { return known.first == facts; });
     if (setting == settings.end()) setting = settings.insert(settings.end(), {facts, {}});
@@ -80,7 +80,7 @@ std::vector<std::pair<Facts, Trials>> by_setting(const Trials& trials) {
 void add_label(const std::string& label, const Trials& trials, std::vector<MethodTrials>& methods,
                std::vector<std::string>& notes) {
   const auto settings = by_setting(trials);
-  const Facts& newest = settings.front().first;
+  const TrialFacts& newest = settings.front().first;
   if (!has_conflict(trials)) {
     methods.push_back(pooled(label, trials));
     if (settings.size() > 1) {

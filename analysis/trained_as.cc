@@ -5,37 +5,22 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <map>
-#include <sstream>
-#include <string_view>
 #include <utility>
 #include <vector>
+
+#include "analysis/canonical_lines.h"
 
 namespace lethe {
 namespace {
 
-using Settings = std::map<std::string, std::string>;
-
-Settings train_lines(const std::string& text) {
-  constexpr std::string_view prefix = "train.";
-  Settings settings;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    const size_t equals = line.find(" = ");
-    if (!line.starts_with(prefix) || equals == std::string::npos) continue;
-    settings[line.substr(prefix.size(), equals - prefix.size())] = line.substr(equals + 3);
-  }
-  return settings;
-}
-
 /// The value of a setting that is used; "" where it is absent, 0, or stands for none.
-std::string used(const Settings& settings, const std::string& name) {
+std::string used(const OptionMap& settings, const std::string& name) {
   const auto found = settings.find(name);
   if (found == settings.end() || found->second == "0" || found->second == "constant") return "";
   return found->second;
 }
 
-std::string updates(const Settings& settings, size_t tasks) {
+std::string updates(const OptionMap& settings, size_t tasks) {
   if (const std::string epochs = used(settings, "epochs"); !epochs.empty()) {
     return fmt::format("{}{} epoch{} a task", used(settings, "patience").empty() ? "" : "at most ",
                        epochs, epochs == "1" ? "" : "s");
@@ -49,7 +34,7 @@ std::string updates(const Settings& settings, size_t tasks) {
 }  // namespace
 
 std::string trained_as(const std::string& canonical_text, size_t tasks) {
-  const Settings settings = train_lines(canonical_text);
+  const OptionMap settings = canonical_options(canonical_text, "train.");
   std::vector<std::string> parts;
   if (const std::string text = updates(settings, tasks); !text.empty()) parts.push_back(text);
   const auto add = [&](const char* name, const char* words) {

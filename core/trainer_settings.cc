@@ -67,8 +67,7 @@ void Trainer::watch(int64_t task, double penalty) {
 std::string Trainer::held_nothing_note() const {
   return fmt::format(
       "the penalty of {} was 0 after the first task too: its strength is 0, or it held nothing "
-      "that "
-      "was trained",
+      "that was trained",
       fmt::join(request_.method.names, "+"));
 }
 

@@ -39,8 +39,9 @@ std::string known_build(const ResultStore& store, const std::string& db, const s
        db, given, fmt::join(shown, ", "));
 }
 
-void require_sweeps(const std::string& db, const std::vector<std::string>& names) {
-  const std::vector<std::string> known = ResultStore(db, OpenMode::read_only).sweeps();
+void require_sweeps(const ResultStore& store, const std::string& db,
+                    const std::vector<std::string>& names) {
+  const std::vector<std::string> known = store.sweeps();
   for (const std::string& name : names) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     fail("{} has no trial of a sweep '{}'; its sweeps are: {}", db, name,
@@ -58,6 +59,7 @@ std::vector<Comparison> stored_comparisons(const std::string& db,
   if (!build.empty()) filter.build = build == "all" ? "*" : known_build(store, db, build);
   filter.finished_only = false;
   if (sweeps.empty()) return compare(store.load(filter));
+  require_sweeps(store, db, sweeps);
   std::vector<TrialRecord> records;
   std::set<int64_t> seen;
   for (const std::string& sweep : sweeps) {
@@ -67,11 +69,6 @@ std::vector<Comparison> stored_comparisons(const std::string& db,
     }
   }
   return compare(records);
-}
-
-std::vector<std::string> only(const std::string& sweep) {
-  if (sweep.empty()) return {};
-  return {sweep};
 }
 
 /// The cores, or one where trials share a GPU.
@@ -189,7 +186,6 @@ int run_command(const RunArguments& arguments) {
 }
 
 int report_command(const ReportArguments& arguments) {
-  require_sweeps(arguments.db, arguments.sweeps);
   auto comparisons = stored_comparisons(arguments.db, arguments.sweeps, arguments.build);
   const ReportText words = hold_all(arguments, comparisons);
   std::string format = arguments.format;
@@ -211,8 +207,9 @@ int report_command(const ReportArguments& arguments) {
 
 int check_command(const CheckArguments& arguments) {
   Baseline baseline = read_baseline(arguments.baseline);
-  require_sweeps(arguments.db, only(arguments.sweep));
-  const auto comparisons = stored_comparisons(arguments.db, only(arguments.sweep), "");
+  std::vector<std::string> sweeps;
+  if (!arguments.sweep.empty()) sweeps = {arguments.sweep};
+  const auto comparisons = stored_comparisons(arguments.db, sweeps, "");
   if (arguments.update) {
     write_baseline(with_measured(baseline, comparisons), arguments.baseline);
     fmt::print("{} holds the measured values now; review the diff\n", arguments.baseline);

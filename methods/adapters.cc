@@ -26,17 +26,15 @@ std::vector<Linear*> targeted(const std::string& method, Model& model, const std
                                          : ends_with_one_of(seam->name(), targets);
     if (chosen) found.push_back(seam);
   }
-  if (found.empty() && targets == "all") {
+  if (!found.empty()) return found;
+  if (targets == "all") {
     fail(
         "{} needs an adapter seam, a Linear beside the head, and the model has none: its Linears "
         "are {}; take a model with a hidden layer, or name the head in targets",
         method, fmt::join(names, ", "));
   }
-  if (found.empty()) {
-    fail("{}: no Linear ends with one of '{}'; the model has: {}", method, targets,
-         fmt::join(names, ", "));
-  }
-  return found;
+  fail("{}: no Linear ends with one of '{}'; the model has: {}", method, targets,
+       fmt::join(names, ", "));
 }
 
 bool train_only(Model& model, const std::string& targets, const std::function<bool(Seam&)>& train) {

@@ -179,8 +179,7 @@ std::vector<Reading> readings() {
        "`sum` as Schwarz et al. have it. FACIL averages, its alpha of 0.5 times the old plus 1 - "
        "alpha times the new, of the first task too, which halves old tasks again and again: "
        "`average`, with gamma as alpha. PyCIL's alpha, and FACIL's where it is set so, is the "
-       "share "
-       "of classes already known, which no option gives."},
+       "share of classes already known, which no option gives."},
       {"clamp",
        "The paper has no bound. PyCIL cuts the Fisher at 1e-4, so that lambda depends on the cut."},
       {"labels",

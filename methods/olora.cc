@@ -74,8 +74,8 @@ void add_olora(StrategyRegistry& registry) {
        "both. The norms of `lambda2` are not squared, as in the code."},
       {"targets, dropout",
        "All Linears but the head and no dropout, as `inclora` here: with equal alpha the two "
-       "differ "
-       "in the penalty alone. The authors adapt q and v, with a dropout of 0.1 and alpha = 32."},
+       "differ in the penalty alone. The authors adapt q and v, with a dropout of 0.1 and alpha = "
+       "32."},
       {"-",
        "Earlier pairs are stacked along the rank, not merged, so that the penalty still sees "
        "them. As the code does, it acts on the A that reads the input."}};

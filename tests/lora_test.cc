@@ -3,6 +3,7 @@
 // After Catch.
 #include "tests/adapter_case.h"
 #include "tests/engine_case.h"
+#include "tests/tensors.h"
 
 using namespace lethe;
 
@@ -35,14 +36,8 @@ struct AdaptedLinear {
 }  // namespace
 
 TEST_CASE("the gradients of a low-rank sum are its finite differences") {
-  const auto model = mlp(6, 8, 2, 4);
-  const auto lora = builtin_methods().at("lora").make({{"rank", "3"}, {"alpha", "4"}});
-  TaskStream stream = random_stream(Scenario::class_incremental, 2);
-  Arena arena;
-  Setup setup{*model, arena, stream, make_generator(1), {}};
-  lora->prepare(setup);
-  arena.lay_out(*model);
-  Linear& seam = *model->linears()[0];
+  AdaptedLinear adapted(OptionMap{{"rank", "3"}, {"alpha", "4"}});
+  Linear& seam = *adapted.model->linears()[0];
   at::Generator generator = make_generator(3);
   const auto drawn = [&](at::IntArrayRef shape) {
     return at::empty(shape, at::kFloat).uniform_(-1, 1, generator);
@@ -58,21 +53,15 @@ TEST_CASE("the gradients of a low-rank sum are its finite differences") {
   REQUIRE(inputs.size() == 3);
   const auto sum = [&] { return (seam.forward(inputs[0].second) * weights).sum(); };
   torch::autograd::backward({sum()}, {});
-  const at::NoGradGuard no_grad;
   for (const auto& [name, value] : inputs) {
     CAPTURE(name);
     const double largest = value.grad().abs().max().item<double>();
     CHECK(largest > 0.1);
     for (int64_t i = 0; i < value.numel(); ++i) {
-      const Tensor one = value.view({-1}).narrow(0, i, 1);
-      const double start = one.item<double>();
-      one.fill_(start + 0.5);  // the sum is linear in each input: only rounding is left
-      const double above = sum().item<double>();
-      one.fill_(start - 0.5);
-      const double below = sum().item<double>();
-      one.fill_(start);
+      // The sum is linear in each input: only rounding is left.
+      const double slope = central_difference(value, i, 0.5, [&] { return sum().item<double>(); });
       CHECK(value.grad().view({-1})[i].item<double>() ==
-            Approx(above - below).epsilon(1e-4).margin(1e-5 * largest));
+            Approx(slope).epsilon(1e-4).margin(1e-5 * largest));
     }
   }
 }

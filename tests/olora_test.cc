@@ -2,6 +2,7 @@
 #include "tests/catch.h"
 // After Catch.
 #include "tests/peft_case.h"
+#include "tests/tensors.h"
 
 using namespace lethe;
 
@@ -67,17 +68,10 @@ TEST_CASE("olora's gradients are the finite differences of its penalties") {
     torch::autograd::backward({golden.extra()}, {});
     const Tensor a = golden.parameter("fc1.lora_A.task2.weight");
     const Tensor gradient = a.grad().clone();
-    const at::NoGradGuard no_grad;
-    const double h = 1e-2;
     for (int64_t i = 0; i < 6; ++i) {
-      const double at_start = a.view(-1)[i].item<double>();
-      a.view(-1)[i].fill_(at_start + h);
-      const double above = golden.extra().item<double>();
-      a.view(-1)[i].fill_(at_start - h);
-      const double below = golden.extra().item<double>();
-      a.view(-1)[i].fill_(at_start);
-      CHECK(gradient.view(-1)[i].item<double>() ==
-            Approx((above - below) / (2 * h)).margin(tolerance));
+      const double slope =
+          central_difference(a, i, 1e-2, [&] { return golden.extra().item<double>(); });
+      CHECK(gradient.view(-1)[i].item<double>() == Approx(slope).margin(tolerance));
     }
     // The norm of B = 0 has no slope to follow.
     CHECK(golden.parameter("fc1.lora_B.task2.weight").grad().abs().max().item<double>() == 0);

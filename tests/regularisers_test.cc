@@ -5,6 +5,7 @@
 // After Catch.
 #include "core/contract.h"
 #include "tests/regulariser_variants.h"
+#include "tests/tensors.h"
 
 using namespace lethe;
 
@@ -45,16 +46,8 @@ void check_gradient(Driven& driven) {
   double farthest = 0;
   for (const ArenaRange& range : driven.arena.ranges()) {
     for (int64_t i = range.offset; i < range.offset + range.size; ++i) {
-      const auto value = static_cast<float>(driven.value(i));
-      const auto penalty_at = [&](float moved) {
-        const at::NoGradGuard no_grad;
-        driven.arena.values()[i] = moved;
-        return driven.penalty();
-      };
-      const float above = value + 0.25F, below = value - 0.25F;
-      const double slope = (penalty_at(above) - penalty_at(below)) /
-                           (static_cast<double>(above) - static_cast<double>(below));
-      penalty_at(value);
+      const double slope =
+          central_difference(driven.arena.values(), i, 0.25, [&] { return driven.penalty(); });
       const double off = std::abs(gradient[i].item<double>() - slope);
       farthest = std::max(farthest, off / (1e-4 * std::abs(slope) + 1e-5 * largest));
     }
